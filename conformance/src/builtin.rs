@@ -1,0 +1,110 @@
+//! The reference validator as an adapter: the hidden subcommand `adapter validate`.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use cornercast::diagnostic::Findings;
+use cornercast::input::{Kind, check_stream};
+use cornercast::limits::Limits;
+use cornercast::store::{Files, Listed, check_store};
+
+use crate::protocol::{Answer, Hello, HelloMessage, Outcome, PROTOCOL, Request, Role};
+
+/// The longest message that is read.
+const MESSAGE_LIMIT: u64 = 64 << 10;
+
+/// Findings that are kept for one input.
+const MAX_FINDINGS: usize = 100;
+
+/// Answers the message on `input` as one line.
+///
+/// # Errors
+///
+/// Errors of `input`, and a message that is none.
+pub fn answer(input: impl Read) -> io::Result<String> {
+    let mut message = String::new();
+    input.take(MESSAGE_LIMIT).read_to_string(&mut message)?;
+    let answer = match serde_json::from_str(&message)? {
+        Request::Hello { .. } => serde_json::to_string(&hello())?,
+        Request::Run { seq, input, kind, .. } => serde_json::to_string(&check(seq, Path::new(&input), &kind))?,
+    };
+    Ok(format!("{answer}\n"))
+}
+
+fn hello() -> Hello {
+    Hello {
+        message: HelloMessage::Hello,
+        protocol: PROTOCOL,
+        name: "cornercast".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        homepage: None,
+        issues: None,
+        roles: vec![Role::Validate],
+    }
+}
+
+fn check(seq: u64, input: &Path, kind: &str) -> Answer {
+    let mut answer = Answer { seq, outcome: Outcome::Errored, class: None, ids: Vec::new(), reason: None };
+    let Some(kind) = Kind::by_name(kind) else {
+        answer.outcome = Outcome::Skipped;
+        answer.reason = Some(format!("there is no kind of input called `{kind}`"));
+        return answer;
+    };
+    match findings(input, kind) {
+        Ok(findings) => {
+            answer.outcome = if findings.errors > 0 { Outcome::Rejected } else { Outcome::Accepted };
+            answer.ids = findings.list().iter().map(|finding| finding.id.to_owned()).collect();
+            answer.reason = findings.list().first().map(|finding| finding.message.clone());
+        }
+        Err(error) => answer.reason = Some(error.to_string()),
+    }
+    answer
+}
+
+/// What the reference finds in the file or store `input`.
+///
+/// # Errors
+///
+/// Errors of reading it.
+pub fn findings(input: &Path, kind: Kind) -> io::Result<Findings> {
+    let mut findings = Findings::new(input.display().to_string(), MAX_FINDINGS);
+    if kind == Kind::Store {
+        check_store(&Directory(input.to_owned()), &Limits::FORMAT, &mut findings)?;
+    } else {
+        check_stream(kind, &mut File::open(input)?, &Limits::FORMAT, &mut findings)?;
+    }
+    Ok(findings)
+}
+
+/// A store in a directory.
+struct Directory(PathBuf);
+
+impl Files for Directory {
+    fn list(&self) -> io::Result<Vec<Listed>> {
+        let mut listed = Vec::new();
+        let mut folders = vec![String::new()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(self.0.join(&folder))? {
+                let entry = entry?;
+                let path = cornercast::layer::join(&folder, &entry.file_name().to_string_lossy());
+                let kind = entry.file_type()?;
+                if kind.is_dir() {
+                    folders.push(path);
+                } else {
+                    let irregular = match kind {
+                        kind if kind.is_file() => None,
+                        kind if kind.is_symlink() => Some("a symbolic link"),
+                        _ => Some("neither a file nor a directory"),
+                    };
+                    listed.push(Listed { path, irregular });
+                }
+            }
+        }
+        Ok(listed)
+    }
+
+    fn open(&self, path: &str) -> io::Result<Box<dyn Read + '_>> {
+        Ok(Box::new(BufReader::new(File::open(self.0.join(path))?)))
+    }
+}

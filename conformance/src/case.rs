@@ -1,0 +1,107 @@
+//! A case: an input, what it tests, and what is expected of an implementation.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The content of a `case.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Case {
+    /// The clauses that the case tests.
+    pub clauses: Vec<String>,
+    /// Why the case is there, in one sentence.
+    pub why: String,
+    /// What an implementation has to be to run it: `validate`.
+    pub role: String,
+    /// The file or directory beside `case.json` that is the input; absent if a recipe makes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<String>,
+    /// The symbolic links of a store that are made when the case is run, with what they lead to: a link
+    /// in a working copy would not survive everywhere.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub links: BTreeMap<String, String>,
+    /// What makes the input when the case is run, where it is too large to keep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<Recipe>,
+    /// The kind of the input, as `cornercast check --as` calls it.
+    #[serde(rename = "as")]
+    pub kind: String,
+    /// What is expected.
+    pub expect: Expectation,
+    /// Rows of a catalogue of hostile inputs that the case covers, such as `T42`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub corpus: Vec<String>,
+    /// Vulnerabilities of the same class, by CVE or advisory number.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cve: Vec<String>,
+}
+
+/// What is expected of an implementation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Expectation {
+    /// Accepted or rejected: this is judged.
+    pub verdict: Verdict,
+    /// What the reference says, with place: this is judged for the reference only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Expected>,
+}
+
+/// The verdict of a validator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// No clause with MUST is broken.
+    Accepted,
+    /// One is, or the input is unsupported.
+    Rejected,
+}
+
+/// A finding of the reference.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Expected {
+    /// The clause.
+    pub id: String,
+    /// The file in the store or archive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The path of the tar entry or listing line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<String>,
+    /// The JSON pointer of the value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<String>,
+    /// The offset of the first byte.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset: Option<u64>,
+}
+
+/// An input that is made when a case is run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// The bytes of the input: each part repeated.
+    pub parts: Vec<Part>,
+}
+
+/// A part of a recipe.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// The text of the part, as it is. `{n}` becomes the number of the repetition from 0, in 7 digits;
+    /// `{c}` becomes its last 15 binary digits, `Aa` for 0 and `BB` for 1. Such texts ascend, and all
+    /// have the same hash wherever a hash is computed like that of Java's strings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// The bytes of the part in hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hex: Option<String>,
+    /// A tar header of an empty file with the path `{n}` in 7 digits, as [`Part::text`] has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tar: Option<String>,
+    /// How often the part stands.
+    pub times: u64,
+}

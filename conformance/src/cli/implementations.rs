@@ -1,0 +1,108 @@
+//! `--impl NAME[=PATH]`.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::Trouble;
+use crate::adapter::Adapter;
+use crate::protocol::{Codec, Hello};
+use crate::results::Implementation;
+use crate::run::Runc;
+use crate::runner::{Reach, Subject};
+
+/// What the reference is called.
+pub(super) const REFERENCE: &str = "reference";
+
+/// What runc is called.
+const RUNC: &str = "runc";
+
+/// An implementation as the command line names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Named {
+    pub(super) name: String,
+    pub(super) path: Option<PathBuf>,
+}
+
+impl FromStr for Named {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, path) = match text.split_once('=') {
+            Some((name, path)) => (name, Some(path)),
+            None => (text, None),
+        };
+        let is_name = |character: char| character.is_ascii_alphanumeric() || "._-".contains(character);
+        if name.is_empty() || !name.chars().all(is_name) {
+            return Err(format!("the name `{name}` is not made of letters, digits, `.`, `_` and `-`"));
+        }
+        match path {
+            None if ![REFERENCE, RUNC].contains(&name) => Err(format!(
+                "`{name}` is not built in ({REFERENCE}, {RUNC}); name its adapter: {name}=PATH"
+            )),
+            Some(_) if [REFERENCE, RUNC].contains(&name) => {
+                Err(format!("`{name}` is built in; give the adapter another name"))
+            }
+            Some("") => Err(format!("the path of the adapter is missing: {name}=PATH")),
+            path => Ok(Self { name: name.to_owned(), path: path.map(PathBuf::from) }),
+        }
+    }
+}
+
+impl Named {
+    /// The reference.
+    pub(super) fn reference() -> Self {
+        Self { name: REFERENCE.to_owned(), path: None }
+    }
+
+    /// The argument that names it.
+    pub(super) fn argument(&self) -> String {
+        match &self.path {
+            Some(path) => format!("{}={}", self.name, path.display()),
+            None => self.name.clone(),
+        }
+    }
+
+    /// How to reach it.
+    pub(super) fn reach(&self) -> Result<Reach, Trouble> {
+        match (&self.path, self.name.as_str()) {
+            (Some(path), _) => Ok(Reach::Adapter(Adapter::at(&program(path)).map_err(Trouble::at(path.display()))?)),
+            (None, RUNC) => Ok(Reach::Runc(Runc::find())),
+            (None, _) => Ok(Reach::Reference(Adapter::reference()?)),
+        }
+    }
+
+    /// The implementation, once it has said hello.
+    fn subject(&self, codec: &Codec, time: Duration) -> Result<Subject, Trouble> {
+        let reach = self.reach()?;
+        let hello = match &reach {
+            Reach::Runc(runc) => runc.hello(),
+            Reach::Reference(adapter) | Reach::Adapter(adapter) => self.hello(adapter, codec, time)?,
+        };
+        Ok(Subject { implementation: Implementation::new(&self.name, hello), reach })
+    }
+
+    fn hello(&self, adapter: &Adapter, codec: &Codec, time: Duration) -> Result<Hello, Trouble> {
+        adapter.hello(codec, time).map_err(|fault| {
+            let words = fault.stderr.map_or_else(String::new, |words| format!(" (it said: {words})"));
+            Trouble::new(format!("`{}` does not say hello: {}{words}", self.name, fault.reason))
+        })
+    }
+}
+
+/// A path without a folder is of this folder, not of those in `PATH`.
+fn program(path: &Path) -> PathBuf {
+    if path.parent() == Some(Path::new("")) { Path::new(".").join(path) } else { path.to_owned() }
+}
+
+/// All implementations of a run, each with its own name.
+pub(super) fn subjects(named: &[Named], codec: &Codec, time: Duration) -> Result<Vec<Subject>, Trouble> {
+    let mut names = BTreeSet::new();
+    for implementation in named {
+        if !names.insert(&implementation.name) {
+            return Err(Trouble::new(format!("two implementations are called `{}`", implementation.name)));
+        }
+    }
+    named.iter().map(|implementation| implementation.subject(codec, time)).collect()
+}

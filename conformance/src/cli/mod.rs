@@ -1,0 +1,200 @@
+//! The command line.
+
+mod explain;
+mod implementations;
+mod reproduce;
+mod run;
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::builtin;
+use crate::protocol::Role;
+use crate::suite::{self, Entry};
+
+/// The exit status of a run that could not be done.
+const COULD_NOT_RUN: u8 = 3;
+
+/// Runs the same cases through any implementation of the Cornercast image format, and shows where
+/// they differ from the specification and from each other.
+#[derive(Debug, Parser)]
+#[command(name = "cornercast-conformance", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run cases and print what came of them
+    Run(run::RunArgs),
+    /// List cases, one a line: name, role, expectation, why
+    List(ListArgs),
+    /// Show a case: why it is there, the clauses that it tests, what is expected
+    Explain(CaseArgs),
+    /// Print a shell script that repeats one case by hand
+    Reproduce(reproduce::ReproduceArgs),
+    /// Write the input of a case
+    #[command(hide = true)]
+    Make(reproduce::MakeArgs),
+    /// Answer one message of the adapter protocol
+    #[command(hide = true)]
+    Adapter {
+        /// The role
+        role: Role,
+    },
+}
+
+/// Where the cases are.
+#[derive(Debug, Clone, Args)]
+struct Fixtures {
+    /// The folder of the cases [default: that of the checkout, or else the cases built into this program]
+    #[arg(long = "fixtures", value_name = "DIR")]
+    folder: Option<PathBuf>,
+}
+
+/// Which cases are meant.
+#[derive(Debug, Clone, Args)]
+struct Selection {
+    #[command(flatten)]
+    fixtures: Fixtures,
+    /// Only cases of this role
+    #[arg(long, value_name = "ROLE")]
+    role: Option<Role>,
+    /// Only cases whose name, or the part before the `/`, matches; `*` and `?` stand for any characters
+    #[arg(long = "case", value_name = "GLOB")]
+    cases: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+struct ListArgs {
+    #[command(flatten)]
+    selection: Selection,
+}
+
+#[derive(Debug, Args)]
+struct CaseArgs {
+    #[command(flatten)]
+    fixtures: Fixtures,
+    /// The name of the case, or a pattern of names
+    #[arg(value_name = "CASE")]
+    case: String,
+}
+
+/// Why a command could not be done.
+#[derive(Debug)]
+enum Trouble {
+    /// In words.
+    Message(String),
+    /// Whoever reads the output has seen enough.
+    Closed,
+}
+
+impl Trouble {
+    fn new(message: impl Into<String>) -> Self {
+        Self::Message(message.into())
+    }
+
+    /// An error at `what`.
+    fn at(what: impl std::fmt::Display) -> impl FnOnce(io::Error) -> Self {
+        move |error| Self::Message(format!("{what}: {error}"))
+    }
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe { Self::Closed } else { Self::Message(error.to_string()) }
+    }
+}
+
+/// Runs the command line; the exit status is 0 (conformant), 1 (not), 2 (incomplete) or 3 (could not run).
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { COULD_NOT_RUN.into() } else { ExitCode::SUCCESS };
+        }
+    };
+    match dispatch(cli.command) {
+        Ok(status) => status.into(),
+        Err(Trouble::Closed) => COULD_NOT_RUN.into(),
+        Err(Trouble::Message(message)) => {
+            let red = anstyle::Style::new().bold().fg_color(Some(anstyle::AnsiColor::Red.into()));
+            anstream::eprintln!("{red}error:{red:#} {message}");
+            COULD_NOT_RUN.into()
+        }
+    }
+}
+
+fn dispatch(command: Command) -> Result<u8, Trouble> {
+    match command {
+        Command::Run(arguments) => return run::run(&arguments),
+        Command::List(arguments) => explain::list(&arguments.selection)?,
+        Command::Explain(arguments) => explain::explain(&arguments.fixtures, &arguments.case)?,
+        Command::Reproduce(arguments) => reproduce::reproduce(&arguments)?,
+        Command::Make(arguments) => reproduce::make(&arguments)?,
+        Command::Adapter { role: Role::Validate } => io::stdout().write_all(builtin::answer(io::stdin())?.as_bytes())?,
+        Command::Adapter { role } => {
+            return Err(Trouble::new(format!("the reference does not have the role `{}`", role.name())));
+        }
+    }
+    Ok(0)
+}
+
+/// The cases, and the temporary folder that they are in, if they are.
+struct Cases {
+    entries: Vec<Entry>,
+    made: Option<tempfile::TempDir>,
+}
+
+impl Fixtures {
+    fn load(&self) -> Result<Cases, Trouble> {
+        if let Some(folder) = &self.folder {
+            let entries = suite::load(folder).map_err(Trouble::at(folder.display()))?;
+            return Ok(Cases { entries, made: None });
+        }
+        let checkout = suite::checkout();
+        if has_cases(&checkout) {
+            let entries = suite::load(&checkout).map_err(Trouble::at(checkout.display()))?;
+            return Ok(Cases { entries, made: None });
+        }
+        let made = tempfile::Builder::new().prefix("cornercast-cases-").tempdir()?;
+        suite::write(made.path())?;
+        Ok(Cases { entries: suite::load(made.path())?, made: Some(made) })
+    }
+}
+
+/// Whether a checkout has its cases: each is two folders deep.
+fn has_cases(folder: &Path) -> bool {
+    let Ok(chapters) = std::fs::read_dir(folder) else { return false };
+    let mut cases = chapters.flatten().filter_map(|chapter| std::fs::read_dir(chapter.path()).ok()).flatten().flatten();
+    cases.any(|case| case.path().join("case.json").is_file())
+}
+
+impl Selection {
+    fn select(&self, entries: &[Entry]) -> Result<Vec<Entry>, Trouble> {
+        let of_role = |entry: &&Entry| self.role.is_none_or(|role| entry.role == role);
+        let named = |entry: &&Entry| {
+            self.cases.is_empty() || self.cases.iter().any(|glob| suite::matches(glob, &entry.name))
+        };
+        let selected: Vec<Entry> = entries.iter().filter(of_role).filter(named).cloned().collect();
+        if selected.is_empty() {
+            let role = self.role.map_or_else(String::new, |role| format!(" of the role `{}`", role.name()));
+            let globs = if self.cases.is_empty() { String::new() } else { format!(" `{}`", self.cases.join("`, `")) };
+            return Err(Trouble::new(format!("no case{role} matches{globs}; `cornercast-conformance list` shows all")));
+        }
+        Ok(selected)
+    }
+}
+
+/// The one case called `name`.
+fn one<'a>(entries: &'a [Entry], name: &str) -> Result<&'a Entry, Trouble> {
+    entries.iter().find(|entry| entry.name == name).ok_or_else(|| {
+        Trouble::new(format!("no case is called `{name}`; `cornercast-conformance list` shows all"))
+    })
+}

@@ -1,0 +1,157 @@
+//! `reproduce`, and the hidden `make` that its scripts call.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::implementations::Named;
+use super::{Cases, Fixtures, Trouble, one};
+use crate::adapter::Adapter;
+use crate::case::Case;
+use crate::protocol::Codec;
+use crate::run;
+use crate::runner::{self, Reach};
+use crate::suite::{Entry, Task};
+
+/// The instance id in a bundle that is started by hand.
+const INSTANCE: &str = "cornercast-reproduce";
+
+/// What stands for the scratch folder until the script knows it.
+const SCRATCH: &str = "/@SCRATCH@";
+
+#[derive(Debug, Args)]
+pub(super) struct ReproduceArgs {
+    #[command(flatten)]
+    fixtures: Fixtures,
+    /// The name of the case
+    #[arg(value_name = "CASE")]
+    case: String,
+    /// The implementation, as `run` takes it
+    #[arg(long = "impl", value_name = "NAME[=PATH]", default_value = super::implementations::REFERENCE)]
+    implementation: Named,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct MakeArgs {
+    #[command(flatten)]
+    fixtures: Fixtures,
+    /// The name of the case
+    #[arg(value_name = "CASE")]
+    case: String,
+    /// Where the input goes: a file, or a folder for a store or bundle
+    #[arg(value_name = "PATH")]
+    path: PathBuf,
+    /// The probe for cases of the role `run`
+    #[arg(long, value_name = "FILE")]
+    probe: Option<PathBuf>,
+}
+
+/// Prints the script.
+pub(super) fn reproduce(arguments: &ReproduceArgs) -> Result<(), Trouble> {
+    let cases = arguments.fixtures.load()?;
+    let entry = one(&cases.entries, &arguments.case)?;
+    let body = match (&entry.task, arguments.implementation.reach()?) {
+        (Task::Check { case, folder }, Reach::Reference(adapter) | Reach::Adapter(adapter)) => {
+            check(arguments, &cases, entry, (case, folder), &adapter)?
+        }
+        (Task::Run(_), Reach::Runc(_)) => run_script(arguments, entry)?,
+        _ => {
+            let (name, role) = (&arguments.implementation.name, entry.role.name());
+            return Err(Trouble::new(format!("`{name}` does not have the role `{role}` of {}", entry.name)));
+        }
+    };
+    let script = format!(
+        "#!/bin/sh\n# {}: {}\nset -eu\nscratch=$(mktemp -d)\ntrap 'rm -rf \"$scratch\"' EXIT\n{body}",
+        entry.name, entry.why
+    );
+    io::stdout().write_all(script.as_bytes())?;
+    Ok(())
+}
+
+fn check(
+    arguments: &ReproduceArgs,
+    cases: &Cases,
+    entry: &Entry,
+    (case, folder): (&Case, &Path),
+    adapter: &Adapter,
+) -> Result<String, Trouble> {
+    let scratch = Path::new(SCRATCH);
+    let mut lines = vec!["mkdir \"$scratch/adapter\"".to_owned()];
+    // Inputs that are only made for this command are made again by the script.
+    let input = if case.recipe.is_some() || cases.made.is_some() {
+        lines.push(make_command(arguments, entry, "\"$scratch/input\"")?);
+        scratch.join("input")
+    } else {
+        folder.join(case.input.as_deref().unwrap_or_default())
+    };
+    let request = runner::request(case, &input, 1, &scratch.join("adapter")).map_err(Trouble::new)?;
+    let message = Codec::new().and_then(|codec| codec.write(&request)).map_err(Trouble::new)?;
+    let message = quote(message.trim_end()).replace(SCRATCH, "'\"$scratch\"'");
+    let mut program = quote(&adapter.program.display().to_string());
+    for argument in &adapter.arguments {
+        program.push_str(&format!(" {}", quote(&argument.to_string_lossy())));
+    }
+    let expected = match case.expect.verdict {
+        crate::case::Verdict::Accepted => "accepted",
+        crate::case::Verdict::Rejected => "rejected",
+    };
+    lines.push(format!("# Expected is \"outcome\":\"{expected}\"."));
+    lines.push(format!("printf '%s\\n' {message} | {program}\n"));
+    Ok(lines.join("\n"))
+}
+
+fn run_script(arguments: &ReproduceArgs, entry: &Entry) -> Result<String, Trouble> {
+    let make = make_command(arguments, entry, "\"$scratch/case\"")?;
+    Ok(format!(
+        "{make}\n# The probe prints what it sees.\nrunc --root \"$scratch/state\" run --bundle \"$scratch/case/bundle\" {INSTANCE} </dev/null\n"
+    ))
+}
+
+fn make_command(arguments: &ReproduceArgs, entry: &Entry, path: &str) -> Result<String, Trouble> {
+    let program = std::env::current_exe()?;
+    let fixtures = match &arguments.fixtures.folder {
+        Some(folder) => format!(" --fixtures {}", quote(&folder.canonicalize()?.display().to_string())),
+        None => String::new(),
+    };
+    Ok(format!("{} make{fixtures} {} {path}", quote(&program.display().to_string()), quote(&entry.name)))
+}
+
+/// `text` as one word of a shell.
+fn quote(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+/// Writes the input of a case, or its store and bundle.
+pub(super) fn make(arguments: &MakeArgs) -> Result<(), Trouble> {
+    let cases = arguments.fixtures.load()?;
+    let entry = one(&cases.entries, &arguments.case)?;
+    match &entry.task {
+        Task::Check { case, folder } => {
+            let scratch = tempfile::tempdir()?;
+            let input = runner::input(case, folder, scratch.path())?;
+            copy(&input, &arguments.path).map_err(Trouble::at(arguments.path.display()))
+        }
+        Task::Run(scenario) => {
+            run::bundle::fresh(&arguments.path).map_err(Trouble::at(arguments.path.display()))?;
+            match run::prepare(scenario, arguments.probe.as_deref(), INSTANCE, &arguments.path) {
+                Ok(_) => Ok(()),
+                Err(run::Obstacle::Host(reason)) => Err(Trouble::new(reason)),
+                Err(run::Obstacle::Error(error)) => Err(error.into()),
+            }
+        }
+    }
+}
+
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    if !from.is_dir() {
+        return fs::copy(from, to).map(|_| ());
+    }
+    fs::create_dir(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        copy(&entry.path(), &to.join(entry.file_name()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,216 @@
+//! `run`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::Permissions;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::num::NonZeroUsize;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use serde::Serialize;
+use tempfile::NamedTempFile;
+
+use super::implementations::{Named, subjects};
+use super::{Selection, Trouble};
+use crate::expectations::Expectations;
+use crate::matrix::{self, Row};
+use crate::protocol::Codec;
+use crate::results::{Footer, Header};
+use crate::runner::{self, Options, Subject};
+
+/// Puts the cases to each implementation and compares what it does with what the clauses say.
+///
+/// The exit status is 0 if all is as it should be, 1 if not, 2 if a case of a MUST clause could not
+/// run, and 3 if nothing could.
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    selection: Selection,
+    /// An implementation: a built-in one (reference, runc), or NAME=PATH with an adapter program [default: reference]
+    #[arg(long = "impl", value_name = "NAME[=PATH]")]
+    implementations: Vec<Named>,
+    /// Write the results as JSON lines to FILE, or with `-` to standard output in place of the text
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// How many cases run at once [default: one a processor]
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+    /// The longest that one case can take, in seconds
+    #[arg(long, value_name = "S", default_value = "10", value_parser = seconds)]
+    timeout: Duration,
+    /// Failures that are expected (TOML); those that pass, and cases that do not exist, fail the run
+    #[arg(long, value_name = "FILE")]
+    xfail: Option<PathBuf>,
+    /// The probe for cases of the role `run` [default: $CORNERCAST_PROBE, or beside this program]
+    #[arg(long, value_name = "FILE")]
+    probe: Option<PathBuf>,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "it is no number of seconds".to_owned())?;
+    if seconds > 0.0 && seconds <= 86_400.0 {
+        Ok(Duration::from_secs_f64(seconds))
+    } else {
+        Err("it is not more than 0 and at most 86400".to_owned())
+    }
+}
+
+/// Runs the cases; the exit status.
+pub(super) fn run(arguments: &RunArgs) -> Result<u8, Trouble> {
+    let cases = arguments.selection.fixtures.load()?;
+    let selected = arguments.selection.select(&cases.entries)?;
+    let expectations = match &arguments.xfail {
+        Some(path) => Expectations::read(path).map_err(Trouble::at(path.display()))?,
+        None => Expectations::default(),
+    };
+    let codec = Codec::new().map_err(Trouble::new)?;
+    let named = if arguments.implementations.is_empty() {
+        vec![Named::reference()]
+    } else {
+        arguments.implementations.clone()
+    };
+    let subjects = subjects(&named, &codec, arguments.timeout)?;
+    let jobs = runner::jobs(&subjects, &selected, arguments.selection.role);
+    if jobs.is_empty() {
+        return Err(Trouble::new("none of the cases is for a role that the implementations have; --role asks anyway"));
+    }
+    let scratch = tempfile::Builder::new().prefix("cornercast-run-").tempdir()?;
+    let cpus = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let options = Options {
+        time: arguments.timeout,
+        jobs: arguments.jobs.unwrap_or(cpus).get(),
+        probe: arguments.probe.clone(),
+        // The system's folder can be a link; adapters get the real path.
+        scratch: scratch.path().canonicalize()?,
+        expectations,
+    };
+    let implementations = subjects.iter().map(|subject| subject.implementation.clone()).collect();
+    let header = Header::new(implementations, jobs.len());
+    let mut json = JsonLines::new(arguments.json.as_deref())?;
+    json.line(&header)?;
+    let mut progress = Progress::new(jobs.len());
+    let mut rows = Vec::with_capacity(jobs.len());
+    let mut judged = Vec::with_capacity(jobs.len());
+    let hints = hints(arguments, &named);
+    runner::run(&jobs, &codec, &options, |job, line| {
+        progress.step();
+        json.line(&line)?;
+        let hint = hints.get(line.implementation.as_str()).map_or("", String::as_str);
+        rows.push(Row {
+            chapter: job.entry.chapter().to_owned(),
+            why: job.entry.why.clone(),
+            reproduce: format!("cornercast-conformance reproduce {} {hint}", line.case),
+            line: line.clone(),
+        });
+        judged.push((line, job.entry.is_must()));
+        Ok(())
+    })?;
+    progress.clear();
+    let stale = stale(&options.expectations, &subjects, &cases.entries);
+    let footer = Footer::new(&judged, stale);
+    json.line(&footer)?;
+    if json.finish()? {
+        let mut out = BufWriter::new(anstream::stdout());
+        matrix::write(&mut out, &header, &rows, &footer)?;
+        out.flush()?;
+    }
+    Ok(footer.result.status())
+}
+
+/// Expected failures of cases that are nowhere, selected or not.
+fn stale(
+    expectations: &Expectations,
+    subjects: &[Subject],
+    entries: &[crate::suite::Entry],
+) -> Vec<crate::results::Stale> {
+    let names: BTreeSet<&str> = subjects.iter().map(|subject| subject.implementation.name.as_str()).collect();
+    let cases: BTreeSet<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
+    expectations.stale(&names, &cases)
+}
+
+/// For each implementation the options that `reproduce` needs.
+fn hints(arguments: &RunArgs, named: &[Named]) -> BTreeMap<String, String> {
+    let fixtures = arguments.selection.fixtures.folder.as_ref();
+    let fixtures = fixtures.map_or_else(String::new, |folder| format!(" --fixtures {}", folder.display()));
+    let hint = |named: &Named| (named.name.clone(), format!("--impl {}{fixtures}", named.argument()));
+    named.iter().map(hint).collect()
+}
+
+/// Where the JSON lines go.
+enum JsonLines {
+    Nowhere,
+    Stdout(BufWriter<io::Stdout>),
+    /// Under a temporary name until all are there.
+    File(BufWriter<NamedTempFile>, PathBuf),
+}
+
+impl JsonLines {
+    fn new(path: Option<&Path>) -> Result<Self, Trouble> {
+        match path {
+            None => Ok(Self::Nowhere),
+            Some(path) if path == Path::new("-") => Ok(Self::Stdout(BufWriter::new(io::stdout()))),
+            Some(path) => {
+                let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+                let file = tempfile::Builder::new()
+                    .permissions(Permissions::from_mode(0o666))
+                    .tempfile_in(folder)
+                    .map_err(Trouble::at(path.display()))?;
+                Ok(Self::File(BufWriter::new(file), path.to_owned()))
+            }
+        }
+    }
+
+    fn line(&mut self, line: &impl Serialize) -> io::Result<()> {
+        let out: &mut dyn Write = match self {
+            Self::Nowhere => return Ok(()),
+            Self::Stdout(out) => out,
+            Self::File(out, _) => out,
+        };
+        serde_json::to_writer(&mut *out, line)?;
+        out.write_all(b"\n")?;
+        // Whoever follows the run sees each result when it is there.
+        out.flush()
+    }
+
+    /// Whether the text report has a place.
+    fn finish(self) -> Result<bool, Trouble> {
+        match self {
+            Self::Nowhere => Ok(true),
+            Self::Stdout(_) => Ok(false),
+            Self::File(out, path) => {
+                let file = out.into_inner().map_err(|error| Trouble::new(error.to_string()))?;
+                file.as_file().sync_all()?;
+                file.persist(&path).map_err(|error| Trouble::at(path.display())(error.error))?;
+                Ok(true)
+            }
+        }
+    }
+}
+
+/// A counter on standard error, on a terminal only.
+struct Progress {
+    shown: bool,
+    done: usize,
+    all: usize,
+}
+
+impl Progress {
+    fn new(all: usize) -> Self {
+        Self { shown: io::stderr().is_terminal(), done: 0, all }
+    }
+
+    fn step(&mut self) {
+        self.done += 1;
+        if self.shown {
+            let _ = write!(io::stderr(), "\r{}/{} cases", self.done, self.all);
+        }
+    }
+
+    fn clear(&self) {
+        if self.shown {
+            let _ = write!(io::stderr(), "\r\x1b[K");
+        }
+    }
+}

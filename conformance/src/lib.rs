@@ -1,0 +1,19 @@
+//! The conformance suite: cases, the adapters that put them to an implementation, and the verdicts.
+
+#![forbid(unsafe_code)]
+
+pub mod adapter;
+pub mod builtin;
+pub mod case;
+pub mod cli;
+pub mod expectations;
+pub mod fixtures;
+pub mod matrix;
+pub mod process;
+pub mod protocol;
+pub mod recipe;
+pub mod reference;
+pub mod results;
+pub mod run;
+pub mod runner;
+pub mod suite;

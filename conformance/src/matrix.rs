@@ -1,0 +1,144 @@
+//! The text report: how many cases of each chapter passed, and what went wrong.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+
+use crate::results::{Footer, Header, Line, Verdict};
+use crate::suite::chapter_title;
+
+/// Failures that are shown of one implementation; the result lines have all.
+const MAX_SHOWN: usize = 40;
+
+/// A result with what the report needs besides.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// The result.
+    pub line: Line,
+    /// The prefix of the chapter.
+    pub chapter: String,
+    /// Why the case is there.
+    pub why: String,
+    /// The command that repeats the case.
+    pub reproduce: String,
+}
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+
+fn style(verdict: Verdict) -> Style {
+    let colour = match verdict {
+        Verdict::Pass => AnsiColor::Green,
+        Verdict::Xfail | Verdict::Skipped | Verdict::Unsupported => AnsiColor::Yellow,
+        Verdict::Errored => AnsiColor::Magenta,
+        Verdict::Xpass | Verdict::Fail | Verdict::FalseClaim => AnsiColor::Red,
+    };
+    Style::new().bold().fg_color(Some(colour.into()))
+}
+
+/// Writes the report to `out`, with colours; whoever calls strips them where they are not wanted.
+///
+/// # Errors
+///
+/// Errors of `out`.
+pub fn write(out: &mut dyn Write, header: &Header, rows: &[Row], footer: &Footer) -> io::Result<()> {
+    table(out, header, rows)?;
+    for implementation in &header.implementations {
+        failures(out, &implementation.name, rows)?;
+    }
+    for stale in &footer.stale {
+        let red = style(Verdict::Fail);
+        writeln!(out, "{red}stale{red:#}  {}  {}", stale.implementation, stale.case)?;
+        writeln!(out, "       a failure of this case is expected, but there is no such case\n")?;
+    }
+    let verdict = match footer.result.status() {
+        0 => Verdict::Pass,
+        1 => Verdict::Fail,
+        _ => Verdict::Skipped,
+    };
+    let style = style(verdict);
+    writeln!(out, "result: {style}{}{style:#}", footer.result.words())
+}
+
+/// Chapters × implementations.
+fn table(out: &mut dyn Write, header: &Header, rows: &[Row]) -> io::Result<()> {
+    let mut chapters: Vec<&str> = Vec::new();
+    let mut cells: BTreeMap<(&str, &str), Vec<Verdict>> = BTreeMap::new();
+    for row in rows {
+        if !chapters.contains(&row.chapter.as_str()) {
+            chapters.push(&row.chapter);
+        }
+        cells.entry((&row.chapter, &row.line.implementation)).or_default().push(row.line.verdict);
+        cells.entry(("", &row.line.implementation)).or_default().push(row.line.verdict);
+    }
+    let title = |chapter: &str| match (chapter, chapter_title(chapter)) {
+        ("", _) => "all".to_owned(),
+        (chapter, "") => chapter.to_owned(),
+        (chapter, title) => format!("{chapter}  {title}"),
+    };
+    let left = chapters.iter().map(|chapter| title(chapter).chars().count()).max().unwrap_or(0).max(3);
+    let heads: Vec<String> = header
+        .implementations
+        .iter()
+        .map(|implementation| format!("{} ({} {})", implementation.name, implementation.product, implementation.version))
+        .collect();
+    write!(out, "{:left$}", "")?;
+    for head in &heads {
+        write!(out, "   {BOLD}{head}{BOLD:#}")?;
+    }
+    writeln!(out)?;
+    chapters.push("");
+    for chapter in chapters {
+        write!(out, "{:left$}", title(chapter))?;
+        for (implementation, head) in header.implementations.iter().zip(&heads) {
+            let empty = Vec::new();
+            let verdicts = cells.get(&(chapter, implementation.name.as_str())).unwrap_or(&empty);
+            let text = cell(verdicts);
+            let worst = verdicts.iter().copied().max_by_key(|verdict| Verdict::ALL.iter().position(|v| v == verdict));
+            let style = worst.map_or(DIM, style);
+            write!(out, "   {style}{text}{style:#}")?;
+            write!(out, "{:1$}", "", head.chars().count().saturating_sub(text.chars().count()))?;
+        }
+        writeln!(out)?;
+    }
+    writeln!(out)
+}
+
+/// `12/14  1 fail  1 errored`
+fn cell(verdicts: &[Verdict]) -> String {
+    if verdicts.is_empty() {
+        return "–".to_owned();
+    }
+    let count = |verdict: Verdict| verdicts.iter().filter(|seen| **seen == verdict).count();
+    let mut text = format!("{}/{}", count(Verdict::Pass), verdicts.len());
+    for verdict in Verdict::ALL.into_iter().skip(1).rev() {
+        match count(verdict) {
+            0 => {}
+            count => text.push_str(&format!("  {count} {}", verdict.name())),
+        }
+    }
+    text
+}
+
+/// Everything of one implementation that did not pass.
+fn failures(out: &mut dyn Write, implementation: &str, rows: &[Row]) -> io::Result<()> {
+    let failed: Vec<&Row> = rows
+        .iter()
+        .filter(|row| row.line.implementation == implementation && row.line.verdict != Verdict::Pass)
+        .collect();
+    for Row { line, why, reproduce, .. } in failed.iter().take(MAX_SHOWN) {
+        let style = style(line.verdict);
+        writeln!(out, "{style}{}{style:#}  {implementation}  {BOLD}{}{BOLD:#}", line.verdict.name(), line.case)?;
+        writeln!(out, "    {}", line.reason.as_deref().unwrap_or_default().replace('\n', " "))?;
+        if let Some(words) = line.values.get("stderr").and_then(|words| words.as_str()) {
+            writeln!(out, "    {DIM}it said: {words}{DIM:#}")?;
+        }
+        writeln!(out, "    {DIM}case: {why}{DIM:#}")?;
+        writeln!(out, "    {DIM}repeat: {reproduce}{DIM:#}\n")?;
+    }
+    match failed.len().saturating_sub(MAX_SHOWN) {
+        0 => Ok(()),
+        more => writeln!(out, "{DIM}{more} more of {implementation} did not pass; --json has all{DIM:#}\n"),
+    }
+}

@@ -1,0 +1,77 @@
+//! The reference validator on a case in memory.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+
+use cornercast::diagnostic::{Diagnostic, Findings};
+use cornercast::input::{Kind, check_stream};
+use cornercast::limits::Limits;
+use cornercast::store::{Files, Listed, check_store};
+
+use crate::case::{Case, Expected};
+use crate::fixtures::Fixture;
+use crate::recipe::Bytes;
+
+/// Findings that are kept for one case.
+const MAX_FINDINGS: usize = 100;
+
+/// What the reference finds in a case, with the clauses `off` switched off.
+///
+/// # Errors
+///
+/// Errors of reading the input; `InvalidInput` if the case names an unknown kind.
+pub fn check(fixture: &Fixture, off: &[&str]) -> io::Result<Vec<Diagnostic>> {
+    let Case { kind, input, recipe, .. } = &fixture.case;
+    let name = input.as_deref().unwrap_or("recipe");
+    let mut findings = Findings::new(name, MAX_FINDINGS).without(off.iter().map(|id| (*id).to_owned()));
+    let kind = Kind::by_name(kind).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, kind.clone()))?;
+    let limits = Limits::FORMAT;
+    match (recipe, kind) {
+        (Some(recipe), _) => check_stream(kind, &mut Bytes::new(recipe), &limits, &mut findings)?,
+        (None, Kind::Store) => {
+            let memory = Memory { files: &fixture.files, links: &fixture.case.links };
+            check_store(&memory, &limits, &mut findings)?;
+        }
+        (None, _) => {
+            let bytes = fixture.files.get(name).map(Vec::as_slice).unwrap_or_default();
+            check_stream(kind, &mut &*bytes, &limits, &mut findings)?;
+        }
+    }
+    Ok(findings.list().to_vec())
+}
+
+/// A finding as a case expects it: with the places that `like` gives.
+#[must_use]
+pub fn as_expected(diagnostic: &Diagnostic, like: &Expected) -> Expected {
+    let location = &diagnostic.location;
+    let inner: Vec<&String> = location.chain.iter().skip(1).collect();
+    let last = inner.last().map(|last| (*last).clone());
+    let file = inner.first().map(|first| (*first).clone());
+    Expected {
+        id: diagnostic.id.to_owned(),
+        file: like.file.is_some().then_some(file).flatten(),
+        entry: like.entry.is_some().then_some(last).flatten(),
+        pointer: like.pointer.is_some().then(|| location.pointer.clone()).flatten(),
+        offset: like.offset.is_some().then(|| location.bytes.map(|bytes| bytes.start)).flatten(),
+    }
+}
+
+/// The files of a store in memory.
+struct Memory<'a> {
+    files: &'a BTreeMap<String, Vec<u8>>,
+    links: &'a BTreeMap<String, String>,
+}
+
+impl Files for Memory<'_> {
+    fn list(&self) -> io::Result<Vec<Listed>> {
+        let paths = self.files.keys().filter_map(|path| path.strip_prefix("store/"));
+        let files = paths.map(|path| Listed { path: path.to_owned(), irregular: None });
+        let links = self.links.keys().map(|path| Listed { path: path.clone(), irregular: Some("a symbolic link") });
+        Ok(files.chain(links).collect())
+    }
+
+    fn open(&self, path: &str) -> io::Result<Box<dyn Read + '_>> {
+        let bytes = self.files.get(&format!("store/{path}")).ok_or(io::ErrorKind::NotFound)?;
+        Ok(Box::new(bytes.as_slice()))
+    }
+}

@@ -1,0 +1,292 @@
+//! Runs cases against implementations, in parallel, with results in a stable order.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::adapter::{Adapter, Fault};
+use crate::case::{Case, Verdict as Expected};
+use crate::expectations::Expectations;
+use crate::protocol::{Answer, Codec, Operation, Outcome, Request, Role};
+use crate::recipe::Bytes;
+use crate::results::{Implementation, Line, Verdict};
+use crate::run::{self, Judged, Runc};
+use crate::suite::{Entry, Task};
+
+/// An implementation under test.
+#[derive(Debug)]
+pub struct Subject {
+    /// As it presents itself, under the name that this run gives it.
+    pub implementation: Implementation,
+    /// How to reach it.
+    pub reach: Reach,
+}
+
+/// How an implementation is reached.
+#[derive(Debug, Clone)]
+pub enum Reach {
+    /// The reference validator: its clause ids are judged, too.
+    Reference(Adapter),
+    /// A program that speaks the adapter protocol.
+    Adapter(Adapter),
+    /// The runtime runc.
+    Runc(Runc),
+}
+
+/// How a run is done.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The longest that one case can take.
+    pub time: Duration,
+    /// How many cases run at once.
+    pub jobs: usize,
+    /// The probe, where it is not in its usual place.
+    pub probe: Option<PathBuf>,
+    /// A folder for whatever is needed while running.
+    pub scratch: PathBuf,
+    /// Failures that are expected.
+    pub expectations: Expectations,
+}
+
+/// A case and who it is put to.
+#[derive(Debug, Clone, Copy)]
+pub struct Job<'a> {
+    /// The implementation.
+    pub subject: &'a Subject,
+    /// The case.
+    pub entry: &'a Entry,
+}
+
+/// The cases of `entries` for the roles that each of `subjects` has; if a role is `asked` for, its
+/// cases for all of them.
+#[must_use]
+pub fn jobs<'a>(subjects: &'a [Subject], entries: &'a [Entry], asked: Option<Role>) -> Vec<Job<'a>> {
+    let mut jobs = Vec::new();
+    for subject in subjects {
+        for entry in entries {
+            if asked.map_or_else(|| subject.implementation.roles.contains(&entry.role), |role| role == entry.role) {
+                jobs.push(Job { subject, entry });
+            }
+        }
+    }
+    jobs
+}
+
+/// Runs `jobs` and calls `each` with every result, in their order, as soon as it and all before it are there.
+///
+/// # Errors
+///
+/// Those of `each`; the rest of the jobs is not started then.
+pub fn run(
+    jobs: &[Job<'_>],
+    codec: &Codec,
+    options: &Options,
+    mut each: impl FnMut(&Job<'_>, Line) -> io::Result<()>,
+) -> io::Result<()> {
+    let next = AtomicUsize::new(0);
+    let (sender, results) = channel();
+    thread::scope(|scope| {
+        for _ in 0..options.jobs.clamp(1, jobs.len().max(1)) {
+            let (next, sender) = (&next, sender.clone());
+            scope.spawn(move || {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(job) = jobs.get(index) else { break };
+                    if sender.send((index, line(job, index, codec, options))).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        let mut waiting = BTreeMap::new();
+        let mut at = 0;
+        for (index, line) in &results {
+            waiting.insert(index, line);
+            while let Some(line) = waiting.remove(&at) {
+                let Some(job) = jobs.get(at) else { break };
+                if let Err(error) = each(job, line) {
+                    next.store(jobs.len(), Ordering::Relaxed);
+                    return Err(error);
+                }
+                at += 1;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// The result of one job.
+fn line(job: &Job<'_>, index: usize, codec: &Codec, options: &Options) -> Line {
+    let start = Instant::now();
+    let scratch = options.scratch.join(index.to_string());
+    let judged = if job.subject.implementation.roles.contains(&job.entry.role) {
+        let made = fs::create_dir_all(&scratch);
+        match made {
+            Ok(()) => judged(job, index, codec, options, &scratch),
+            Err(error) => Judged::because(Verdict::Errored, format!("the scratch folder: {error}")),
+        }
+    } else {
+        Judged::because(Verdict::Unsupported, format!("it does not have the role `{}`", job.entry.role.name()))
+    };
+    let duration = start.elapsed();
+    // What could not be removed goes with the folder of the run.
+    let _ = fs::remove_dir_all(&scratch);
+    let hidden = hide_paths(job.entry, &scratch);
+    let mut line = Line {
+        case: job.entry.name.clone(),
+        clauses: job.entry.clauses.clone(),
+        implementation: job.subject.implementation.name.clone(),
+        role: job.entry.role,
+        verdict: judged.verdict,
+        reason: judged.reason.map(|reason| hidden(&reason)),
+        values: judged
+            .values
+            .into_iter()
+            .map(|(name, value)| match value {
+                Value::String(text) => (name, hidden(&text).into()),
+                other => (name, other),
+            })
+            .collect(),
+        duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+    };
+    options.expectations.apply(&mut line);
+    line
+}
+
+/// Puts a name in the place of paths of this machine and run, so that two runs can be compared.
+fn hide_paths(entry: &Entry, scratch: &Path) -> impl Fn(&str) -> String {
+    let folder = match &entry.task {
+        Task::Check { folder, .. } => folder.display().to_string(),
+        Task::Run(_) => String::new(),
+    };
+    let scratch = scratch.display().to_string();
+    move |text| {
+        let text = text.replace(&scratch, "$SCRATCH");
+        if folder.is_empty() { text } else { text.replace(&folder, "$CASE") }
+    }
+}
+
+fn judged(job: &Job<'_>, index: usize, codec: &Codec, options: &Options, scratch: &Path) -> Judged {
+    match (&job.entry.task, &job.subject.reach) {
+        (Task::Check { case, folder }, Reach::Adapter(adapter)) => {
+            check(adapter, case, folder, index, codec, options, scratch).map_or_else(errored, |answer| judge(case, &answer))
+        }
+        (Task::Check { case, folder }, Reach::Reference(adapter)) => {
+            check(adapter, case, folder, index, codec, options, scratch)
+                .map_or_else(errored, |answer| judge_reference(case, &answer))
+        }
+        (Task::Run(scenario), Reach::Runc(runc)) => {
+            let instance = format!("cornercast-{}-{index}", std::process::id());
+            run::run(runc, scenario, options.probe.as_deref(), &instance, scratch, options.time)
+        }
+        (Task::Run(_), _) => Judged::because(Verdict::Unsupported, "no adapter can run images yet"),
+        (Task::Check { .. }, Reach::Runc(_)) => Judged::because(Verdict::Unsupported, "runc checks nothing"),
+    }
+}
+
+/// The input of a case: beside its `case.json`, or made in `scratch`.
+///
+/// # Errors
+///
+/// Errors of the file system.
+pub fn input(case: &Case, folder: &Path, scratch: &Path) -> io::Result<PathBuf> {
+    let Some(recipe) = &case.recipe else { return Ok(folder.join(case.input.as_deref().unwrap_or_default())) };
+    let path = scratch.join("input");
+    let mut file = BufWriter::with_capacity(1 << 20, File::create_new(&path)?);
+    io::copy(&mut Bytes::new(recipe), &mut file)?;
+    file.flush()?;
+    Ok(path)
+}
+
+/// The message that puts a case to an adapter.
+///
+/// # Errors
+///
+/// A path that is no text.
+pub fn request(case: &Case, input: &Path, seq: u64, scratch: &Path) -> Result<Request, String> {
+    let text = |path: &Path| {
+        path.to_str().map(str::to_owned).ok_or_else(|| format!("the path {} is not UTF-8", path.display()))
+    };
+    Ok(Request::Run {
+        seq,
+        role: Role::Validate,
+        operation: Operation::Check,
+        input: text(input)?,
+        kind: case.kind.clone(),
+        scratch: text(scratch)?,
+    })
+}
+
+fn check(
+    adapter: &Adapter,
+    case: &Case,
+    folder: &Path,
+    index: usize,
+    codec: &Codec,
+    options: &Options,
+    scratch: &Path,
+) -> Result<Answer, Fault> {
+    let fault = |reason: String| Fault { reason, stderr: None };
+    let input = input(case, folder, scratch).map_err(|error| fault(format!("the input could not be made: {error}")))?;
+    // The adapter's own folder is empty, whatever the input is made in.
+    let own = scratch.join("adapter");
+    fs::create_dir(&own).map_err(|error| fault(format!("the scratch folder: {error}")))?;
+    let request = request(case, &input, index as u64, &own).map_err(fault)?;
+    adapter.run(codec, &request, options.time)
+}
+
+fn errored(fault: Fault) -> Judged {
+    let mut judged = Judged::because(Verdict::Errored, fault.reason);
+    judged.values.extend(fault.stderr.map(|words| ("stderr".to_owned(), words.into())));
+    judged
+}
+
+/// Accepted or rejected is judged; class, ids and reason are recorded.
+fn judge(case: &Case, answer: &Answer) -> Judged {
+    let expected = match case.expect.verdict {
+        Expected::Accepted => Outcome::Accepted,
+        Expected::Rejected => Outcome::Rejected,
+    };
+    let said = || answer.reason.clone().unwrap_or_else(|| "the adapter gives no reason".to_owned());
+    let (verdict, reason) = match answer.outcome {
+        outcome if outcome == expected => (Verdict::Pass, None),
+        outcome @ (Outcome::Accepted | Outcome::Rejected) => {
+            (Verdict::Fail, Some(format!("expected {}, got {}", expected.name(), outcome.name())))
+        }
+        Outcome::Skipped => (Verdict::Skipped, Some(said())),
+        Outcome::Errored => (Verdict::Errored, Some(said())),
+        other => (Verdict::Errored, Some(format!("`{}` is no answer to `check`", other.name()))),
+    };
+    let mut values = BTreeMap::from([("outcome".to_owned(), answer.outcome.name().into())]);
+    if let Some(class) = answer.class {
+        values.insert("class".to_owned(), serde_json::to_value(class).unwrap_or_default());
+    }
+    if !answer.ids.is_empty() {
+        values.insert("ids".to_owned(), answer.ids.clone().into());
+    }
+    if let Some(reason) = &answer.reason {
+        values.insert("reason".to_owned(), reason.clone().into());
+    }
+    Judged { verdict, reason, values }
+}
+
+/// The reference has to name the clauses that the case expects, besides.
+fn judge_reference(case: &Case, answer: &Answer) -> Judged {
+    let mut judged = judge(case, answer);
+    let expected: Vec<&str> = case.expect.findings.iter().map(|finding| finding.id.as_str()).collect();
+    if judged.verdict == Verdict::Pass && answer.ids != expected {
+        let shown = |ids: &[&str]| if ids.is_empty() { "no finding".to_owned() } else { ids.join(", ") };
+        let got: Vec<&str> = answer.ids.iter().map(String::as_str).collect();
+        judged.verdict = Verdict::Fail;
+        judged.reason = Some(format!("expected {}, got {}", shown(&expected), shown(&got)));
+    }
+    judged
+}

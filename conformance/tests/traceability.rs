@@ -1,0 +1,288 @@
+//! The specification, the rules, the cases and the schemas say the same (validator/ARCHITECTURE.md).
+//!
+//! Run with `CORNERCAST_BLESS=1` to write the generated files.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cornercast::catalogue::{self, CHAPTERS, Requirement};
+use cornercast::clause;
+use cornercast::diagnostic::Severity;
+use cornercast::limits::Limits;
+use cornercast::schema;
+use cornercast_conformance::case::Verdict;
+use cornercast_conformance::fixtures::{self, Fixture};
+use cornercast_conformance::reference;
+
+const BLESS: &str = "CORNERCAST_BLESS";
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// The requirements as the text on disk has them now, and what is wrong with the text.
+fn extracted() -> (Vec<Requirement>, Vec<String>) {
+    let (mut requirements, mut problems) = (Vec::new(), Vec::new());
+    for (file, _) in CHAPTERS {
+        let text = fs::read_to_string(root().join(file)).unwrap();
+        let (found, wrong) = catalogue::extract(file, &text);
+        requirements.extend(found);
+        problems.extend(wrong);
+    }
+    (requirements, problems)
+}
+
+fn observable(requirement: &Requirement) -> bool {
+    requirement.observer == "validator"
+}
+
+/// Compares a generated file with what it should be, or writes it.
+fn fresh(path: &str, wanted: &str) {
+    let file = root().join(path);
+    if std::env::var_os(BLESS).is_some() {
+        if fs::read_to_string(&file).ok().as_deref() != Some(wanted) {
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(&file, wanted).unwrap();
+        }
+        return;
+    }
+    let there = fs::read_to_string(&file).unwrap_or_default();
+    assert!(there == wanted, "{path} is stale; run the tests with {BLESS}=1 and look at the difference");
+}
+
+/// Traceability 1: every keyword belongs to exactly one clause, and each clause has exactly one.
+#[test]
+fn each_keyword_stands_in_one_clause() {
+    let (_, mut problems) = extracted();
+    for chapter in ["limits", "security", "governance", "history", "index"] {
+        let file = format!("spec/{chapter}.md");
+        let text = fs::read_to_string(root().join(&file)).unwrap();
+        let (found, wrong) = catalogue::extract(&file, &text);
+        problems.extend(wrong);
+        problems.extend(found.iter().map(|requirement| format!("{file}: {} does not belong here", requirement.id)));
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+/// Ids are distinct, have the prefix of their chapter, and are not among the retired ones.
+#[test]
+fn ids_are_distinct_and_not_retired() {
+    let history = fs::read_to_string(root().join("spec/history.md")).unwrap();
+    let mut seen = BTreeMap::new();
+    let mut prefixes: BTreeMap<String, String> = BTreeMap::new();
+    for requirement in extracted().0 {
+        let Requirement { id, file, .. } = requirement;
+        assert!(!history.contains(&id), "{id} is retired in spec/history.md; take a new number");
+        let prefix = id[..3].to_owned();
+        let first = prefixes.entry(prefix).or_insert_with(|| file.clone());
+        assert_eq!(*first, file, "{id} has the prefix of another chapter");
+        assert_eq!(seen.insert(id.clone(), file), None, "{id} stands twice");
+    }
+}
+
+/// Traceability 2: the catalogue is what the text says.
+#[test]
+fn the_catalogue_is_fresh() {
+    let mut text = serde_json::to_string_pretty(&extracted().0).unwrap();
+    text.push('\n');
+    fresh("schema/requirements.json", &text);
+}
+
+/// Traceability 3: the rules are the clauses that name the validator, with their weight.
+#[test]
+fn rules_and_clauses_are_the_same() {
+    let mut problems = Vec::new();
+    let (requirements, _) = extracted();
+    let rules: BTreeMap<&str, Severity> = clause::all().map(|clause| (clause.id, clause.severity)).collect();
+    assert_eq!(rules.len(), clause::all().count(), "a clause stands twice in validator/src/clause/");
+    for requirement in &requirements {
+        let severity = match requirement.level.as_str() {
+            "MUST" | "MUST NOT" => Severity::Error,
+            _ => Severity::Warning,
+        };
+        let chapter = requirement.id[..3].to_lowercase();
+        match (observable(requirement), rules.get(requirement.id.as_str())) {
+            (true, Some(rule)) if *rule == severity => {}
+            (true, Some(_)) => problems.push(format!("{} is {} in the text, but not in validator/src/clause/{chapter}.rs", requirement.id, requirement.level)),
+            (true, None) => problems.push(format!("{} has no rule; add it to validator/src/clause/{chapter}.rs and enforce it", requirement.id)),
+            (false, Some(_)) => problems.push(format!("{} has a rule, but its observer is {}", requirement.id, requirement.observer)),
+            (false, None) => {}
+        }
+    }
+    for id in rules.keys().filter(|id| !requirements.iter().any(|requirement| requirement.id == **id)) {
+        problems.push(format!("{id} is a rule, but no clause of the text"));
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+/// At most one clause in twenty cannot be observed.
+#[test]
+fn few_clauses_are_not_observable() {
+    let (requirements, _) = extracted();
+    let hidden = requirements.iter().filter(|requirement| requirement.observer.starts_with("not observable")).count();
+    assert!(hidden * 20 <= requirements.len(), "{hidden} of {} clauses are not observable", requirements.len());
+    for requirement in &requirements {
+        let known = observable(requirement) || requirement.observer.starts_with("not observable: ");
+        assert!(known, "{}: {} is no observer that this suite knows yet", requirement.id, requirement.observer);
+    }
+}
+
+/// Traceability 4: each clause has a case that fails and a near miss; no case without a clause.
+#[test]
+fn each_clause_has_a_case_and_a_near_miss() {
+    let (requirements, _) = extracted();
+    let all = fixtures::all();
+    let mut problems = Vec::new();
+    for requirement in requirements.iter().filter(|requirement| observable(requirement)) {
+        let mine: Vec<&Fixture> = all.iter().filter(|fixture| fixture.case.clauses.contains(&requirement.id)).collect();
+        let breaks = |fixture: &&&Fixture| fixture.case.expect.findings.iter().any(|finding| finding.id == requirement.id);
+        if !mine.iter().any(|fixture| breaks(&fixture)) {
+            problems.push(format!("{} has no case that breaks it; add one to conformance/src/fixtures/", requirement.id));
+        }
+        if !mine.iter().any(|fixture| fixture.case.expect.findings.is_empty()) {
+            problems.push(format!("{} has no near miss that is accepted; add one to conformance/src/fixtures/", requirement.id));
+        }
+    }
+    for fixture in &all {
+        for id in &fixture.case.clauses {
+            if !requirements.iter().any(|requirement| requirement.id == *id) {
+                problems.push(format!("{} tests {id}, which is no clause", fixture.folder));
+            }
+        }
+        if fixture.case.clauses.is_empty() && !fixture.folder.starts_with("good/") {
+            problems.push(format!("{} tests no clause", fixture.folder));
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+/// Traceability 8: the schemas are what the types say.
+#[test]
+fn the_schemas_are_fresh() {
+    for name in schema::NAMES {
+        fresh(&format!("schema/{name}.schema.json"), &schema::schema(name).unwrap());
+    }
+}
+
+/// The limits chapter has a row for each limit of the code, with its value, and no other row.
+#[test]
+fn the_limits_chapter_is_complete() {
+    let text = fs::read_to_string(root().join("spec/limits.md")).unwrap();
+    let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| ") && line.contains("](")).collect();
+    let mut named = BTreeSet::new();
+    for (clause, value) in Limits::FORMAT.by_clause() {
+        let id = clause.id;
+        named.insert(id);
+        let row = rows.iter().find(|row| row.contains(&format!("[{id}]")));
+        let row = row.unwrap_or_else(|| panic!("spec/limits.md has no row for {id}"));
+        let spellings = spellings(value);
+        assert!(spellings.iter().any(|spelling| row.contains(spelling)), "{row}\nsays something else than {value} for {id}");
+    }
+    for row in rows {
+        for id in row.split('[').skip(1).filter_map(|part| part.split(']').next()) {
+            assert!(named.contains(id), "spec/limits.md has a row for {id}, which is no limit of the code");
+        }
+    }
+}
+
+/// How a number can be written in the limits chapter.
+fn spellings(value: u64) -> Vec<String> {
+    let mut grouped = String::new();
+    let digits = value.to_string();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    let mut out = vec![format!(" {grouped} ")];
+    for (unit, name) in [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")] {
+        if value % unit == 0 {
+            out.push(format!(" {} {name} ", value / unit));
+        }
+    }
+    for exponent in [32, 33, 40, 42, 53] {
+        out.extend((value == 1 << exponent).then(|| format!("2^{exponent} ")));
+        out.extend((value == (1 << exponent) - 1).then(|| format!("2^{exponent} − 1")));
+        out.extend((value == (1 << exponent) - 2).then(|| format!("2^{exponent} − 2")));
+    }
+    out.extend((value == (1 << 33) - 1).then(|| "8^11 − 1".to_owned()));
+    out
+}
+
+/// The examples that `explain` prints come from the cases.
+#[test]
+fn the_examples_are_fresh() {
+    let all = fixtures::all();
+    let mut examples = Vec::new();
+    for requirement in extracted().0.iter().filter(|requirement| observable(requirement)) {
+        let mine = |fixture: &&Fixture| fixture.folder.starts_with(&format!("{}/", requirement.id));
+        let bad = all.iter().filter(mine).find(|fixture| fixture.case.expect.findings.iter().any(|finding| finding.id == requirement.id));
+        let good = all.iter().filter(mine).find(|fixture| fixture.case.expect.findings.is_empty());
+        examples.push(serde_json::json!({
+            "id": requirement.id,
+            "bad": bad.map(|fixture| example(fixture, true)),
+            "good": good.map(|fixture| example(fixture, false)),
+        }));
+    }
+    let mut text = serde_json::to_string_pretty(&examples).unwrap();
+    text.push('\n');
+    fresh("fixtures/examples.json", &text);
+}
+
+fn example(fixture: &Fixture, with_message: bool) -> serde_json::Value {
+    let text = fixture.files.iter().next().filter(|_| fixture.files.len() == 1).and_then(|(_, bytes)| {
+        let text = String::from_utf8(bytes.clone()).ok()?;
+        let is_plain = text.chars().all(|character| !character.is_control() || character == '\n');
+        (is_plain && text.len() <= 400).then_some(text)
+    });
+    let message = with_message.then(|| {
+        let found = reference::check(fixture, &[]).unwrap();
+        found.first().map(|finding| format!("{}[{}] {}", severity(finding.severity), finding.id, finding.message))
+    });
+    serde_json::json!({"case": fixture.folder, "why": fixture.case.why, "text": text, "message": message.flatten()})
+}
+
+fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    }
+}
+
+/// The coverage page of the book is what the cases cover.
+#[test]
+fn the_coverage_page_is_fresh() {
+    let (requirements, _) = extracted();
+    let all = fixtures::all();
+    let mut out = String::from("# Coverage\n\nThis page is generated. It lists each clause with its rule and its cases: how many inputs break it, and how many are near misses that are accepted.\n");
+    let (mut observed, mut hidden, mut breaking, mut near) = (0, 0, 0, 0);
+    let mut body = String::new();
+    for (file, text) in CHAPTERS {
+        let title = text.lines().next().unwrap_or_default().trim_start_matches("# ");
+        let page = file.trim_start_matches("spec/");
+        let _ = write!(body, "\n## {title}\n\n| clause | level | observer | cases that break it | near misses |\n| --- | --- | --- | --- | --- |\n");
+        for requirement in requirements.iter().filter(|requirement| requirement.file == file) {
+            let Requirement { id, level, observer, .. } = requirement;
+            let mine: Vec<&Fixture> = all.iter().filter(|fixture| fixture.case.clauses.contains(id)).collect();
+            let breaks = mine.iter().filter(|fixture| fixture.case.expect.findings.iter().any(|finding| finding.id == *id)).count();
+            let misses = mine.iter().filter(|fixture| fixture.case.expect.findings.is_empty()).count();
+            let observer = observer.split(':').next().unwrap_or_default();
+            let _ = writeln!(body, "| [{id}](../{page}#{id}) | {level} | {observer} | {breaks} | {misses} |");
+            if observable(requirement) { observed += 1 } else { hidden += 1 }
+            breaking += breaks;
+            near += misses;
+        }
+    }
+    let rejected = all.iter().filter(|fixture| fixture.case.expect.verdict == Verdict::Rejected).count();
+    let _ = write!(
+        out,
+        "\n| | |\n| --- | --- |\n| clauses that a validator observes | {observed} |\n| clauses that no program can observe | {hidden} |\n| cases | {} |\n| of them rejected | {rejected} |\n| clause × case that breaks it | {breaking} |\n| clause × near miss | {near} |\n",
+        all.len()
+    );
+    out.push_str(&body);
+    fresh("spec/reference/coverage.md", &out);
+}

@@ -1,0 +1,14 @@
+//! Making images: trees from directories and tar archives of any dialect, layers, manifests, and the
+//! store or archive that holds them.
+
+mod dialect;
+mod directory;
+mod image;
+mod output;
+mod tree;
+
+pub use dialect::read_tar;
+pub use directory::{Ownership, read_directory};
+pub use image::{BaseLayers, Built, BuiltLayer, ManifestInput, build_layer, build_manifest};
+pub use output::{OutputBlobs, finish, temporary_in, write_archive, write_store};
+pub use tree::{BuildError, Content, Note, SourceNode, SourceTree};

@@ -1,0 +1,120 @@
+//! Writing an image as a store or an archive.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::{Builder, NamedTempFile};
+
+use super::image::Built;
+use super::tree::BuildError;
+use crate::digest::Digest;
+use crate::store::{ArchiveWriter, FileKind, MARKER, path_of};
+
+/// The blobs of an image in the order of an archive, and where they can be read.
+pub type OutputBlobs<'a> = Vec<(Digest, u64, Box<dyn Fn() -> io::Result<Box<dyn Read>> + 'a>)>;
+
+/// Writes an image into the store at `folder`, which is made if it is not there.
+///
+/// A new store appears whole or not at all; into one that is there the manifest is written last.
+///
+/// # Errors
+///
+/// Errors of the file system; a folder that is neither empty nor a store.
+pub fn write_store(folder: &Path, built: &Built, blobs: &OutputBlobs<'_>) -> Result<(), BuildError> {
+    let shown = folder.display().to_string();
+    let is_new = match fs::read_dir(folder) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+        Err(error) => return Err(BuildError::Io(shown, error)),
+    };
+    if !is_new && !folder.join("cornercast").is_file() {
+        let message = format!("`{shown}` is neither empty nor a store; choose another folder");
+        return Err(BuildError::Refused(message));
+    }
+    let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !is_new {
+        return fill(folder, built, blobs).map_err(BuildError::io(&shown));
+    }
+    // Temporary directories are private otherwise; a store is for everyone who can read its parent.
+    let temporary = Builder::new().prefix(".cornercast-").permissions(PermissionsExt::from_mode(0o777)).tempdir_in(parent).map_err(BuildError::io(parent.display().to_string()))?;
+    fill(temporary.path(), built, blobs).map_err(BuildError::io(&shown))?;
+    let made = temporary.keep();
+    fs::rename(&made, folder).map_err(|error| {
+        let _ = fs::remove_dir_all(&made);
+        BuildError::Io(shown, error)
+    })
+}
+
+fn fill(folder: &Path, built: &Built, blobs: &OutputBlobs<'_>) -> io::Result<()> {
+    place(folder, &FileKind::Marker, &mut &*MARKER)?;
+    for (digest, _, open) in blobs {
+        let kind = FileKind::Blob(*digest);
+        if !folder.join(path_of(&kind)).exists() {
+            place(folder, &kind, &mut open()?)?;
+        }
+    }
+    place(folder, &FileKind::Manifest(built.id), &mut built.manifest.as_slice())
+}
+
+/// Writes a file under a temporary name and renames it.
+fn place(folder: &Path, kind: &FileKind, content: &mut dyn Read) -> io::Result<()> {
+    let path = folder.join(path_of(kind));
+    let directory = path.parent().map_or_else(PathBuf::new, Path::to_owned);
+    fs::create_dir_all(&directory)?;
+    let mut file = temporary_in(&directory)?;
+    io::copy(content, file.as_file_mut())?;
+    finish(file, &path)
+}
+
+/// A temporary file that has the permissions of a new file once it is renamed.
+///
+/// # Errors
+///
+/// Errors of the file system.
+pub fn temporary_in(folder: &Path) -> io::Result<NamedTempFile> {
+    Builder::new().permissions(PermissionsExt::from_mode(0o666)).tempfile_in(folder)
+}
+
+/// Gives a temporary file its name, once its bytes are on the disk.
+///
+/// # Errors
+///
+/// Errors of the file system; the temporary file is removed then.
+pub fn finish(file: NamedTempFile, path: &Path) -> io::Result<()> {
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// Writes an image as an archive to `path`, or to standard output if `path` is `-`.
+///
+/// # Errors
+///
+/// Errors of the file system; nothing is left behind then.
+pub fn write_archive(path: &Path, built: &Built, blobs: &OutputBlobs<'_>) -> Result<(), BuildError> {
+    let shown = path.display().to_string();
+    if path == Path::new("-") {
+        let out = io::BufWriter::with_capacity(1 << 20, io::stdout().lock());
+        return archive(out, built, blobs).and_then(|mut out| out.flush()).map_err(BuildError::io("standard output"));
+    }
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = temporary_in(parent).map_err(BuildError::io(parent.display().to_string()))?;
+    let out = io::BufWriter::with_capacity(1 << 20, file.as_file_mut());
+    archive(out, built, blobs).and_then(|mut out| out.flush()).map_err(BuildError::io(&shown))?;
+    finish(file, path).map_err(BuildError::io(&shown))
+}
+
+fn archive<W: Write>(out: W, built: &Built, blobs: &OutputBlobs<'_>) -> io::Result<W> {
+    let mut writer = ArchiveWriter::new(out)?;
+    writer.file(&FileKind::Manifest(built.id), built.manifest.len() as u64, &mut built.manifest.as_slice())?;
+    let mut seen = BTreeMap::new();
+    for (digest, size, open) in blobs {
+        if seen.insert(*digest, ()).is_none() {
+            writer.file(&FileKind::Blob(*digest), *size, &mut open()?)?;
+        }
+    }
+    writer.finish()
+}

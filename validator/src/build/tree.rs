@@ -1,0 +1,359 @@
+//! A tree that a layer will be made from: what is where, and where its content can be read.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::PathBuf;
+
+use crate::digest::Digest;
+use crate::layer::{Attributes, Entry, LayerWriter, Node, Xattrs, contains_control};
+use crate::limits::Limits;
+use crate::shown::{quoted, shown_bytes};
+
+/// Where a file's content is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// A file of the file system.
+    File(PathBuf),
+    /// A part of a file: offset and length.
+    Part(PathBuf, u64, u64),
+}
+
+impl Content {
+    /// Opens the content.
+    ///
+    /// # Errors
+    ///
+    /// Errors of the file system.
+    pub fn open(&self) -> io::Result<Box<dyn Read>> {
+        Ok(match self {
+            Self::File(path) => Box::new(File::open(path)?),
+            Self::Part(path, offset, length) => {
+                let mut file = File::open(path)?;
+                file.seek(SeekFrom::Start(*offset))?;
+                Box::new(file.take(*length))
+            }
+        })
+    }
+}
+
+/// Something that a layer cannot hold and that was left out or changed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Note {
+    /// Where.
+    pub path: String,
+    /// What was left out or changed.
+    pub what: String,
+}
+
+/// Why an image cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The tree holds something that a layer cannot hold, or the input is not what it should be.
+    #[error("{0}")]
+    Refused(String),
+    /// Reading or writing failed.
+    #[error("{0}: {1}")]
+    Io(String, #[source] io::Error),
+}
+
+impl BuildError {
+    /// An error of reading or writing `what`.
+    pub fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let what = what.into();
+        move |error| Self::Io(what, error)
+    }
+}
+
+/// What stands at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SourceNode {
+    /// A file; names with the same identity are one file.
+    File {
+        /// Mode, owner, time, extended attributes.
+        attributes: Attributes,
+        /// Bytes of content.
+        size: u64,
+        /// Where the content is.
+        content: Content,
+        /// Device and inode, or the path of the first name in an archive.
+        identity: Option<(u64, u64)>,
+    },
+    /// A directory.
+    Dir {
+        /// Mode, owner, time, extended attributes.
+        attributes: Attributes,
+        /// Whether it hides what lower layers have in it.
+        opaque: bool,
+    },
+    /// A symbolic link.
+    Symlink {
+        /// Owner.
+        uid: u32,
+        /// Group.
+        gid: u32,
+        /// Seconds since 1970.
+        mtime: u64,
+        /// Where it leads.
+        target: String,
+    },
+    /// Hides a path of lower layers.
+    Whiteout,
+}
+
+/// A tree that a layer will be made from.
+#[derive(Debug, Default)]
+pub struct SourceTree {
+    /// By path with `/` replaced by U+0000 and, before a whiteout's name, U+0001: the order of a layer.
+    nodes: BTreeMap<String, (String, SourceNode)>,
+    notes: Vec<Note>,
+    /// No time is later than this.
+    pub epoch: Option<u64>,
+}
+
+/// The largest time that a layer can hold (LAY-021).
+const MAX_MTIME: i64 = Limits::FORMAT.mtime;
+
+impl SourceTree {
+    /// An empty tree; times later than `epoch` become `epoch`.
+    #[must_use]
+    pub fn new(epoch: Option<u64>) -> Self {
+        Self { epoch, ..Self::default() }
+    }
+
+    /// What was left out or changed, in the order of the tree.
+    #[must_use]
+    pub fn notes(&self) -> Vec<Note> {
+        let mut notes = self.notes.clone();
+        notes.sort();
+        notes
+    }
+
+    /// Takes a note.
+    pub fn note(&mut self, path: &str, what: impl Into<String>) {
+        self.notes.push(Note { path: path.to_owned(), what: what.into() });
+    }
+
+    /// Whether `path` is there.
+    #[must_use]
+    pub fn get(&self, path: &str) -> Option<&SourceNode> {
+        self.nodes.get(&key(path, false)).map(|(_, node)| node)
+    }
+
+    /// Puts `node` at `path`; what was there, and below it unless both are directories, goes.
+    pub fn insert(&mut self, path: String, node: SourceNode) {
+        let is_whiteout = node == SourceNode::Whiteout;
+        let key = key(&path, is_whiteout);
+        let keeps = matches!(node, SourceNode::Dir { .. })
+            && self.nodes.get(&key).is_some_and(|(_, old)| matches!(old, SourceNode::Dir { .. }));
+        if !keeps && !is_whiteout {
+            let (from, to) = (format!("{key}\0"), format!("{key}\u{1}"));
+            let doomed: Vec<String> = self.nodes.range(from..to).map(|(key, _)| key.clone()).collect();
+            for key in doomed {
+                self.nodes.remove(&key);
+            }
+        }
+        self.nodes.insert(key, (path, node));
+    }
+
+    /// Adds a directory with default attributes for each parent of `path` that is missing.
+    pub fn add_parents(&mut self, path: &str) {
+        let parents: Vec<usize> = path.match_indices('/').map(|(at, _)| at).collect();
+        for end in parents {
+            let parent = path.get(..end).unwrap_or_default();
+            if self.get(parent).is_none() {
+                let attributes = Attributes { mode: 0o755, ..Attributes::default() };
+                self.note(parent, "the directory has no entry of its own: 0755 0:0 is used");
+                self.insert(parent.to_owned(), SourceNode::Dir { attributes, opaque: false });
+            }
+        }
+    }
+
+    /// A time in whole seconds within the range of a layer (LAY-070).
+    pub fn time(&mut self, path: &str, seconds: i64) -> u64 {
+        let clamped = seconds.clamp(0, MAX_MTIME);
+        if clamped != seconds {
+            self.note(path, format!("the time {seconds} becomes {clamped}"));
+        }
+        let time = u64::try_from(clamped).unwrap_or_default();
+        self.epoch.map_or(time, |epoch| time.min(epoch))
+    }
+
+    /// The extended attributes that a layer can hold; the others are noted.
+    ///
+    /// # Errors
+    ///
+    /// More or larger ones than an entry can have.
+    pub fn xattrs(&mut self, path: &str, all: Vec<(Vec<u8>, Vec<u8>)>) -> Result<Xattrs, BuildError> {
+        let mut kept = Xattrs::new();
+        for (name, value) in all {
+            match keep_xattr(&name, &value) {
+                Ok(name) => {
+                    kept.insert(name, value);
+                }
+                Err(what) => self.note(path, format!("the {what}extended attribute `{}` is left out", shown_bytes(&name))),
+            }
+        }
+        let bytes: usize = kept.values().map(Vec::len).sum();
+        if kept.len() > Limits::FORMAT.xattrs || bytes > Limits::FORMAT.xattr_values {
+            let message = format!(
+                "{} cannot be in a layer: it has {} extended attributes of {bytes} bytes; the limits are {} and {}",
+                quoted(path),
+                kept.len(),
+                Limits::FORMAT.xattrs,
+                Limits::FORMAT.xattr_values
+            );
+            return Err(BuildError::Refused(message));
+        }
+        Ok(kept)
+    }
+
+    /// Removes markers that a layer must not have, with a note: of what the layer has itself (LAY-067),
+    /// and below an opaque directory (LAY-068).
+    pub fn without_needless_markers(&mut self) {
+        let mut opaque: Option<String> = None;
+        let mut needless = Vec::new();
+        let mut plain = Vec::new();
+        for (key, (path, node)) in &self.nodes {
+            let inside = opaque.as_ref().is_some_and(|opaque| path.strip_prefix(opaque.as_str()).is_some_and(|rest| rest.starts_with('/')));
+            match node {
+                SourceNode::Whiteout if inside || self.get(path).is_some() => needless.push((key.clone(), path.clone())),
+                SourceNode::Dir { opaque: true, .. } if inside => plain.push((key.clone(), path.clone())),
+                SourceNode::Dir { opaque: true, .. } => opaque = Some(path.clone()),
+                _ => {}
+            }
+        }
+        for (key, path) in needless {
+            self.nodes.remove(&key);
+            self.note(&path, "the needless whiteout is left out");
+        }
+        for (key, path) in plain {
+            if let Some((_, SourceNode::Dir { opaque, .. })) = self.nodes.get_mut(&key) {
+                *opaque = false;
+            }
+            self.note(&path, "the needless opaque marker is left out");
+        }
+    }
+
+    /// Writes the layer of this tree and gives its entries.
+    ///
+    /// # Errors
+    ///
+    /// Errors of reading contents and of `out`; a file that has another length than the tree says.
+    pub fn write_layer<W: Write>(&self, out: W) -> Result<Vec<Entry>, BuildError> {
+        let mut first_names: HashMap<(u64, u64), (String, Digest)> = HashMap::new();
+        let mut writer = LayerWriter::new(out);
+        let mut entries = Vec::with_capacity(self.nodes.len());
+        for (path, node) in self.nodes.values() {
+            let node = match node {
+                SourceNode::Whiteout => Node::Whiteout,
+                SourceNode::Dir { attributes, opaque } => Node::Dir { attributes: attributes.clone(), opaque: *opaque },
+                SourceNode::Symlink { uid, gid, mtime, target } => {
+                    Node::Symlink { uid: *uid, gid: *gid, mtime: *mtime, target: target.clone() }
+                }
+                SourceNode::File { attributes, size, content, identity } => {
+                    let attributes = attributes.clone();
+                    match identity.and_then(|identity| first_names.get(&identity)) {
+                        Some((target, sha256)) => {
+                            Node::Hardlink { attributes, size: *size, sha256: *sha256, target: target.clone() }
+                        }
+                        None => {
+                            let mut content = content.open().map_err(BuildError::io(path))?;
+                            let sha256 = writer
+                                .file(path, &attributes, *size, &mut content)
+                                .map_err(BuildError::io(path))?;
+                            if let Some(identity) = identity {
+                                first_names.insert(*identity, (path.clone(), sha256));
+                            }
+                            entries.push(Entry { path: path.clone(), node: Node::File { attributes, size: *size, sha256 } });
+                            continue;
+                        }
+                    }
+                }
+            };
+            let entry = Entry { path: path.clone(), node };
+            writer.entry(&entry, &mut io::empty()).map_err(BuildError::io(path))?;
+            entries.push(entry);
+        }
+        writer.finish().map_err(BuildError::io("writing the layer"))?;
+        Ok(entries)
+    }
+
+    /// Whether the tree has no entry.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+}
+
+/// The name of an extended attribute that a layer can hold, or what is special about it.
+fn keep_xattr(name: &[u8], value: &[u8]) -> Result<String, &'static str> {
+    let text = std::str::from_utf8(name).map_err(|_| "")?;
+    let is_user = text.strip_prefix("user.").is_some_and(|rest| !rest.is_empty()) && !text.starts_with("user.overlay.");
+    let is_capability = text == "security.capability";
+    let well_formed = text.len() <= Limits::FORMAT.xattr_name && text.bytes().all(|byte| matches!(byte, 0x21..=0x7E) && byte != b'=');
+    if !(is_user || is_capability) || !well_formed {
+        return Err("");
+    }
+    if value.is_empty() {
+        return Err("empty ");
+    }
+    if is_capability && !(value.len() == 20 && matches!(value, [0 | 1, 0, 0, 2, ..])) {
+        return Err("capability that is not of revision 2, the ");
+    }
+    Ok(text.to_owned())
+}
+
+/// The name of an entry as text, if a layer can hold it (LAY-071).
+///
+/// # Errors
+///
+/// Why it cannot.
+pub(super) fn name(parent: &str, name: &[u8], markers: bool) -> Result<String, BuildError> {
+    let refuse = |why: &str| {
+        let path = crate::layer::join(parent, &shown_bytes(name));
+        Err(BuildError::Refused(format!("{} cannot be in a layer: {why}; rename it or leave it out", quoted(&path))))
+    };
+    let Ok(text) = std::str::from_utf8(name) else { return refuse("its name is not UTF-8") };
+    if contains_control(text) {
+        return refuse("its name contains a control character");
+    }
+    if text.starts_with(".wh.") && !markers {
+        return refuse("its name begins with `.wh.`, which is for whiteouts");
+    }
+    if text.len() > Limits::FORMAT.component {
+        return refuse("its name is longer than 255 bytes");
+    }
+    let path = crate::layer::join(parent, text);
+    if path.len() > Limits::FORMAT.path || path.split('/').count() > Limits::FORMAT.path_components {
+        return refuse("its path is longer than 4,095 bytes or 128 components");
+    }
+    Ok(path)
+}
+
+/// The target of a link as text, if a layer can hold it (LAY-071).
+///
+/// # Errors
+///
+/// Why it cannot.
+pub(super) fn target(path: &str, target: &[u8]) -> Result<String, BuildError> {
+    let refuse = |why: &str| Err(BuildError::Refused(format!("the link {} cannot be in a layer: {why}", quoted(path))));
+    match std::str::from_utf8(target) {
+        Err(_) => refuse("its target is not UTF-8"),
+        Ok("") => refuse("its target is empty"),
+        Ok(text) if contains_control(text) => refuse("its target contains a control character"),
+        Ok(text) if text.len() > Limits::FORMAT.target => refuse("its target is longer than 4,095 bytes"),
+        Ok(text) => Ok(text.to_owned()),
+    }
+}
+
+/// The key that sorts entries as a layer does (LAY-047).
+fn key(path: &str, is_whiteout: bool) -> String {
+    let (directory, name) = path.rsplit_once('/').map_or((None, path), |(directory, name)| (Some(directory), name));
+    // No name begins with U+0001, so whiteouts come before all their siblings.
+    let name = if is_whiteout { format!("\u{1}{name}") } else { name.to_owned() };
+    match directory {
+        Some(directory) => format!("{}\0{name}", directory.replace('/', "\0")),
+        None => name,
+    }
+}

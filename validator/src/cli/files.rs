@@ -1,0 +1,56 @@
+//! A store in a directory of the file system.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::store::{Files, Listed};
+
+/// The files below a directory.
+pub(super) struct Directory(pub(super) PathBuf);
+
+impl Files for Directory {
+    fn list(&self) -> io::Result<Vec<Listed>> {
+        let mut out = Vec::new();
+        let mut todo = vec![(self.0.clone(), String::new())];
+        while let Some((directory, parent)) = todo.pop() {
+            for entry in fs::read_dir(&directory)? {
+                let entry = entry?;
+                let path = crate::layer::join(&parent, &entry.file_name().to_string_lossy());
+                let kind = entry.file_type()?;
+                if kind.is_dir() {
+                    todo.push((entry.path(), path));
+                    continue;
+                }
+                let irregular = if kind.is_file() {
+                    None
+                } else if kind.is_symlink() {
+                    Some("a symbolic link")
+                } else if kind.is_fifo() {
+                    Some("a FIFO")
+                } else if kind.is_socket() {
+                    Some("a socket")
+                } else {
+                    Some("a device")
+                };
+                out.push(Listed { path, irregular });
+            }
+        }
+        Ok(out)
+    }
+
+    fn open(&self, path: &str) -> io::Result<Box<dyn Read + '_>> {
+        Ok(Box::new(open_regular(&self.0.join(path))?))
+    }
+}
+
+/// Opens a regular file, not following a link in the last component, and never waiting for a writer.
+pub(super) fn open_regular(path: &Path) -> io::Result<File> {
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+    }
+    Ok(file)
+}

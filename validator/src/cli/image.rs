@@ -1,0 +1,244 @@
+//! Images as the arguments of a command: a store with one image, `STORE@sha256:…`, or an archive.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use super::Failure;
+use super::files::{Directory, open_regular};
+use crate::build::Content;
+use crate::diagnostic::{Findings, Severity};
+use crate::digest::Digest;
+use crate::input::{Kind, check_stream};
+use crate::layer::{ListingKind, Tree, read_listing};
+use crate::limits::Limits;
+use crate::manifest::{self, Layer, Manifest};
+use crate::store::{FileKind, check_store, classify};
+use crate::tar::{self, Profile, Reader, Sink};
+use crate::zstd::{self, Decoder};
+
+/// An image whose blobs can be read.
+pub(super) struct Image {
+    pub(super) id: Digest,
+    pub(super) manifest: Manifest,
+    files: BTreeMap<FileKind, Content>,
+    /// Keeps a decoded archive.
+    _spool: Option<NamedTempFile>,
+}
+
+impl Image {
+    /// Opens an image and checks it: an image with violations is refused.
+    pub(super) fn open_checked(argument: &str) -> Result<Self, Failure> {
+        let (path, _) = split(argument);
+        let limits = Limits::FORMAT;
+        let mut findings = Findings::new(path.display().to_string(), 20);
+        let checked = if path.is_dir() {
+            check_store(&Directory(path.clone()), &limits, &mut findings)
+        } else {
+            File::open(&path).and_then(|mut file| check_stream(Kind::Archive, &mut file, &limits, &mut findings))
+        };
+        checked.map_err(|error| Failure::Error(format!("{}: {error}", path.display())))?;
+        if findings.errors > 0 {
+            let errors: Vec<_> = findings.list().iter().filter(|finding| finding.severity == Severity::Error).cloned().collect();
+            let text = crate::report::concise(&errors);
+            return Err(Failure::Refused(format!("{argument} is no valid image:\n{}", text.trim_end())));
+        }
+        Self::open(argument)
+    }
+
+    /// Opens an image; only what is read of it is checked against its digest.
+    pub(super) fn open(argument: &str) -> Result<Self, Failure> {
+        let (path, wanted) = split(argument);
+        let (files, spool) = if path.is_dir() { (store_files(&path)?, None) } else { archive_files(&path)? };
+        let ids: Vec<Digest> = files.keys().filter_map(|kind| match kind {
+            FileKind::Manifest(id) => Some(*id),
+            _ => None,
+        }).collect();
+        let refuse = |message: String| Err(Failure::Refused(format!("{argument}: {message}")));
+        let id = match (wanted, ids.as_slice()) {
+            (Some(wanted), _) if ids.contains(&wanted) => wanted,
+            (Some(wanted), _) => return refuse(format!("there is no image {wanted}")),
+            (None, [id]) => *id,
+            (None, []) => return refuse("there is no image".to_owned()),
+            (None, ids) => {
+                let ids: Vec<String> = ids.iter().map(Digest::to_string).collect();
+                return refuse(format!("there are {} images; add @ and one of {}", ids.len(), ids.join(", ")));
+            }
+        };
+        let limits = Limits::FORMAT;
+        let source = read_content(files.get(&FileKind::Manifest(id)), limits.manifest).map_err(|error| Failure::Error(error.to_string()))?;
+        if Digest::of(&source) != id {
+            return refuse(format!("the manifest is not {id}"));
+        }
+        let (_, violations) = manifest::check(&source, &limits);
+        if let Some(violation) = violations.iter().find(|violation| violation.clause.severity == Severity::Error) {
+            return refuse(format!("the manifest is not valid: {} [{}]; check tells all", violation.message, violation.clause.id));
+        }
+        match serde_json::from_slice(&source) {
+            Ok(manifest) => Ok(Self { id, manifest, files, _spool: spool }),
+            Err(error) => refuse(format!("the manifest cannot be read: {error}")),
+        }
+    }
+
+    /// The merged tree, from listings that have the digests of the manifest.
+    pub(super) fn tree(&self) -> Result<Tree, Failure> {
+        let limits = Limits::FORMAT;
+        let mut tree = Tree::default();
+        for Layer { listing, .. } in &self.manifest.layers {
+            let mut source = Vec::new();
+            let opened = self.open_blob(listing.digest).map_err(|error| Failure::Error(format!("{}: {error}", listing.digest)))?;
+            let read = opened.take(limits.listing.min(listing.size) + 1).read_to_end(&mut source);
+            read.map_err(|error| Failure::Error(format!("{}: {error}", listing.digest)))?;
+            if Digest::of(&source) != listing.digest {
+                return Err(Failure::Refused(format!("the listing {} has another digest", listing.digest)));
+            }
+            let parsed = read_listing(&source, ListingKind::Layer, &limits);
+            if let Some(violation) = parsed.violations.first() {
+                return Err(Failure::Refused(format!("the listing {} is not valid: {} [{}]", listing.digest, violation.message, violation.clause.id)));
+            }
+            tree.merge(parsed.entries);
+        }
+        Ok(tree)
+    }
+
+    /// Opens a blob, decoded.
+    pub(super) fn open_blob(&self, digest: Digest) -> io::Result<Box<dyn Read>> {
+        if let Some(content) = self.files.get(&FileKind::Blob(digest)) {
+            return content.open();
+        }
+        match self.files.get(&FileKind::Packed(digest)) {
+            Some(content) => Ok(Box::new(Decoder::new(BufReader::new(content.open()?), &Limits::FORMAT))),
+            None => Err(io::Error::new(io::ErrorKind::NotFound, format!("the blob {digest} is missing"))),
+        }
+    }
+}
+
+/// `PATH@sha256:…` or `PATH`.
+fn split(argument: &str) -> (PathBuf, Option<Digest>) {
+    if let Some((path, digest)) = argument.rsplit_once('@')
+        && let Some(digest) = Digest::parse(digest)
+    {
+        return (PathBuf::from(path), Some(digest));
+    }
+    (PathBuf::from(argument), None)
+}
+
+fn read_content(content: Option<&Content>, limit: u64) -> io::Result<Vec<u8>> {
+    let mut source = Vec::new();
+    if let Some(content) = content {
+        content.open()?.take(limit + 1).read_to_end(&mut source)?;
+    }
+    Ok(source)
+}
+
+fn store_files(path: &Path) -> Result<BTreeMap<FileKind, Content>, Failure> {
+    use crate::store::Files as _;
+    let listed = Directory(path.to_owned()).list().map_err(|error| Failure::Error(format!("{}: {error}", path.display())))?;
+    let regular = listed.into_iter().filter(|file| file.irregular.is_none());
+    Ok(regular
+        .filter_map(|file| Some((classify(&file.path, &Limits::FORMAT).ok()?, Content::File(path.join(file.path)))))
+        .collect())
+}
+
+type Spooled = (BTreeMap<FileKind, Content>, Option<NamedTempFile>);
+
+/// The files of an archive, as parts of it; a compressed one, or standard input, is spooled first.
+fn archive_files(path: &Path) -> Result<Spooled, Failure> {
+    let shown = path.display().to_string();
+    let fail = |error: io::Error| Failure::Error(format!("{shown}: {error}"));
+    let (source, spool) = plain_file(path).map_err(fail)?;
+    let mut index = Index { source: source.clone(), files: BTreeMap::new() };
+    let mut reader = Reader::new(Profile::Archive, Limits::FORMAT);
+    let mut file = File::open(&source).map_err(fail)?;
+    let mut buffer = vec![0; 256 << 10];
+    loop {
+        let read = file.read(&mut buffer).map_err(fail)?;
+        if read == 0 {
+            break;
+        }
+        reader.push(buffer.get(..read).unwrap_or_default(), &mut index);
+    }
+    if !index.files.contains_key(&FileKind::Marker) {
+        return Err(Failure::Refused(format!("{shown} is neither a store nor an archive")));
+    }
+    Ok((index.files, spool))
+}
+
+/// Remembers where the files of an archive are.
+struct Index {
+    source: PathBuf,
+    files: BTreeMap<FileKind, Content>,
+}
+
+impl Sink for Index {
+    fn entry(&mut self, entry: tar::Entry, _: &mut Vec<crate::diagnostic::Violation>) {
+        let kind = std::str::from_utf8(&entry.path).ok().and_then(|path| classify(path, &Limits::FORMAT).ok());
+        if let Some(kind) = kind {
+            let offset = entry.header.offset() + tar::BLOCK as u64;
+            self.files.insert(kind, Content::Part(self.source.clone(), offset, entry.size));
+        }
+    }
+
+    fn data(&mut self, _: &[u8]) {}
+
+    fn end_of_entry(&mut self, _: &mut Vec<crate::diagnostic::Violation>) {}
+
+    fn passed_over(&mut self) {}
+}
+
+/// A file that can be read at any place: `path` itself, or its decoded copy if it is compressed or
+/// standard input.
+pub(super) fn plain_file(path: &Path) -> io::Result<(PathBuf, Option<NamedTempFile>)> {
+    let is_stdin = path == Path::new("-");
+    let mut input: Box<dyn Read> = if is_stdin { Box::new(io::stdin()) } else { Box::new(File::open(path)?) };
+    let mut head = Vec::new();
+    (&mut input).take(4).read_to_end(&mut head)?;
+    let is_regular = !is_stdin && fs::metadata(path)?.is_file();
+    let is_zstd = head == zstd::MAGIC;
+    let is_gzip = head.starts_with(&[0x1F, 0x8B]);
+    if is_regular && !is_zstd && !is_gzip {
+        return Ok((path.to_owned(), None));
+    }
+    let mut spool = NamedTempFile::new()?;
+    let mut whole = head.as_slice().chain(input);
+    if is_zstd {
+        let mut decoder = Decoder::new(BufReader::with_capacity(256 << 10, whole), &Limits::FORMAT);
+        io::copy(&mut decoder, spool.as_file_mut())?;
+        if let Some(violation) = decoder.violations().first() {
+            let message = format!("{} [{}]", violation.message, violation.clause.id);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        }
+    } else if is_gzip {
+        io::copy(&mut flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(256 << 10, whole)), spool.as_file_mut())?;
+    } else {
+        io::copy(&mut whole, spool.as_file_mut())?;
+    }
+    spool.as_file_mut().flush()?;
+    spool.as_file_mut().rewind()?;
+    Ok((spool.path().to_owned(), Some(spool)))
+}
+
+/// Whether `path` holds an image rather than a tree: a store, or an archive.
+pub(super) fn is_image(argument: &str) -> bool {
+    let (path, digest) = split(argument);
+    if digest.is_some() || path.join("cornercast").is_file() {
+        return true;
+    }
+    let mut head = Vec::new();
+    let read = open_regular(&path).and_then(|file| file.take(1 << 10).read_to_end(&mut head));
+    if read.is_err() {
+        return false;
+    }
+    if head.starts_with(&zstd::MAGIC) {
+        let mut decoded = Vec::new();
+        let Ok(file) = File::open(&path) else { return false };
+        let decoder = Decoder::new(BufReader::new(file), &Limits::FORMAT);
+        if decoder.take(1 << 10).read_to_end(&mut decoded).is_ok() {
+            head = decoded;
+        }
+    }
+    crate::input::recognise(&head) == Some(Kind::Archive) && head.starts_with(b"cornercast\0")
+}

@@ -1,0 +1,266 @@
+//! The command `cornercast`: arguments, files and standard streams. Each subcommand has a module.
+
+mod check;
+mod explain;
+mod files;
+mod image;
+mod listing;
+mod pack;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Pack, list and check container images of the Cornercast format.
+#[derive(Debug, Parser)]
+#[command(name = "cornercast", version, max_term_width = 100, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Check(Check),
+    Pack(Pack),
+    Listing(Listing),
+    /// Print a clause, why it is there, a bad and a good example
+    Explain {
+        /// The id of a clause, such as MAN-012
+        id: String,
+    },
+    /// List the clauses that `check` judges
+    Rules {
+        /// As one JSON array, in the form of requirements.schema.json
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a JSON Schema, or the names of all
+    Schema {
+        /// The name of the schema
+        name: Option<String>,
+    },
+}
+
+/// Check images, layers and documents
+///
+/// Inputs are recognised by their content: stores, archives (also compressed), manifests, listings,
+/// layers, store markers, signature indexes. All violations are reported in one run.
+///
+/// Exit status: 0 without violations at or above --fail-on, 1 with some, 2 if an input could not be checked.
+#[derive(Debug, Args)]
+struct Check {
+    /// Files and directories to check; - is standard input
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// The form of the report
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+    /// Write another report to a file, such as json=report.jsonl; can be given several times
+    #[arg(long, value_name = "FORMAT=FILE", value_parser = parse_output)]
+    output: Vec<(Format, PathBuf)>,
+    /// Take the inputs as this kind instead of recognising them
+    #[arg(long = "as", value_name = "KIND", value_parser = parse_kind)]
+    kind: Option<crate::input::Kind>,
+    /// Check everything below directories that is recognised
+    #[arg(long)]
+    recursive: bool,
+    /// The weight from which a violation makes the exit status 1
+    #[arg(long, value_enum, default_value_t = FailOn::Error)]
+    fail_on: FailOn,
+    /// Violations that are reported for one input
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    max_findings: usize,
+    /// Inputs that are checked at once; by default as many as there are processors
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// A lint configuration; by default the cornercast.toml of this directory or the closest above
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people, with excerpts
+    Human,
+    /// A line a violation
+    Concise,
+    /// A JSON object a violation and line
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FailOn {
+    /// A clause with MUST is broken, or the input is unsupported
+    Error,
+    /// Any clause is broken
+    Warning,
+}
+
+/// Make an image from directories and tar archives
+///
+/// TREE is a directory or a tar archive of any dialect, plain or compressed with gzip or zstd; it becomes
+/// the lowest layer (above those of --base). Prints the image id alone. What a layer cannot hold is named
+/// on standard error.
+///
+/// SOURCE_DATE_EPOCH, if set, is the latest time that a file can have in the image.
+#[derive(Debug, Args)]
+struct Pack {
+    /// The directory or tar archive; - is an archive on standard input
+    tree: PathBuf,
+    /// The manifest in TOML or JSON, without cornercast, kind, layers and rootfs, which are filled in
+    #[arg(long, value_name = "FILE")]
+    manifest: PathBuf,
+    /// A further layer above: a directory or a tar archive, with whiteouts as OCI layers have them
+    #[arg(long, value_name = "TREE")]
+    layer: Vec<PathBuf>,
+    /// The image whose layers come first
+    #[arg(long, value_name = "IMAGE")]
+    base: Option<String>,
+    /// Fail if anything is left out or changed
+    #[arg(long)]
+    strict: bool,
+    #[command(flatten)]
+    ownership: OwnershipArgs,
+    /// A store directory, made or added to, or a new archive if the name ends in .ccast; - is an archive
+    /// on standard output
+    #[arg(short, long, value_name = "OUT")]
+    output: PathBuf,
+}
+
+/// Whose the entries are.
+#[derive(Debug, Args)]
+struct OwnershipArgs {
+    /// Give all entries to this user and group
+    #[arg(long, value_name = "UID:GID", value_parser = parse_owner, conflicts_with_all = ["map_uids", "map_gids"])]
+    owner: Option<(u32, u32)>,
+    /// Map a range of user ids; ids outside all ranges are refused
+    #[arg(long, value_name = "FROM:TO:COUNT", value_parser = parse_range)]
+    map_uids: Vec<(u32, u32, u32)>,
+    /// Map a range of group ids; ids outside all ranges are refused
+    #[arg(long, value_name = "FROM:TO:COUNT", value_parser = parse_range)]
+    map_gids: Vec<(u32, u32, u32)>,
+}
+
+impl OwnershipArgs {
+    fn ownership(&self) -> crate::build::Ownership {
+        crate::build::Ownership { all: self.owner, uids: self.map_uids.clone(), gids: self.map_gids.clone() }
+    }
+}
+
+/// Print the canonical listing of a tree, a layer or an image
+///
+/// Of a directory: what `pack` would list, with SOURCE_DATE_EPOCH as there. Of a tar archive: of the layer that `pack` would make from it.
+/// Of an image: of its merged rootfs.
+#[derive(Debug, Args)]
+struct Listing {
+    /// A directory, a tar archive, or an image: a store, STORE@sha256:…, an archive, or - for standard input
+    #[arg(value_name = "DIR|TAR|IMAGE")]
+    input: String,
+    /// Take the input as this instead of recognising it
+    #[arg(long = "as", value_enum, value_name = "KIND")]
+    kind: Option<ListingOf>,
+    /// Print the digest of the listing instead
+    #[arg(long)]
+    digest: bool,
+    #[command(flatten)]
+    ownership: OwnershipArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ListingOf {
+    /// A directory or a tar archive
+    Tree,
+    /// A store or an archive
+    Image,
+}
+
+/// Why a command fails, and the exit status.
+#[derive(Debug)]
+enum Failure {
+    /// The input was refused: 1.
+    Refused(String),
+    /// Usage, input and output: 2.
+    Error(String),
+}
+
+impl From<crate::build::BuildError> for Failure {
+    fn from(error: crate::build::BuildError) -> Self {
+        match error {
+            crate::build::BuildError::Refused(message) => Self::Refused(message),
+            error @ crate::build::BuildError::Io(..) => Self::Error(error.to_string()),
+        }
+    }
+}
+
+/// Runs the command that the arguments of the process name.
+pub fn run() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Pack(arguments) => pack::run(&arguments),
+        Command::Listing(arguments) => listing::run(&arguments),
+        Command::Explain { id } => explain::explain(&id),
+        Command::Rules { json } => explain::rules(json),
+        Command::Schema { name } => explain::schema(name.as_deref()),
+    };
+    match result {
+        Ok(code) => code,
+        Err(failure) => {
+            let (code, message) = match failure {
+                Failure::Refused(message) => (1, message),
+                Failure::Error(message) => (2, message),
+            };
+            let style = anstyle::AnsiColor::Red.on_default().bold();
+            anstream::eprintln!("{style}error{style:#}: {message}");
+            ExitCode::from(code)
+        }
+    }
+}
+
+/// Writes to standard output; a reader that has gone is no error.
+fn print(text: &str) -> Result<(), Failure> {
+    match anstream::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Error(format!("standard output: {error}"))),
+        _ => Ok(()),
+    }
+}
+
+/// The value of SOURCE_DATE_EPOCH, as reproducible-builds.org defines it.
+fn source_date_epoch() -> Result<Option<u64>, Failure> {
+    let Some(text) = std::env::var_os("SOURCE_DATE_EPOCH") else { return Ok(None) };
+    let text = text.to_string_lossy();
+    let latest = u64::try_from(crate::limits::Limits::FORMAT.mtime).unwrap_or_default();
+    match text.parse() {
+        Ok(epoch) if epoch <= latest => Ok(Some(epoch)),
+        _ => Err(Failure::Error(format!("SOURCE_DATE_EPOCH is `{text}`; it has to be a number of seconds from 0 to {latest}"))),
+    }
+}
+
+fn parse_kind(name: &str) -> Result<crate::input::Kind, String> {
+    crate::input::Kind::by_name(name).ok_or_else(|| {
+        let names: Vec<&str> = crate::input::Kind::ALL.iter().map(|(name, _)| *name).collect();
+        let close = crate::manifest::closest(name, names.iter().copied());
+        let hint = close.map_or_else(String::new, |close| format!(" (did you mean `{close}`?)"));
+        format!("it is none of {}{hint}", names.join(", "))
+    })
+}
+
+fn parse_output(text: &str) -> Result<(Format, PathBuf), String> {
+    let (format, file) = text.split_once('=').ok_or("write FORMAT=FILE, such as json=report.jsonl")?;
+    Ok((Format::from_str(format, false)?, PathBuf::from(file)))
+}
+
+fn parse_owner(text: &str) -> Result<(u32, u32), String> {
+    let ids = text.split_once(':').and_then(|(uid, gid)| Some((uid.parse().ok()?, gid.parse().ok()?)));
+    ids.filter(|(uid, gid)| *uid < u32::MAX && *gid < u32::MAX).ok_or_else(|| "write UID:GID in numbers up to 4294967294".to_owned())
+}
+
+fn parse_range(text: &str) -> Result<(u32, u32, u32), String> {
+    let numbers: Vec<u32> = text.split(':').filter_map(|number| number.parse().ok()).collect();
+    match numbers.as_slice() {
+        [from, to, count] if text.split(':').count() == 3 && *count > 0 => Ok((*from, *to, *count)),
+        _ => Err("write FROM:TO:COUNT in numbers".to_owned()),
+    }
+}

@@ -1,0 +1,237 @@
+//! What `check` takes: recognising an input by its content, and checking a stream of each kind.
+
+use std::io::{self, BufRead, BufReader, Read};
+
+use crate::clause;
+use crate::diagnostic::{Findings, Place, Violation};
+use crate::json::{self, Form};
+use crate::layer::{ListingKind, Walker, read_listing};
+use crate::limits::Limits;
+use crate::manifest;
+use crate::name::Reference;
+use crate::store::{ArchiveChecker, check_index, check_marker};
+use crate::zstd::{self, Decoder};
+
+/// A kind of input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A directory with the layout of a store.
+    Store,
+    /// A store's files as one tar archive, perhaps compressed.
+    Archive,
+    /// A manifest.
+    Manifest,
+    /// The listing of a layer.
+    Listing,
+    /// A merged listing.
+    Rootfs,
+    /// A layer.
+    Layer,
+    /// The marker of a store.
+    Marker,
+    /// An index of signatures or attestations.
+    Index,
+    /// A reference, alone in a file, without newline.
+    Reference,
+    /// Any canonical JSON document.
+    Canonical,
+    /// Any strict JSON document.
+    Strict,
+}
+
+impl Kind {
+    /// All kinds with their names.
+    pub const ALL: [(&'static str, Self); 11] = [
+        ("store", Self::Store),
+        ("archive", Self::Archive),
+        ("manifest", Self::Manifest),
+        ("listing", Self::Listing),
+        ("rootfs", Self::Rootfs),
+        ("layer", Self::Layer),
+        ("marker", Self::Marker),
+        ("index", Self::Index),
+        ("reference", Self::Reference),
+        ("canonical", Self::Canonical),
+        ("strict", Self::Strict),
+    ];
+
+    /// The name of the kind.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
+    }
+
+    /// The kind called `name`.
+    #[must_use]
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind)
+    }
+}
+
+/// Bytes of an input that [`recognise`] looks at.
+pub const HEAD: usize = 64 << 10;
+
+/// What an input is, by its first [`HEAD`] bytes; `None` if it cannot be told.
+///
+/// ```
+/// use cornercast::input::{Kind, recognise};
+///
+/// assert_eq!(recognise(br#"{"cornercast":"1.0","kind":"store"}"#), Some(Kind::Marker));
+/// assert_eq!(recognise(b"MZ"), None);
+/// ```
+#[must_use]
+pub fn recognise(head: &[u8]) -> Option<Kind> {
+    if head.starts_with(&zstd::MAGIC) {
+        return Some(Kind::Archive);
+    }
+    let text = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
+    let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
+    if first == Some(&b'{') {
+        return Some(recognise_json(text));
+    }
+    let is_tar =
+        head.get(257..262) == Some(b"ustar") || (head.len() >= 512 && head.iter().take(512).all(|byte| *byte == 0));
+    if is_tar {
+        return Some(if head.starts_with(b"cornercast\0") { Kind::Archive } else { Kind::Layer });
+    }
+    None
+}
+
+/// Documents are told apart by members that the others do not have.
+fn recognise_json(text: &[u8]) -> Kind {
+    let (line, rest) = match text.iter().position(|byte| *byte == b'\n') {
+        Some(end) => (text.get(..end).unwrap_or_default(), text.get(end + 1..).unwrap_or_default()),
+        None => (text, &[][..]),
+    };
+    let line = json::read(line, Form::Strict, &Limits::FORMAT).root;
+    let has = |name: &str| line.as_ref().is_some_and(|root| root.get(name).is_some());
+    let kind = |name: &str| line.as_ref().and_then(|root| root.get("kind")?.as_str()) == Some(name);
+    if has("path") || (has("type") && rest.first() == Some(&b'{')) {
+        Kind::Listing
+    } else if kind("store") && !has("layers") {
+        Kind::Marker
+    } else if has("files") && (kind("signatures") || kind("attestations")) {
+        Kind::Index
+    } else {
+        Kind::Manifest
+    }
+}
+
+/// Bytes read at once.
+const CHUNK: usize = 256 << 10;
+
+/// Checks a stream of any kind but a store, and adds what is wrong to `findings`.
+///
+/// Reads no more than the kind's limit and one byte.
+///
+/// # Errors
+///
+/// Errors of `input`, which leave the check incomplete.
+pub fn check_stream(kind: Kind, input: &mut dyn Read, limits: &Limits, findings: &mut Findings) -> io::Result<()> {
+    let mut document = |limit: u64| {
+        let mut source = Vec::new();
+        input.take(limit.saturating_add(1)).read_to_end(&mut source).map(|_| source)
+    };
+    match kind {
+        Kind::Manifest => findings.extend(manifest::check(&document(limits.manifest)?, limits).1),
+        Kind::Marker => findings.extend(check_marker(&document(limits.document)?, limits)),
+        Kind::Index => findings.extend(check_index(&document(limits.document)?, None, limits).1),
+        Kind::Canonical | Kind::Strict => {
+            let source = document(limits.document)?;
+            if source.len() as u64 > limits.document {
+                // JSN-005
+                let message = format!("the document has more than {} bytes", limits.document);
+                findings.add(Violation::new(
+                    &clause::JSN_005,
+                    Place::bytes(limits.document..limits.document + 1),
+                    message,
+                ));
+                return Ok(());
+            }
+            let form = if kind == Kind::Canonical { Form::Canonical } else { Form::Strict };
+            findings.extend(json::read(&source, form, limits).violations);
+        }
+        Kind::Reference => {
+            let source = document(limits.document)?;
+            let place = Place::bytes(0..source.len() as u64);
+            match std::str::from_utf8(&source) {
+                Ok(text) => {
+                    if let Err(broken) = Reference::parse(text, limits) {
+                        findings.extend(
+                            broken.into_iter().map(|(clause, message)| Violation::new(clause, place.clone(), message)),
+                        );
+                    }
+                }
+                Err(_) => findings.add(Violation::new(&clause::NAM_014, place, "the reference is not UTF-8")),
+            }
+        }
+        Kind::Listing | Kind::Rootfs => {
+            let source = document(limits.listing)?;
+            if source.len() as u64 > limits.listing {
+                // LST-014
+                let message = format!("the listing has more than {} bytes", limits.listing);
+                findings.add(Violation::new(
+                    &clause::LST_014,
+                    Place::bytes(limits.listing..limits.listing + 1),
+                    message,
+                ));
+                return Ok(());
+            }
+            let kind = if kind == Kind::Rootfs { ListingKind::Rootfs } else { ListingKind::Layer };
+            findings.extend(read_listing(&source, kind, limits).violations);
+        }
+        Kind::Layer => {
+            let mut walker = Walker::new(limits.clone());
+            each_chunk(input, |bytes| {
+                walker.push(bytes);
+                !walker.gave_up()
+            })?;
+            findings.extend(walker.finish().violations);
+        }
+        Kind::Archive => archive(input, limits, findings)?,
+        Kind::Store => {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a store is a directory, not a file"));
+        }
+    }
+    Ok(())
+}
+
+fn archive(input: &mut dyn Read, limits: &Limits, findings: &mut Findings) -> io::Result<()> {
+    let mut input = BufReader::with_capacity(CHUNK, input);
+    let mut checker = ArchiveChecker::new(limits.clone());
+    let mut push = |bytes: &[u8], findings: &mut Findings| {
+        checker.push(bytes);
+        findings.extend(checker.take_violations());
+        !checker.gave_up()
+    };
+    if input.fill_buf()?.starts_with(&zstd::MAGIC) {
+        let mut decoder = Decoder::new(input, limits);
+        each_chunk(&mut decoder, |bytes| push(bytes, findings))?;
+        let frame = decoder.take_violations();
+        if frame.is_empty() || frame.iter().all(|violation| violation.clause == &clause::STO_019) {
+            findings.extend(checker.finish());
+        }
+        findings.extend(frame);
+    } else {
+        each_chunk(&mut input, |bytes| push(bytes, findings))?;
+        findings.extend(checker.finish());
+    }
+    Ok(())
+}
+
+/// Reads `input` until it ends or `take` says no.
+fn each_chunk(input: &mut dyn Read, mut take: impl FnMut(&[u8]) -> bool) -> io::Result<()> {
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        match input.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(read) => {
+                if !take(buffer.get(..read).unwrap_or_default()) {
+                    return Ok(());
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}

@@ -1,0 +1,556 @@
+//! The clauses that hold for the entries of a layer and for the lines of a listing alike.
+//!
+//! Memory beyond the entries themselves is for one path only, since the order is depth first.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeSet, HashMap};
+
+use super::entry::{Attributes, Entry, Node};
+use super::path::{self, WHITEOUT};
+use crate::clause::{self, Clause};
+use crate::digest::Digest;
+use crate::limits::Limits;
+use crate::shown::{quoted, shown, shown_bytes};
+
+/// The part of an entry that a violation is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Field {
+    Path,
+    Mode,
+    Uid,
+    Gid,
+    Mtime,
+    Size,
+    Sha256,
+    Target,
+    Xattr(Vec<u8>),
+}
+
+/// A broken clause of an entry.
+pub(super) struct Broken {
+    pub(super) clause: &'static Clause,
+    pub(super) field: Field,
+    pub(super) message: String,
+}
+
+/// What kind of entry a candidate wants to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    File,
+    Hardlink,
+    Dir,
+    Symlink,
+    Whiteout,
+}
+
+/// An entry that has not been judged: numbers can have any value, texts any bytes.
+#[derive(Debug, Clone)]
+pub(super) struct Candidate {
+    pub(super) kind: Kind,
+    /// Without final `/`, for a whiteout the path that it hides.
+    pub(super) path: String,
+    pub(super) mode: i64,
+    pub(super) uid: i64,
+    pub(super) gid: i64,
+    pub(super) mtime: i64,
+    pub(super) size: i64,
+    /// Of a listing's line.
+    pub(super) sha256: Option<Digest>,
+    pub(super) target: Vec<u8>,
+    pub(super) xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(super) opaque: bool,
+}
+
+impl Candidate {
+    pub(super) fn new(kind: Kind, path: String) -> Self {
+        Self {
+            kind,
+            path,
+            mode: 0,
+            uid: 0,
+            gid: 0,
+            mtime: 0,
+            size: 0,
+            sha256: None,
+            target: Vec::new(),
+            xattrs: Vec::new(),
+            opaque: false,
+        }
+    }
+
+    fn attributes(&self) -> Attributes {
+        Attributes {
+            mode: u32::try_from(self.mode).unwrap_or_default(),
+            uid: u32::try_from(self.uid).unwrap_or_default(),
+            gid: u32::try_from(self.gid).unwrap_or_default(),
+            mtime: u64::try_from(self.mtime).unwrap_or_default(),
+            xattrs: self
+                .xattrs
+                .iter()
+                .map(|(name, value)| (String::from_utf8_lossy(name).into_owned(), value.clone()))
+                .collect(),
+        }
+    }
+
+    fn target(&self) -> String {
+        String::from_utf8_lossy(&self.target).into_owned()
+    }
+
+    /// The entry, with values outside their range replaced by 0: only entries without violations are used.
+    fn entry(self, linked: Option<(u64, Digest)>) -> Entry {
+        let attributes = self.attributes();
+        let size = u64::try_from(self.size).unwrap_or_default();
+        let sha256 = self.sha256.unwrap_or(Digest([0; 32]));
+        let target = self.target();
+        let node = match self.kind {
+            Kind::File => Node::File { attributes, size, sha256 },
+            Kind::Hardlink => {
+                let (size, sha256) = linked.unwrap_or((size, sha256));
+                Node::Hardlink { attributes, size, sha256, target }
+            }
+            Kind::Dir => Node::Dir { attributes, opaque: self.opaque },
+            Kind::Symlink => {
+                Node::Symlink { uid: attributes.uid, gid: attributes.gid, mtime: attributes.mtime, target }
+            }
+            Kind::Whiteout => Node::Whiteout,
+        };
+        Entry { path: self.path, node }
+    }
+}
+
+/// A directory on the path to the entry that is being judged.
+#[derive(Debug, Default)]
+struct Open {
+    name: String,
+    /// The name of the last entry in it that is no directory.
+    last_leaf: Option<(String, &'static str)>,
+    whiteouts: BTreeSet<String>,
+    /// Whether it or a directory above is opaque.
+    opaque: bool,
+}
+
+/// Whiteouts and other entries by path, once the order is broken.
+type Index = HashMap<(bool, String), usize>;
+
+/// Judges entries in their order and keeps them.
+#[derive(Debug)]
+pub(super) struct Checker {
+    limits: Limits,
+    entries: Vec<Entry>,
+    /// The directories from the root to the parent of the last entry, and that entry if it is one.
+    open: Vec<Open>,
+    /// Path and rank of the last entry.
+    last: Option<(Vec<String>, u8)>,
+    /// An entry has been passed over, so that a missing one may not be missing.
+    gaps: bool,
+    /// All entries, once the order is broken and they cannot be searched by it.
+    unordered: Option<Index>,
+}
+
+/// Ranks of siblings (LAY-047). Opaque markers never get here.
+const RANK_WHITEOUT: u8 = 1;
+const RANK_OTHER: u8 = 2;
+
+impl Checker {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self { limits, entries: Vec::new(), open: vec![Open::default()], last: None, gaps: false, unordered: None }
+    }
+
+    pub(super) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    pub(super) fn into_entries(self) -> Vec<Entry> {
+        self.entries
+    }
+
+    /// An entry could not be judged.
+    pub(super) fn passed_over(&mut self) {
+        self.gaps = true;
+    }
+
+    /// The digest of the file that was kept last.
+    pub(super) fn set_sha256(&mut self, digest: Digest) {
+        if let Some(Entry { node: Node::File { sha256, .. }, .. }) = self.entries.last_mut() {
+            *sha256 = digest;
+        }
+    }
+
+    /// Judges a candidate and keeps the entry; says whether it was kept.
+    pub(super) fn judge(&mut self, candidate: Candidate, out: &mut Vec<Broken>) -> bool {
+        let mut report = |clause, field, message| out.push(Broken { clause, field, message });
+        // LAY-041
+        if path::is_root(&candidate.path) {
+            report(&clause::LAY_041, Field::Path, "the entry is the root".to_owned());
+            self.passed_over();
+            return false;
+        }
+        let clear = path::judge(&candidate.path, &self.limits, |clause, message| {
+            report(clause, Field::Path, message);
+        });
+        self.judge_values(&candidate, out);
+        let sound_target = self.judge_target(&candidate, out);
+        self.judge_xattrs(&candidate, out);
+        if !clear {
+            self.passed_over();
+            return false;
+        }
+        self.judge_order(&candidate, out);
+        let is_link = candidate.kind == Kind::Hardlink && sound_target;
+        let linked = if is_link { self.judge_hardlink(&candidate, out) } else { None };
+        let entry = candidate.entry(linked);
+        if let Some(index) = &mut self.unordered {
+            index.entry((entry.node == Node::Whiteout, entry.path.clone())).or_insert(self.entries.len());
+        }
+        self.entries.push(entry);
+        true
+    }
+
+    /// LAY-018 to LAY-022
+    fn judge_values(&self, candidate: &Candidate, out: &mut Vec<Broken>) {
+        if candidate.kind == Kind::Whiteout {
+            return;
+        }
+        if candidate.mode < 0 || candidate.mode > 0o7777 {
+            let message = format!("the mode {} exceeds 07777", octal(candidate.mode));
+            out.push(Broken { clause: &clause::LAY_018, field: Field::Mode, message });
+        } else if candidate.kind == Kind::Symlink && candidate.mode != 0o777 {
+            let message = format!("the mode of the symbolic link is {}", octal(candidate.mode));
+            out.push(Broken { clause: &clause::LAY_019, field: Field::Mode, message });
+        }
+        let most = i64::try_from(self.limits.file).unwrap_or(i64::MAX);
+        for (clause, field, name, value, limit) in [
+            (&clause::LAY_020, Field::Uid, "uid", candidate.uid, self.limits.id),
+            (&clause::LAY_020, Field::Gid, "gid", candidate.gid, self.limits.id),
+            (&clause::LAY_021, Field::Mtime, "mtime", candidate.mtime, self.limits.mtime),
+            (&clause::LAY_022, Field::Size, "size", candidate.size, most),
+        ] {
+            if value < 0 || value > limit {
+                let message = format!("the {name} {value} is outside 0 to {limit}");
+                out.push(Broken { clause, field, message });
+            }
+        }
+    }
+
+    /// LAY-049 to LAY-052. Whether the target meets them.
+    fn judge_target(&self, candidate: &Candidate, out: &mut Vec<Broken>) -> bool {
+        if !matches!(candidate.kind, Kind::Hardlink | Kind::Symlink) {
+            return true;
+        }
+        let before = out.len();
+        let target = &candidate.target;
+        let mut report = |clause, message| out.push(Broken { clause, field: Field::Target, message });
+        if target.is_empty() {
+            report(&clause::LAY_049, "the target of the link is empty".to_owned());
+        }
+        match std::str::from_utf8(target) {
+            Err(_) => report(&clause::LAY_050, format!("the target \"{}\" is not UTF-8", shown_bytes(target))),
+            Ok(text) if path::contains_control(text) => {
+                report(&clause::LAY_051, format!("the target {} contains a control character", quoted(text)));
+            }
+            Ok(_) => {}
+        }
+        if target.len() > self.limits.target {
+            report(
+                &clause::LAY_052,
+                format!("the target has {} bytes; the limit is {}", target.len(), self.limits.target),
+            );
+        }
+        out.len() == before
+    }
+
+    /// LAY-056 to LAY-063
+    fn judge_xattrs(&self, candidate: &Candidate, out: &mut Vec<Broken>) {
+        let Some((first, _)) = candidate.xattrs.first() else { return };
+        if candidate.kind == Kind::Symlink {
+            let message = format!("the symbolic link has the extended attribute `{}`", shown_bytes(first));
+            out.push(Broken { clause: &clause::LAY_056, field: Field::Xattr(first.clone()), message });
+            return;
+        }
+        if candidate.xattrs.len() > self.limits.xattrs {
+            let message = format!(
+                "the entry has {} extended attributes; the limit is {}",
+                candidate.xattrs.len(),
+                self.limits.xattrs
+            );
+            out.push(Broken { clause: &clause::LAY_057, field: Field::Path, message });
+        }
+        let total: usize = candidate.xattrs.iter().map(|(_, value)| value.len()).sum();
+        if total > self.limits.xattr_values {
+            let message = format!(
+                "the values of the extended attributes have {total} bytes; the limit is {}",
+                self.limits.xattr_values
+            );
+            out.push(Broken { clause: &clause::LAY_061, field: Field::Path, message });
+        }
+        for (name, value) in &candidate.xattrs {
+            self.judge_xattr(candidate.kind, name, value, out);
+        }
+    }
+
+    fn judge_xattr(&self, kind: Kind, name: &[u8], value: &[u8], out: &mut Vec<Broken>) {
+        let text = shown_bytes(name);
+        let mut report = |clause, message| out.push(Broken { clause, field: Field::Xattr(name.to_vec()), message });
+        let well_formed = !name.is_empty()
+            && name.len() <= self.limits.xattr_name
+            && name.iter().all(|byte| matches!(byte, 0x21..=0x7E) && *byte != b'=');
+        if !well_formed {
+            let message =
+                format!("the name `{text}` of an extended attribute is not 1 to 255 printable ASCII bytes without `=`");
+            report(&clause::LAY_059, message);
+        }
+        let is_capability = name == b"security.capability";
+        let is_user =
+            name.strip_prefix(b"user.").is_some_and(|rest| !rest.is_empty()) && !name.starts_with(b"user.overlay.");
+        if !is_capability && !is_user && (well_formed || !name.is_empty()) {
+            report(&clause::LAY_058, format!("the extended attribute `{text}` has no place in an image"));
+        }
+        if value.is_empty() {
+            report(&clause::LAY_060, format!("the extended attribute `{text}` is empty"));
+        }
+        if is_capability {
+            if matches!(kind, Kind::Dir) {
+                report(&clause::LAY_062, "a directory has the extended attribute `security.capability`".to_owned());
+            }
+            let magic = value.get(..4);
+            let right = matches!(magic, Some([0 | 1, 0, 0, 2])) && value.len() == 20;
+            if !right && !value.is_empty() {
+                let message = format!(
+                    "the value of `security.capability` has {} bytes and begins with {}",
+                    value.len(),
+                    value.iter().take(4).map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(" ")
+                );
+                report(&clause::LAY_063, message);
+            }
+        }
+    }
+
+    /// LAY-046, LAY-047, LAY-048, LAY-067, LAY-068
+    fn judge_order(&mut self, candidate: &Candidate, out: &mut Vec<Broken>) {
+        let mut report = |clause, message| out.push(Broken { clause, field: Field::Path, message });
+        let path = &candidate.path;
+        let components: Vec<String> = path.split('/').map(str::to_owned).collect();
+        let rank = if candidate.kind == Kind::Whiteout { RANK_WHITEOUT } else { RANK_OTHER };
+        let order =
+            self.last.as_ref().map_or(Ordering::Less, |(last, last_rank)| compare(last, *last_rank, &components, rank));
+        if order == Ordering::Greater {
+            self.index_entries();
+        }
+        let key = (candidate.kind == Kind::Whiteout, path.clone());
+        let repeated = self.unordered.as_ref().is_some_and(|index| index.contains_key(&key));
+        let hidden = self.unordered.as_ref().is_some_and(|index| index.contains_key(&(!key.0, key.1.clone())));
+        if order == Ordering::Equal || repeated {
+            report(&clause::LAY_048, format!("the path {} stands twice", quoted(path)));
+        } else if order == Ordering::Greater {
+            let (last, _) = self.last.as_ref().map_or((String::new(), 0), |(last, rank)| (last.join("/"), *rank));
+            report(&clause::LAY_047, format!("the path {} stands after {}", quoted(path), quoted(&last)));
+        }
+        // Go up to the directory that this entry and the last one have in common, then down.
+        let (name, parents) =
+            components.split_last().map_or((String::new(), &[][..]), |(name, parents)| (name.clone(), parents));
+        let common = self.open.iter().skip(1).zip(parents).take_while(|(open, name)| open.name == **name).count();
+        self.open.truncate(common + 1);
+        for missing in parents.iter().skip(common) {
+            let parent = self.open.last();
+            let leaf = parent.and_then(|parent| parent.last_leaf.as_ref()).filter(|(leaf, _)| leaf == missing);
+            if order != Ordering::Greater && (leaf.is_some() || !self.gaps) {
+                let message = match leaf {
+                    Some((leaf, kind)) => {
+                        format!("the parent {} of {} is {kind}, not a directory", quoted(leaf), quoted(path))
+                    }
+                    None => format!(
+                        "the parent directory {} of {} has no entry before it",
+                        quoted(&parents.join("/")),
+                        quoted(path)
+                    ),
+                };
+                // One is enough for everything below that directory.
+                if parent.is_some() && out.last().is_none_or(|broken| broken.clause != &clause::LAY_046) {
+                    out.push(Broken { clause: &clause::LAY_046, field: Field::Path, message });
+                }
+            }
+            let opaque = parent.is_some_and(|parent| parent.opaque);
+            self.open.push(Open { name: missing.clone(), opaque, ..Open::default() });
+        }
+        let Some(parent) = self.open.last_mut() else { return };
+        match candidate.kind {
+            Kind::Whiteout => {
+                if parent.opaque {
+                    let message = format!("the whiteout of {} lies below an opaque directory", quoted(path));
+                    out.push(Broken { clause: &clause::LAY_068, field: Field::Path, message });
+                }
+                if hidden {
+                    out.push(both(path));
+                }
+                parent.whiteouts.insert(name);
+            }
+            kind => {
+                if hidden || parent.whiteouts.contains(&name) {
+                    out.push(both(path));
+                }
+                if kind == Kind::Dir {
+                    if candidate.opaque && parent.opaque {
+                        out.push(nested_opaque(path));
+                    }
+                    let opaque = parent.opaque || candidate.opaque;
+                    self.open.push(Open { name, opaque, ..Open::default() });
+                } else {
+                    let what = match kind {
+                        Kind::Symlink => "a symbolic link",
+                        Kind::Hardlink => "a hard link",
+                        _ => "a file",
+                    };
+                    parent.last_leaf = Some((name, what));
+                }
+            }
+        }
+        self.last = Some((components, rank));
+    }
+
+    /// An opaque marker in the directory `directory`; its path is the clear path of an entry.
+    pub(super) fn judge_opaque_marker(&mut self, directory: &str, out: &mut Vec<Broken>) {
+        let mut report = |clause, message| out.push(Broken { clause, field: Field::Path, message });
+        let is_last = self.entries.last().is_some_and(|last| last.path == directory);
+        if let (true, Some(Entry { node: Node::Dir { opaque, .. }, .. })) = (is_last, self.entries.last_mut()) {
+            if *opaque {
+                report(&clause::LAY_048, format!("the opaque marker of {} stands twice", quoted(directory)));
+                return;
+            }
+            *opaque = true;
+            let above = self.open.len().checked_sub(2).and_then(|above| self.open.get(above));
+            if above.is_some_and(|above| above.opaque) {
+                out.push(nested_opaque(directory));
+            }
+            if let Some(open) = self.open.last_mut() {
+                open.opaque = true;
+            }
+            return;
+        }
+        let known = self.open.iter().skip(1).map(|open| open.name.as_str()).collect::<Vec<_>>().join("/");
+        let inside = known == directory || known.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'));
+        let earlier = matches!(self.find(directory), Some(Entry { node: Node::Dir { .. }, .. }));
+        if inside || earlier {
+            report(&clause::LAY_047, format!("the opaque marker of {} does not stand first in it", quoted(directory)));
+        } else if !self.gaps {
+            report(
+                &clause::LAY_046,
+                format!("the parent directory {} of an opaque marker has no entry before it", quoted(directory)),
+            );
+        }
+    }
+
+    /// LAY-053 to LAY-055, LST-013. Size and digest of the file that is linked to.
+    fn judge_hardlink(&self, candidate: &Candidate, out: &mut Vec<Broken>) -> Option<(u64, Digest)> {
+        let target = candidate.target();
+        let found = self.find(&target);
+        let Some(Entry { node: Node::File { attributes, size, sha256 }, .. }) = found else {
+            if !self.gaps || found.is_some() {
+                let what = match found {
+                    Some(entry) => format!("is {}", entry.node.type_name()),
+                    None => "is no earlier entry of this layer".to_owned(),
+                };
+                let message = format!("the target {} of the hard link {what}", quoted(&target));
+                out.push(Broken { clause: &clause::LAY_053, field: Field::Target, message });
+            }
+            return None;
+        };
+        let mine = candidate.attributes();
+        for (name, field, mine, theirs) in [
+            ("mode", Field::Mode, u64::from(mine.mode), u64::from(attributes.mode)),
+            ("uid", Field::Uid, u64::from(mine.uid), u64::from(attributes.uid)),
+            ("gid", Field::Gid, u64::from(mine.gid), u64::from(attributes.gid)),
+            ("mtime", Field::Mtime, mine.mtime, attributes.mtime),
+        ] {
+            if mine != theirs {
+                let (mine, theirs) = if name == "mode" {
+                    (format!("0{mine:o}"), format!("0{theirs:o}"))
+                } else {
+                    (mine.to_string(), theirs.to_string())
+                };
+                let message = format!("the hard link has the {name} {mine}, its file {} has {theirs}", quoted(&target));
+                out.push(Broken { clause: &clause::LAY_054, field, message });
+            }
+        }
+        if mine.xattrs != attributes.xattrs {
+            let message = format!("the hard link has other extended attributes than its file {}", quoted(&target));
+            out.push(Broken { clause: &clause::LAY_055, field: Field::Path, message });
+        }
+        if let Some(digest) = candidate.sha256 {
+            if u64::try_from(candidate.size) != Ok(*size) {
+                let message =
+                    format!("the hard link has the size {}, its file {} has {size}", candidate.size, quoted(&target));
+                out.push(Broken { clause: &clause::LST_013, field: Field::Size, message });
+            }
+            if digest != *sha256 {
+                let message = format!("the hard link has another sha256 than its file {}", quoted(&target));
+                out.push(Broken { clause: &clause::LST_013, field: Field::Sha256, message });
+            }
+        }
+        Some((*size, *sha256))
+    }
+
+    /// The entry with the path `path` that is no whiteout.
+    fn find(&self, path: &str) -> Option<&Entry> {
+        if let Some(index) = &self.unordered {
+            return self.entries.get(*index.get(&(false, path.to_owned()))?);
+        }
+        let components: Vec<String> = path.split('/').map(str::to_owned).collect();
+        let found = self.entries.binary_search_by(|entry| {
+            let rank = if entry.node == Node::Whiteout { RANK_WHITEOUT } else { RANK_OTHER };
+            let other: Vec<String> = entry.path.split('/').map(str::to_owned).collect();
+            compare(&other, rank, &components, RANK_OTHER)
+        });
+        self.entries.get(found.ok()?)
+    }
+
+    /// From here on entries are found by name, since they cannot be found by order.
+    fn index_entries(&mut self) {
+        let entries = &self.entries;
+        self.unordered.get_or_insert_with(|| {
+            let mut index = Index::new();
+            for (at, entry) in entries.iter().enumerate() {
+                index.entry((entry.node == Node::Whiteout, entry.path.clone())).or_insert(at);
+            }
+            index
+        });
+    }
+}
+
+fn both(path: &str) -> Broken {
+    let message = format!("the layer has a whiteout of {} and an entry with that path", quoted(path));
+    Broken { clause: &clause::LAY_067, field: Field::Path, message }
+}
+
+fn nested_opaque(path: &str) -> Broken {
+    let message = format!("the opaque directory {} lies below another one", quoted(path));
+    Broken { clause: &clause::LAY_068, field: Field::Path, message }
+}
+
+/// The order of entries (LAY-047): components as bytes, the last one by its rank first.
+fn compare(a: &[String], a_rank: u8, b: &[String], b_rank: u8) -> Ordering {
+    let rank = |components: &[String], at: usize, rank: u8| if at + 1 == components.len() { rank } else { RANK_OTHER };
+    for at in 0.. {
+        let order = match (a.get(at), b.get(at)) {
+            (None, None) => return Ordering::Equal,
+            (None, Some(_)) => Ordering::Less,
+            (Some(_), None) => Ordering::Greater,
+            (Some(x), Some(y)) => {
+                rank(a, at, a_rank).cmp(&rank(b, at, b_rank)).then_with(|| x.as_bytes().cmp(y.as_bytes()))
+            }
+        };
+        if order != Ordering::Equal {
+            return order;
+        }
+    }
+    Ordering::Equal
+}
+
+/// Why the name that a whiteout hides is none that a path can have (LAY-065).
+pub(super) fn judge_hidden(name: &str) -> Option<String> {
+    let bad = name.is_empty() || matches!(name, "." | "..") || name.starts_with(WHITEOUT);
+    bad.then(|| format!("the whiteout `.wh.{}` hides {}, which is no name", shown(name), quoted(name)))
+}
+
+fn octal(mode: i64) -> String {
+    if mode < 0 { mode.to_string() } else { format!("0{mode:o}") }
+}

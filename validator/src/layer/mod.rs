@@ -1,0 +1,16 @@
+//! Layers and listings: the same entries in two forms, and what they merge to.
+
+mod check;
+mod entry;
+mod listing;
+mod merge;
+mod path;
+mod walk;
+mod write;
+
+pub use entry::{Attributes, Entry, Node, Xattrs};
+pub use listing::{Listing, ListingKind, read_listing, write_line};
+pub use merge::{Resolved, Step, Summary, Tree, TreeEntry};
+pub use path::{clean_absolute, contains_control, join};
+pub use walk::{Divergence, Walk, Walker};
+pub use write::LayerWriter;

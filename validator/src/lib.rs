@@ -1,0 +1,40 @@
+//! Cornercast: an open container image format, and the library that reads, writes and checks it.
+//!
+//! The specification is in `spec/`; every requirement there has an id, and every [`Violation`] that
+//! this library reports names one. Readers take bytes or [`std::io::Read`], never fail and never
+//! panic: they return what they could read, and every violation with its place.
+//!
+//! | module | chapter |
+//! | --- | --- |
+//! | [`json`] | JSON |
+//! | [`name`], [`digest`] | Names |
+//! | [`manifest`] | Manifest |
+//! | [`tar`], [`layer`] | Layer, Listing and rootfs |
+//! | [`store`], [`zstd`] | Store and archive |
+//!
+//! [`Violation`]: diagnostic::Violation
+
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+
+pub mod build;
+pub mod catalogue;
+#[cfg(feature = "cli")]
+pub mod cli;
+pub mod clause;
+pub mod config;
+pub mod diagnostic;
+pub mod digest;
+pub mod input;
+pub mod json;
+pub mod layer;
+pub mod limits;
+pub mod manifest;
+pub mod name;
+#[cfg(feature = "cli")]
+pub mod report;
+pub mod schema;
+pub mod shown;
+pub mod store;
+pub mod tar;
+pub mod zstd;

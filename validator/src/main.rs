@@ -1,0 +1,5 @@
+//! The command `cornercast`.
+
+fn main() -> std::process::ExitCode {
+    cornercast::cli::run()
+}

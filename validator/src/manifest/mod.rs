@@ -1,0 +1,14 @@
+//! The manifest (MAN) and the platform (NAM): types, and the clauses about a manifest by itself.
+
+mod app;
+mod check;
+mod document;
+mod rootfs;
+mod time;
+mod types;
+
+pub use check::check;
+pub(crate) use check::{closest, judge_format_version};
+pub use document::Outline;
+pub use rootfs::{ExecFile, check_interpreter, check_rootfs, exec_file};
+pub use types::*;

@@ -1,0 +1,14 @@
+//! One JSON object a finding and line; the schema is `diagnostic.schema.json`.
+
+use crate::diagnostic::Diagnostic;
+
+/// The findings, a line each.
+#[must_use]
+pub fn json(findings: &[Diagnostic]) -> String {
+    let mut out = String::new();
+    for finding in findings {
+        out.push_str(&serde_json::to_string(finding).unwrap_or_default());
+        out.push('\n');
+    }
+    out
+}

@@ -1,0 +1,580 @@
+//! A check of a whole archive in one pass.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::image::{Manifests, WalkFacts, judge_blob, judge_content, judge_listing, judge_manifests};
+use super::layout::{FileKind, SignatureSet, classify, path_of};
+use super::signatures::{Folder, check_index, check_marker};
+use crate::clause::{self, Clause};
+use crate::diagnostic::{Place, Violation};
+use crate::digest::{Digest, Hasher};
+use crate::layer::{ListingKind, Tree, Walker, read_listing};
+use crate::limits::Limits;
+use crate::manifest::{self, Outline, check_interpreter, check_rootfs, exec_file};
+use crate::shown::shown_bytes;
+use crate::tar::{self, Part, Profile, Reader, Sink};
+
+/// Checks an archive that comes in pieces.
+///
+/// ```
+/// use cornercast::limits::Limits;
+/// use cornercast::store::ArchiveChecker;
+///
+/// let mut checker = ArchiveChecker::new(Limits::FORMAT);
+/// checker.push(&[0; 1024]);
+/// assert_eq!(checker.finish()[0].clause.id, "STO-025");
+/// ```
+pub struct ArchiveChecker {
+    reader: Reader,
+    sink: ArchiveSink,
+    violations: Vec<Violation>,
+}
+
+impl ArchiveChecker {
+    /// A checker at the first byte of an archive.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        let sink = ArchiveSink {
+            limits: limits.clone(),
+            path: String::new(),
+            current: Current::Nothing,
+            hasher: Hasher::default(),
+            first: true,
+            not_an_archive: false,
+            seen: BTreeSet::new(),
+            last: None,
+            manifests: Manifests::new(),
+            current_image: None,
+            progress: None,
+            listings: HashMap::new(),
+            walks: HashMap::new(),
+            heads: HashMap::new(),
+            folders: BTreeMap::new(),
+            waiting: Vec::new(),
+            stopped: false,
+        };
+        Self { reader: Reader::new(Profile::Archive, limits), sink, violations: Vec::new() }
+    }
+
+    /// Takes the next bytes of the archive in.
+    pub fn push(&mut self, bytes: &[u8]) {
+        if self.reader.gave_up() {
+            return;
+        }
+        self.reader.push(bytes, &mut self.sink);
+        let found = self.reader.take_violations();
+        self.violations.extend(found);
+        if self.sink.stopped || self.sink.not_an_archive {
+            self.reader.give_up();
+        }
+    }
+
+    /// Whether nothing more will be read, so that the bytes that follow do not matter.
+    #[must_use]
+    pub fn gave_up(&self) -> bool {
+        self.reader.gave_up()
+    }
+
+    /// The violations found since this was asked last, in the order of the archive.
+    pub fn take_violations(&mut self) -> Vec<Violation> {
+        std::mem::take(&mut self.violations)
+    }
+
+    /// The archive ends here. The violations that have not been taken.
+    #[must_use]
+    pub fn finish(mut self) -> Vec<Violation> {
+        let mut whole = !self.reader.gave_up();
+        self.reader.finish();
+        let last = self.reader.take_violations();
+        whole &= !last.iter().any(|violation| violation.clause == &clause::LAY_004);
+        self.violations.extend(last);
+        self.sink.finish(whole, &mut self.violations);
+        self.violations
+    }
+}
+
+/// What is done with the data of the entry that is being read.
+enum Current {
+    Nothing,
+    /// A document that is read whole, if it is not too long.
+    Document(FileKind, Vec<u8>),
+    Listing(Digest, u64, Vec<u8>),
+    Layer(Digest, u64, Box<Walker>),
+    /// A file that is hashed only; the size that a descriptor gives, if one is known.
+    Hashed(FileKind, Option<u64>),
+}
+
+/// A listing that has been read.
+struct Listing {
+    source: Vec<u8>,
+    clean: bool,
+}
+
+/// What the descriptors of the archive's manifests say of a blob.
+#[derive(Clone, Copy)]
+enum Role {
+    Listing(u64),
+    Layer(u64, Digest),
+    Attachment(u64),
+}
+
+/// How far the current image's listings have been merged.
+struct Progress {
+    tree: Tree,
+    next: usize,
+}
+
+/// Where an entry stands in the order of an archive (STO-029).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Position {
+    Marker,
+    Keyring(Vec<u8>, u64),
+    Catalog(Vec<u8>),
+    Image(Digest, InImage),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum InImage {
+    Manifest,
+    /// The index, or an envelope and whether it is its proof.
+    Evidence(SignatureSet, Option<(Digest, bool)>),
+    Attachment(usize),
+    Layer(usize, bool),
+}
+
+struct ArchiveSink {
+    limits: Limits,
+    path: String,
+    current: Current,
+    hasher: Hasher,
+    first: bool,
+    not_an_archive: bool,
+    seen: BTreeSet<String>,
+    last: Option<Position>,
+    manifests: Manifests,
+    current_image: Option<Digest>,
+    progress: Option<Progress>,
+    listings: HashMap<Digest, Listing>,
+    walks: HashMap<Digest, WalkFacts>,
+    heads: HashMap<(Digest, String), Vec<u8>>,
+    folders: BTreeMap<(SignatureSet, Digest), Folder>,
+    /// Entries that belong to no manifest that has been read so far.
+    waiting: Vec<(FileKind, Place)>,
+    /// Nothing more is read.
+    stopped: bool,
+}
+
+impl Sink for ArchiveSink {
+    fn entry(&mut self, entry: tar::Entry, out: &mut Vec<Violation>) {
+        self.current = Current::Nothing;
+        self.hasher = Hasher::default();
+        let place =
+            Place::bytes(entry.start..entry.header.offset() + tar::BLOCK as u64).entry(shown_bytes(&entry.path));
+        let first = std::mem::replace(&mut self.first, false);
+        // STO-025
+        if first && entry.path != b"cornercast" {
+            let message = format!("the first entry is \"{}\"", shown_bytes(&entry.path));
+            out.push(Violation::new(&clause::STO_025, place, message));
+            self.not_an_archive = true;
+            return;
+        }
+        if self.not_an_archive || self.stopped {
+            return;
+        }
+        if !judge_attributes(&entry, out) {
+            return;
+        }
+        let mut report = |clause: &'static Clause, message: String| {
+            out.push(Violation::new(clause, entry.place_of(Part::Path).entry(shown_bytes(&entry.path)), message));
+        };
+        // STO-028
+        let Ok(path) = std::str::from_utf8(&entry.path) else {
+            report(&clause::STO_028, "the path is not UTF-8".to_owned());
+            return;
+        };
+        let kind = match classify(path, &self.limits) {
+            Ok(FileKind::Packed(_) | FileKind::Torrent(_)) => {
+                report(&clause::STO_028, "the file has no place in an archive".to_owned());
+                return;
+            }
+            Ok(kind) => kind,
+            Err(Some((clause, message))) => {
+                report(clause, message);
+                return;
+            }
+            Err(None) => {
+                report(&clause::STO_028, "the layout does not give this path".to_owned());
+                return;
+            }
+        };
+        // STO-030
+        if !self.seen.insert(path.to_owned()) {
+            report(&clause::STO_030, format!("the path \"{}\" stands twice", shown_bytes(&entry.path)));
+            return;
+        }
+        path.clone_into(&mut self.path);
+        if let FileKind::Manifest(id) = &kind {
+            self.end_image(out);
+            self.current_image = Some(*id);
+        }
+        self.judge_position(&kind, place, out);
+        // NAM-028: what is longer than its descriptor says is not read.
+        if let FileKind::Blob(digest) = kind
+            && let Some(Role::Listing(size) | Role::Layer(size, _) | Role::Attachment(size)) = self.role(digest)
+            && entry.size > size
+        {
+            out.extend(judge_blob(&self.path, (digest, size), (entry.size, digest)));
+            self.stopped = true;
+            return;
+        }
+        self.begin(kind);
+    }
+
+    fn data(&mut self, bytes: &[u8]) {
+        match &mut self.current {
+            Current::Nothing => return,
+            Current::Document(kind, source) => {
+                let limit = match kind {
+                    FileKind::Manifest(_) => self.limits.manifest,
+                    _ => self.limits.document,
+                };
+                // One byte more than the limit tells that it is exceeded.
+                let room = usize::try_from(limit + 1).unwrap_or(usize::MAX).saturating_sub(source.len());
+                source.extend_from_slice(bytes.get(..room.min(bytes.len())).unwrap_or_default());
+            }
+            Current::Listing(_, size, source) => {
+                let room = usize::try_from(*size).unwrap_or(usize::MAX).saturating_sub(source.len());
+                source.extend_from_slice(bytes.get(..room.min(bytes.len())).unwrap_or_default());
+            }
+            Current::Layer(_, _, walker) => walker.push(bytes),
+            Current::Hashed(..) => {}
+        }
+        self.hasher.update(bytes);
+    }
+
+    fn end_of_entry(&mut self, out: &mut Vec<Violation>) {
+        let seen = (self.hasher.size(), std::mem::take(&mut self.hasher).finish());
+        let path = std::mem::take(&mut self.path);
+        match std::mem::replace(&mut self.current, Current::Nothing) {
+            Current::Nothing => {}
+            Current::Document(kind, source) => self.document(&kind, &path, &source, seen.1, out),
+            Current::Listing(digest, size, source) => {
+                let judged = judge_blob(&path, (digest, size), seen);
+                let mut clean = judged.is_none();
+                let is_whole = seen.0 == size;
+                out.extend(judged);
+                if is_whole {
+                    let listing = read_listing(&source, ListingKind::Layer, &self.limits);
+                    clean &= listing.violations.is_empty();
+                    out.extend(listing.violations.into_iter().map(|violation| violation.in_file(&path)));
+                }
+                self.listings.insert(digest, Listing { source, clean });
+                self.advance();
+            }
+            Current::Layer(digest, size, walker) => {
+                let judged = judge_blob(&path, (digest, size), seen);
+                let named = judged.is_none();
+                let mut walk = walker.finish();
+                // A layer that is another one or has violations is not looked into.
+                let head = walk.head.take().filter(|_| named && walk.violations.is_empty());
+                if let (Some(head), Some(wanted)) = (head, self.wanted_file(digest)) {
+                    self.heads.insert((digest, wanted), head);
+                }
+                let facts = WalkFacts::new(&walk, named);
+                if seen.0 == size {
+                    out.extend(walk.violations.into_iter().map(|violation| violation.in_file(&path)));
+                }
+                out.extend(judged);
+                self.walks.insert(digest, facts);
+            }
+            Current::Hashed(kind, size) => match kind {
+                FileKind::Blob(digest) => match size {
+                    Some(size) => out.extend(judge_blob(&path, (digest, size), seen)),
+                    None => out.extend(judge_content(&path, digest, seen.1)),
+                },
+                FileKind::Envelope(set, image, digest) => {
+                    out.extend(judge_content(&path, digest, seen.1));
+                    self.folders.entry((set, image)).or_default().envelopes.insert(digest, seen);
+                }
+                FileKind::Proof(set, image, digest) => {
+                    self.folders.entry((set, image)).or_default().proofs.insert(digest, seen);
+                }
+                _ => {}
+            },
+        }
+    }
+
+    fn passed_over(&mut self) {
+        self.current = Current::Nothing;
+        if std::mem::replace(&mut self.first, false) {
+            self.not_an_archive = true;
+        }
+    }
+}
+
+/// STO-026. Whether the entry is a file.
+fn judge_attributes(entry: &tar::Entry, out: &mut Vec<Violation>) -> bool {
+    let mut report = |part, message: String| {
+        let place = entry.place_of(part).entry(shown_bytes(&entry.path));
+        out.push(Violation::new(&clause::STO_026, place, message));
+    };
+    if entry.header.typeflag() != b'0' {
+        report(Part::Path, "the entry is no file".to_owned());
+        return false;
+    }
+    if entry.mode != 0o644 {
+        report(Part::Mode, format!("the mode is 0{:o}", entry.mode));
+    }
+    for (part, name, value) in
+        [(Part::Uid, "uid", entry.uid), (Part::Gid, "gid", entry.gid), (Part::Mtime, "mtime", entry.mtime)]
+    {
+        if value != 0 {
+            report(part, format!("the {name} is {value}"));
+        }
+    }
+    true
+}
+
+impl ArchiveSink {
+    fn begin(&mut self, kind: FileKind) {
+        self.current = match kind {
+            FileKind::Marker | FileKind::Manifest(_) | FileKind::Index(..) => Current::Document(kind, Vec::new()),
+            FileKind::Blob(digest) => match self.role(digest) {
+                Some(Role::Listing(size)) if size <= self.limits.listing => Current::Listing(digest, size, Vec::new()),
+                Some(Role::Layer(size, listing)) => {
+                    let mut walker = Walker::new(self.limits.clone());
+                    if let Some(listing) = self.listings.get(&listing).filter(|listing| listing.clean) {
+                        walker = walker.expecting(listing.source.clone());
+                    }
+                    if let Some(wanted) = self.wanted_file(digest) {
+                        walker = walker.keeping_head(wanted);
+                    }
+                    Current::Layer(digest, size, Box::new(walker))
+                }
+                Some(Role::Attachment(size) | Role::Listing(size)) => Current::Hashed(kind, Some(size)),
+                None => Current::Hashed(kind, None),
+            },
+            _ => Current::Hashed(kind, None),
+        };
+    }
+
+    fn document(&mut self, kind: &FileKind, path: &str, source: &[u8], content: Digest, out: &mut Vec<Violation>) {
+        let violations = match kind {
+            FileKind::Manifest(id) => {
+                let (outline, violations) = manifest::check(source, &self.limits);
+                let judged = judge_content(path, *id, content);
+                if let Some(outline) = outline.filter(|_| judged.is_none()) {
+                    self.progress = outline.all_layers.then(|| Progress { tree: Tree::default(), next: 0 });
+                    self.manifests.insert(*id, outline);
+                    self.advance();
+                }
+                violations.into_iter().chain(judged).collect()
+            }
+            FileKind::Index(set, image) => {
+                let (index, violations) = check_index(source, Some(*set), &self.limits);
+                let folder = self.folders.entry((*set, *image)).or_default();
+                folder.index = violations.is_empty().then_some(index);
+                violations
+            }
+            _ => {
+                let violations = check_marker(source, &self.limits);
+                self.stopped |= violations.iter().any(|violation| violation.clause == &clause::CNF_001);
+                violations
+            }
+        };
+        out.extend(violations.into_iter().map(|violation| violation.in_file(path)));
+    }
+
+    /// What the manifests read so far say of a blob.
+    fn role(&self, digest: Digest) -> Option<Role> {
+        let current = self.current_image.and_then(|id| self.manifests.get(&id));
+        current.into_iter().chain(self.manifests.values()).find_map(|outline| {
+            let listing = outline.layers.iter().find(|(_, layer)| layer.listing.digest == digest);
+            let layer = outline.layers.iter().find(|(_, layer)| layer.digest == digest);
+            let attachment = outline.attachments.iter().find(|(_, attachment)| attachment.digest == digest);
+            match (listing, layer, attachment) {
+                (Some((_, layer)), _, _) => Some(Role::Listing(layer.listing.size)),
+                (_, Some((_, layer)), _) => Some(Role::Layer(layer.size, layer.listing.digest)),
+                (_, _, Some((_, attachment))) => Some(Role::Attachment(attachment.size)),
+                _ => None,
+            }
+        })
+    }
+
+    /// Where a blob stands in the current image: where it is first needed.
+    fn place_in_image(outline: &Outline, digest: Digest) -> Option<InImage> {
+        let attachment = outline.attachments.iter().find(|(_, attachment)| attachment.digest == digest);
+        if let Some((index, _)) = attachment {
+            return Some(InImage::Attachment(*index));
+        }
+        outline.layers.iter().find_map(|(index, layer)| {
+            if layer.listing.digest == digest {
+                Some(InImage::Layer(*index, false))
+            } else if layer.digest == digest {
+                Some(InImage::Layer(*index, true))
+            } else {
+                None
+            }
+        })
+    }
+
+    /// STO-029, and what is needed for STO-031.
+    fn judge_position(&mut self, kind: &FileKind, place: Place, out: &mut Vec<Violation>) {
+        let current = self.current_image;
+        let position = match kind {
+            FileKind::Marker => Some(Position::Marker),
+            FileKind::Keyring { authority, number } => Some(Position::Keyring(authority.clone().into_bytes(), *number)),
+            FileKind::Catalog(name) => Some(Position::Catalog(name.clone().into_bytes())),
+            FileKind::Manifest(id) => Some(Position::Image(*id, InImage::Manifest)),
+            FileKind::Index(set, image) => {
+                (current == Some(*image)).then_some(Position::Image(*image, InImage::Evidence(*set, None)))
+            }
+            FileKind::Envelope(set, image, digest) => {
+                (current == Some(*image)).then_some(Position::Image(*image, InImage::Evidence(*set, Some((*digest, false)))))
+            }
+            FileKind::Proof(set, image, digest) => {
+                (current == Some(*image)).then_some(Position::Image(*image, InImage::Evidence(*set, Some((*digest, true)))))
+            }
+            FileKind::Blob(digest) => current.and_then(|id| {
+                let inside = Self::place_in_image(self.manifests.get(&id)?, *digest)?;
+                Some(Position::Image(id, inside))
+            }),
+            FileKind::Packed(_) | FileKind::Torrent(_) => None,
+        };
+        let Some(position) = position else {
+            self.waiting.push((kind.clone(), place));
+            return;
+        };
+        if self.last.as_ref().is_some_and(|last| position < *last) {
+            out.push(out_of_order(place));
+        } else {
+            self.last = Some(position);
+        }
+    }
+
+    /// Merges the listings of the current image that have come.
+    fn advance(&mut self) {
+        let Some(outline) = self.current_image.and_then(|id| self.manifests.get(&id)) else { return };
+        while let Some(progress) = &mut self.progress {
+            let Some((_, layer)) = outline.layers.get(progress.next) else { return };
+            match self.listings.get(&layer.listing.digest) {
+                Some(listing) if listing.clean => {
+                    let entries = read_listing(&listing.source, ListingKind::Layer, &self.limits).entries;
+                    progress.tree.merge(entries);
+                    progress.next += 1;
+                }
+                Some(_) => self.progress = None,
+                None => return,
+            }
+        }
+    }
+
+    /// The file of the layer `digest` that the current image's `exec` resolves to, as far as the
+    /// listings that have come can tell.
+    fn wanted_file(&self, digest: Digest) -> Option<String> {
+        let outline = self.manifests.get(&self.current_image?)?;
+        let progress = self.progress.as_ref()?;
+        let exec = exec_file(outline, &progress.tree, &self.limits)?;
+        let (_, layer) = outline.layers.get(exec.layer)?;
+        (layer.digest == digest).then_some(exec.path)
+    }
+
+    /// All entries of the current image have come.
+    fn end_image(&mut self, out: &mut Vec<Violation>) {
+        let progress = self.progress.take();
+        let Some(id) = self.current_image.take() else { return };
+        let path = path_of(&FileKind::Manifest(id));
+        if let (Some(outline), Some(Progress { tree, next })) = (self.manifests.get(&id), progress)
+            && next == outline.layers.len()
+        {
+            let mut judged = check_rootfs(outline, &tree, &self.limits);
+            if let Some(exec) = exec_file(outline, &tree, &self.limits)
+                && let Some((_, layer)) = outline.layers.get(exec.layer)
+                && let Some(head) = self.heads.get(&(layer.digest, exec.path))
+            {
+                judged.extend(check_interpreter(outline, head, &tree, &self.limits));
+            }
+            out.extend(judged.into_iter().map(|violation| violation.in_file(&path)));
+        }
+    }
+
+    /// `whole` tells whether the archive has been read to its end: otherwise nothing is missing.
+    fn finish(&mut self, whole: bool, out: &mut Vec<Violation>) {
+        if whole {
+            self.end_image(out);
+        }
+        if self.first {
+            let message = "the archive is empty";
+            out.push(Violation::new(&clause::STO_025, Place::default(), message));
+        }
+        if self.not_an_archive {
+            return;
+        }
+        self.judge_listings(out);
+        out.extend(judge_manifests(&self.manifests));
+        if !whole {
+            return;
+        }
+        self.judge_waiting(out);
+        for ((set, image), folder) in &self.folders {
+            if self.manifests.contains_key(image) {
+                out.extend(folder.judge(*set, *image, &self.limits));
+            }
+        }
+        // STO-007
+        for (id, outline) in &self.manifests {
+            let mut missing = BTreeSet::new();
+            for (digest, _, pointer) in outline.descriptors() {
+                if !self.seen.contains(&path_of(&FileKind::Blob(digest))) && missing.insert(digest) {
+                    let place = outline.place(&pointer).file(path_of(&FileKind::Manifest(*id)));
+                    out.push(Violation::new(&clause::STO_007, place, format!("the blob {digest} is missing")));
+                }
+            }
+        }
+    }
+
+    /// STO-029 or STO-031 for entries that did not belong to the image before them.
+    fn judge_waiting(&mut self, out: &mut Vec<Violation>) {
+        for (kind, place) in std::mem::take(&mut self.waiting) {
+            let belongs = match &kind {
+                FileKind::Index(_, image) | FileKind::Envelope(_, image, _) | FileKind::Proof(_, image, _) => {
+                    self.seen.contains(&path_of(&FileKind::Manifest(*image)))
+                }
+                FileKind::Blob(digest) => self.role(*digest).is_some() || self.manifests.len() < self.manifest_count(),
+                _ => true,
+            };
+            if belongs {
+                if !matches!(kind, FileKind::Blob(digest) if self.role(digest).is_none()) {
+                    out.push(out_of_order(place));
+                }
+            } else {
+                out.push(Violation::new(&clause::STO_031, place, "no manifest of the archive names it"));
+            }
+        }
+    }
+
+    /// Manifests of the archive, those that could not be understood included.
+    fn manifest_count(&self) -> usize {
+        self.seen.iter().filter(|path| path.starts_with("images/")).count()
+    }
+
+    /// LST-016
+    fn judge_listings(&self, out: &mut Vec<Violation>) {
+        let mut done = BTreeSet::new();
+        for outline in self.manifests.values() {
+            for (_, layer) in &outline.layers {
+                let clean = self.listings.get(&layer.listing.digest).is_some_and(|listing| listing.clean);
+                if clean
+                    && done.insert((layer.digest, layer.listing.digest))
+                    && let Some(facts) = self.walks.get(&layer.digest)
+                {
+                    out.extend(judge_listing(facts, layer.listing.digest));
+                }
+            }
+        }
+    }
+}
+
+fn out_of_order(place: Place) -> Violation {
+    Violation::new(&clause::STO_029, place, "the entry does not stand where the order of an archive puts it")
+}

@@ -1,0 +1,141 @@
+//! What stores and archives check of an image in the same way.
+
+use std::collections::BTreeMap;
+
+use super::layout::{FileKind, path_of};
+use crate::clause::{self, Clause};
+use crate::diagnostic::{Excerpt, Place, Violation};
+use crate::digest::Digest;
+use crate::layer::{Divergence, Walk};
+use crate::manifest::{Layer, Outline};
+use crate::shown::clip;
+
+/// The manifests of a store or archive that could be understood, by image id.
+pub(super) type Manifests = BTreeMap<Digest, Outline>;
+
+/// STO-008, MAN-056, MAN-057
+pub(super) fn judge_manifests(manifests: &Manifests) -> Vec<Violation> {
+    let mut out = Vec::new();
+    let mut identities = BTreeMap::new();
+    for (id, outline) in manifests {
+        let path = path_of(&FileKind::Manifest(*id));
+        if let Some((name, version, platform)) = outline.identity()
+            && let Some(other) = identities.insert((name.clone(), version.clone(), platform), *id)
+        {
+            let message = format!("the image {other} has the same name, version and platform ({name}:{version})");
+            out.push(Violation::new(&clause::STO_008, outline.place("/version").file(path.clone()), message));
+        }
+        let Some((base, base_outline)) =
+            outline.base.as_ref().and_then(|base| Some((base, manifests.get(&base.image)?)))
+        else {
+            continue;
+        };
+        let mut report = |clause: &'static Clause, pointer: &str, message: String| {
+            out.push(Violation::new(clause, outline.place(pointer).file(path.clone()), message));
+        };
+        let count = usize::try_from(base.layers).unwrap_or(usize::MAX);
+        if (1..=outline.layers.len()).contains(&count) && outline.all_layers && base_outline.all_layers {
+            let mine: Vec<&Layer> = outline.layers.iter().take(count).map(|(_, layer)| layer).collect();
+            let theirs: Vec<&Layer> = base_outline.layers.iter().map(|(_, layer)| layer).collect();
+            if mine != theirs {
+                let message =
+                    format!("the first {count} layers are not the {} layers of the base {}", theirs.len(), base.image);
+                report(&clause::MAN_056, "/base/layers", message);
+            }
+        }
+        for (member, mine, theirs) in
+            [("name", &base.name, &base_outline.name), ("version", &base.version, &base_outline.version)]
+        {
+            if let Some(theirs) = theirs
+                && mine != theirs
+            {
+                let message = format!("the base's {member} is \"{}\", not \"{}\"", clip(theirs), clip(mine));
+                report(&clause::MAN_057, &format!("/base/{member}"), message);
+            }
+        }
+    }
+    out
+}
+
+/// LST-016: what a walk says about the listing that a manifest names for the layer.
+pub(super) fn judge_listing(walk: &WalkFacts, listing: Digest) -> Option<Violation> {
+    if !walk.clean || walk.listing == listing {
+        return None;
+    }
+    let path = path_of(&FileKind::Blob(listing));
+    let Some(Divergence { offset, layer, expected }) = &walk.divergence else {
+        let message = format!("the listing of this layer has the digest {}", walk.listing);
+        return Some(Violation::new(&clause::LST_016, Place::default().file(path), message));
+    };
+    let line = |line: &Option<String>| line.as_deref().map_or_else(|| "no more line".to_owned(), clip);
+    let shown = expected.clone().unwrap_or_default();
+    let mut place = Place::bytes(*offset..offset + shown.len() as u64).file(path);
+    place.excerpt = (!shown.is_empty()).then(|| Excerpt {
+        start: *offset,
+        bytes: shown.into_bytes().into_iter().take(160).collect(),
+        text: true,
+        line_column: None,
+    });
+    let (what, layer_says, listing_says) = difference(layer.as_deref(), expected.as_deref())
+        .unwrap_or_else(|| (String::new(), line(layer), line(expected)));
+    let message = format!("{what}the layer says {layer_says}, its listing says {listing_says}");
+    Some(Violation::new(&clause::LST_016, place, message))
+}
+
+/// The member in which two lines of the same path differ.
+fn difference(layer: Option<&str>, listing: Option<&str>) -> Option<(String, String, String)> {
+    let object = |line: Option<&str>| serde_json::from_str::<BTreeMap<String, serde_json::Value>>(line?).ok();
+    let (layer, listing) = (object(layer)?, object(listing)?);
+    let path = layer.get("path")?;
+    if listing.get("path")? != path {
+        return None;
+    }
+    let name = layer.keys().chain(listing.keys()).find(|name| layer.get(*name) != listing.get(*name))?;
+    let text = |value: Option<&serde_json::Value>| {
+        value.map_or_else(|| "nothing".to_owned(), |value| clip(&value.to_string()))
+    };
+    Some((format!("`{name}` of {}: ", clip(&path.to_string())), text(layer.get(name)), text(listing.get(name))))
+}
+
+/// What is remembered of a layer that has been walked.
+#[derive(Debug, Clone)]
+pub(super) struct WalkFacts {
+    /// The layer is the one that its descriptor names, and has no violations.
+    pub(super) clean: bool,
+    /// The digest of its listing.
+    pub(super) listing: Digest,
+    pub(super) divergence: Option<Divergence>,
+}
+
+impl WalkFacts {
+    pub(super) fn new(walk: &Walk, is_named: bool) -> Self {
+        Self {
+            clean: is_named && walk.violations.is_empty(),
+            listing: walk.listing,
+            divergence: walk.divergence.clone(),
+        }
+    }
+}
+
+/// NAM-028 or NAM-029: a blob against the descriptor that names it.
+pub(super) fn judge_blob(path: &str, wanted: (Digest, u64), seen: (u64, Digest)) -> Option<Violation> {
+    let ((digest, size), (length, content)) = (wanted, seen);
+    let (clause, message) = if length > size {
+        (&clause::NAM_028, format!("the blob has more than the {size} bytes that its descriptor gives"))
+    } else if length < size {
+        (&clause::NAM_028, format!("the blob has {length} bytes; its descriptor gives {size}"))
+    } else if content != digest {
+        (&clause::NAM_029, format!("the blob's digest is {content}; its descriptor gives {digest}"))
+    } else {
+        return None;
+    };
+    Some(Violation::new(clause, Place::bytes(0..length).file(path), message))
+}
+
+/// STO-006: the content of a file against the digest in its path.
+pub(super) fn judge_content(path: &str, name: Digest, content: Digest) -> Option<Violation> {
+    (name != content).then(|| {
+        let message = format!("the SHA-256 of the content is {}", content.hex());
+        Violation::new(&clause::STO_006, Place::default().file(path), message)
+    })
+}

@@ -1,0 +1,14 @@
+//! Stores and archives (STO): the layout, and checks of a whole store or archive.
+
+mod archive;
+mod directory;
+mod image;
+mod layout;
+mod signatures;
+mod writer;
+
+pub use archive::ArchiveChecker;
+pub use directory::{Files, Listed, check_store};
+pub use layout::{FileKind, SignatureSet, classify, path_of};
+pub use signatures::{Index, Indexed, Marker, check_index, check_marker};
+pub use writer::{ArchiveWriter, MARKER};
