@@ -81,28 +81,38 @@ fn table(out: &mut dyn Write, header: &Header, rows: &[Row]) -> io::Result<()> {
     let heads: Vec<String> = header
         .implementations
         .iter()
-        .map(|implementation| format!("{} ({} {})", implementation.name, implementation.product, implementation.version))
+        .map(|implementation| {
+            format!("{} ({} {})", implementation.name, implementation.product, implementation.version)
+        })
         .collect();
-    write!(out, "{:left$}", "")?;
-    for head in &heads {
-        write!(out, "   {BOLD}{head}{BOLD:#}")?;
-    }
-    writeln!(out)?;
     chapters.push("");
-    for chapter in chapters {
-        write!(out, "{:left$}", title(chapter))?;
-        for (implementation, head) in header.implementations.iter().zip(&heads) {
-            let empty = Vec::new();
-            let verdicts = cells.get(&(chapter, implementation.name.as_str())).unwrap_or(&empty);
-            let text = cell(verdicts);
-            let worst = verdicts.iter().copied().max_by_key(|verdict| Verdict::ALL.iter().position(|v| v == verdict));
-            let style = worst.map_or(DIM, style);
-            write!(out, "   {style}{text}{style:#}")?;
-            write!(out, "{:1$}", "", head.chars().count().saturating_sub(text.chars().count()))?;
+    let columns = header.implementations.iter().zip(&heads).map(|(implementation, head)| {
+        let column = chapters.iter().map(|chapter| {
+            let verdicts = cells.get(&(*chapter, implementation.name.as_str())).map(Vec::as_slice).unwrap_or_default();
+            (cell(verdicts), worst(verdicts))
+        });
+        let column: Vec<(String, Style)> = std::iter::once((head.clone(), BOLD)).chain(column).collect();
+        let width = column.iter().map(|(text, _)| text.chars().count()).max().unwrap_or(0);
+        (column.into_iter(), width)
+    });
+    let mut columns: Vec<_> = columns.collect();
+    for title in std::iter::once(String::new()).chain(chapters.iter().map(|chapter| title(chapter))) {
+        write!(out, "{title:left$}")?;
+        let mut gap = 3;
+        for (column, width) in &mut columns {
+            let (text, style) = column.next().unwrap_or_default();
+            write!(out, "{:gap$}{style}{text}{style:#}", "")?;
+            gap = 3 + width.saturating_sub(text.chars().count());
         }
         writeln!(out)?;
     }
     writeln!(out)
+}
+
+/// The style of the worst verdict.
+fn worst(verdicts: &[Verdict]) -> Style {
+    let badness = |verdict: &Verdict| Verdict::ALL.iter().position(|known| known == verdict);
+    verdicts.iter().copied().max_by_key(badness).map_or(DIM, style)
 }
 
 /// `12/14  1 fail  1 errored`

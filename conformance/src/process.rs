@@ -25,7 +25,7 @@ pub struct Bounds {
     pub output: usize,
 }
 
-/// How a program ended.
+/// How a program ended, or was made to.
 #[derive(Debug)]
 pub struct Ended {
     /// Its exit status.
@@ -34,17 +34,19 @@ pub struct Ended {
     pub output: Vec<u8>,
     /// The first bytes that it wrote to standard error.
     pub errors: Vec<u8>,
-    /// Why it was killed, if it was.
+    /// Which bound it broke, if it did.
     pub killed: Option<Killed>,
 }
 
-/// Why a program was killed.
+/// The bound that a program broke.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Killed {
     /// It took too long.
     Time,
     /// It wrote too much.
     Output,
+    /// Something that left its process group still holds the output.
+    Held,
 }
 
 impl Ended {
@@ -56,7 +58,8 @@ impl Ended {
     pub fn success(&self, bounds: &Bounds) -> Result<(), String> {
         match self.killed {
             Some(Killed::Time) => Err(format!("took longer than {} s and was killed", bounds.time.as_secs_f32())),
-            Some(Killed::Output) => Err(format!("wrote more than {} bytes and was killed", bounds.output)),
+            Some(Killed::Output) => Err(format!("wrote more than {} bytes", bounds.output)),
+            Some(Killed::Held) => Err("left a process behind that holds its output".to_owned()),
             None if self.status.success() => Ok(()),
             // The standard library writes `exit status: 3` and `signal: 9 (SIGKILL)`.
             None => Err(format!("ended with {}", self.status.to_string().replace(": ", " "))),
@@ -76,8 +79,7 @@ impl Ended {
 ///
 /// # Errors
 ///
-/// If the program cannot be started or waited for, or something that left its process group still
-/// holds its output.
+/// If the program cannot be started or waited for.
 pub fn run(command: &mut Command, input: &[u8], bounds: &Bounds) -> io::Result<Ended> {
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).spawn()?;
@@ -94,17 +96,21 @@ pub fn run(command: &mut Command, input: &[u8], bounds: &Bounds) -> io::Result<E
     // The child stays a zombie until the group has been killed, so its id cannot belong to another one.
     let waited = wait_without_reaping(group);
     let _ = alarm.send(Alarm::Ended);
-    let killed = watchdog.join().unwrap_or_default();
+    let mut killed = watchdog.join().unwrap_or_default();
     let _ = kill_process_group(group, Signal::KILL);
     let status = child.wait()?;
     waited?;
-    let held = |_| io::Error::other("a process that left its group still holds the output");
-    Ok(Ended {
-        status,
-        output: output.recv_timeout(AFTERMATH).map_err(held)?,
-        errors: errors.recv_timeout(AFTERMATH).map_err(held)?,
-        killed,
-    })
+    let (output, errors) = (output.recv_timeout(AFTERMATH), errors.recv_timeout(AFTERMATH));
+    if output.is_err() || errors.is_err() {
+        killed = killed.or(Some(Killed::Held));
+    }
+    let mut output = output.unwrap_or_default();
+    // The program can end by itself before the watchdog hears of the last bytes.
+    if output.len() > bounds.output {
+        output.truncate(bounds.output);
+        killed = killed.or(Some(Killed::Output));
+    }
+    Ok(Ended { status, output, errors: errors.unwrap_or_default(), killed })
 }
 
 /// The process group of a child that leads one.
@@ -141,8 +147,12 @@ fn watch(group: Pid, time: Duration, alarms: &Receiver<Alarm>) -> Option<Killed>
     Some(killed)
 }
 
-/// Reads a pipe to its end on a thread of its own, and keeps at most `limit` bytes.
-fn reader(pipe: Option<impl Read + Send + 'static>, limit: usize, overflow: Option<Sender<Alarm>>) -> Receiver<Vec<u8>> {
+/// Reads a pipe to its end on a thread of its own, and keeps at most `limit` bytes and one.
+fn reader(
+    pipe: Option<impl Read + Send + 'static>,
+    limit: usize,
+    overflow: Option<Sender<Alarm>>,
+) -> Receiver<Vec<u8>> {
     let (sender, receiver) = channel();
     thread::spawn(move || {
         let mut kept = Vec::new();
@@ -156,9 +166,9 @@ fn reader(pipe: Option<impl Read + Send + 'static>, limit: usize, overflow: Opti
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(_) => break,
             };
-            let room = limit - kept.len();
+            let room = (limit + 1).saturating_sub(kept.len());
             kept.extend_from_slice(part.get(..room.min(part.len())).unwrap_or_default());
-            if part.len() > room
+            if kept.len() > limit
                 && let Some(overflow) = overflow.take()
             {
                 let _ = overflow.send(Alarm::Overflow);

@@ -277,7 +277,8 @@ impl Codec {
     pub fn write(&self, request: &Request) -> Result<String, String> {
         let value = serde_json::to_value(request).map_err(|error| error.to_string())?;
         judge(&self.request, &value)?;
-        Ok(format!("{value}\n"))
+        let line = serde_json::to_string(request).map_err(|error| error.to_string())?;
+        Ok(format!("{line}\n"))
     }
 
     /// An answer to `hello`.

@@ -177,7 +177,8 @@ fn hide_paths(entry: &Entry, scratch: &Path) -> impl Fn(&str) -> String {
 fn judged(job: &Job<'_>, index: usize, codec: &Codec, options: &Options, scratch: &Path) -> Judged {
     match (&job.entry.task, &job.subject.reach) {
         (Task::Check { case, folder }, Reach::Adapter(adapter)) => {
-            check(adapter, case, folder, index, codec, options, scratch).map_or_else(errored, |answer| judge(case, &answer))
+            check(adapter, case, folder, index, codec, options, scratch)
+                .map_or_else(errored, |answer| judge(case, &answer))
         }
         (Task::Check { case, folder }, Reach::Reference(adapter)) => {
             check(adapter, case, folder, index, codec, options, scratch)

@@ -13,10 +13,13 @@ use crate::fixtures::{self, Fixture};
 use crate::protocol::Role;
 use crate::run::{self, Scenario};
 
+/// The folder of whole images that meet every clause.
+const WHOLE: &str = "good";
+
 /// A case with its name.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// `ID/VERDICT-WHAT`, the folder below `fixtures/`.
+    /// `ID/VERDICT-WHAT` or `good/WHAT`, the folder below `fixtures/`.
     pub name: String,
     /// The clauses that it tests.
     pub clauses: Vec<String>,
@@ -43,8 +46,7 @@ pub enum Task {
 }
 
 impl Entry {
-    /// Whether a clause with MUST or MUST NOT depends on the case. A case without a clause tests the
-    /// suite's own promise, which nobody made optional.
+    /// Whether a clause with MUST or MUST NOT depends on the case. One that names no clause depends on all.
     #[must_use]
     pub fn is_must(&self) -> bool {
         self.clauses.is_empty()
@@ -54,7 +56,7 @@ impl Entry {
     /// The prefix of the chapter: `LAY`.
     #[must_use]
     pub fn chapter(&self) -> &str {
-        self.name.get(..3).unwrap_or(&self.name)
+        self.name.split(['-', '/']).next().unwrap_or(&self.name)
     }
 }
 
@@ -65,9 +67,12 @@ pub fn clause(id: &str) -> Option<&'static Requirement> {
     Some(clause)
 }
 
-/// The title of the chapter whose clauses begin with `prefix`.
+/// The title of the chapter whose clauses begin with `prefix`; empty if there is none.
 #[must_use]
 pub fn chapter_title(prefix: &str) -> &'static str {
+    if prefix == WHOLE {
+        return "Whole images";
+    }
     let first = clauses().range(prefix.to_owned()..).next();
     first.filter(|(id, _)| id.starts_with(prefix)).map_or("", |(_, (_, clause))| &clause.chapter)
 }
@@ -96,7 +101,7 @@ pub fn load(folder: &Path) -> io::Result<Vec<Entry>> {
     let folder = folder.canonicalize()?;
     let mut entries = Vec::new();
     for chapter in sorted(&folder)? {
-        if !is_clause_id(&chapter) {
+        if !is_clause_id(&chapter) && chapter != WHOLE {
             continue;
         }
         for name in sorted(&folder.join(&chapter))? {

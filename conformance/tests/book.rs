@@ -10,10 +10,17 @@ fn root() -> PathBuf {
 }
 
 fn texts() -> Vec<PathBuf> {
-    let mut out: Vec<PathBuf> = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "validator/ARCHITECTURE.md", "fixtures/README.md", "conformance/adapters/README.md"]
-        .iter()
-        .map(|name| root().join(name))
-        .collect();
+    let mut out: Vec<PathBuf> = [
+        "README.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "validator/ARCHITECTURE.md",
+        "fixtures/README.md",
+        "conformance/adapters/README.md",
+    ]
+    .iter()
+    .map(|name| root().join(name))
+    .collect();
     for folder in ["spec", "spec/guides", "spec/reference"] {
         for entry in fs::read_dir(root().join(folder)).unwrap() {
             let path = entry.unwrap().path();
@@ -49,8 +56,11 @@ fn links(text: &str) -> Vec<String> {
 
 /// What a link can name in a page: its headings as mdBook names them, and the anchors of clauses.
 fn anchors(text: &str) -> BTreeSet<String> {
-    let mut out: BTreeSet<String> = text.split("<a id=\"").skip(1).filter_map(|rest| rest.split('"').next()).map(str::to_owned).collect();
-    for heading in text.lines().filter_map(|line| line.trim_start_matches('#').strip_prefix(' ').filter(|_| line.starts_with('#'))) {
+    let mut out: BTreeSet<String> =
+        text.split("<a id=\"").skip(1).filter_map(|rest| rest.split('"').next()).map(str::to_owned).collect();
+    for heading in
+        text.lines().filter_map(|line| line.trim_start_matches('#').strip_prefix(' ').filter(|_| line.starts_with('#')))
+    {
         let slug: String = heading
             .to_lowercase()
             .chars()
@@ -87,7 +97,8 @@ fn every_link_leads_somewhere() {
             if link.starts_with("https://") {
                 continue;
             }
-            let (path, anchor) = link.split_once('#').map_or((link.as_str(), None), |(path, anchor)| (path, Some(anchor)));
+            let (path, anchor) =
+                link.split_once('#').map_or((link.as_str(), None), |(path, anchor)| (path, Some(anchor)));
             let target = if path.is_empty() { file.clone() } else { normal(&file.parent().unwrap().join(path)) };
             let found = match anchor {
                 None => target.exists(),

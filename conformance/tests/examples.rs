@@ -167,8 +167,10 @@ fn digests_in_the_text_are_right() {
 #[test]
 fn the_tiny_manifest_has_the_image_id_of_the_text() {
     let all = examples();
-    let tiny = all.iter().find(|example| example.kind == "manifest" && example.text.contains("example.com/tiny")).unwrap();
-    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("spec/manifest.md")).unwrap();
+    let tiny =
+        all.iter().find(|example| example.kind == "manifest" && example.text.contains("example.com/tiny")).unwrap();
+    let text =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("spec/manifest.md")).unwrap();
     let id = Digest::of(tiny.text.trim_end().as_bytes()).to_string();
     assert!(text.contains(&id), "manifest.md does not give the image id {id}");
     assert_eq!(input(tiny).1, tiny.text.trim_end().as_bytes(), "the manifest is shown as it is stored");

@@ -79,6 +79,18 @@ impl Sample {
         Some(Entry { path, node })
     }
 
+    /// The same without the extended attributes that have a newline in their value.
+    fn without_newlines(mut self) -> Self {
+        for entry in &mut self.entries {
+            if let Node::File { attributes, .. } | Node::Hardlink { attributes, .. } | Node::Dir { attributes, .. } =
+                &mut entry.node
+            {
+                attributes.xattrs.retain(|_, value| !value.contains(&b'\n'));
+            }
+        }
+        self
+    }
+
     fn layer(&self) -> Vec<u8> {
         let mut writer = LayerWriter::new(Vec::new());
         for entry in &self.entries {
@@ -214,7 +226,7 @@ fn cases(cases: u32) -> ProptestConfig {
 }
 
 proptest! {
-    #![proptest_config(cases(100))]
+    #![proptest_config(cases(60))]
 
     /// A layer and its entries determine each other.
     #[test]
@@ -285,8 +297,10 @@ proptest! {
     }
 
     /// Another reader of tar archives sees the same entries.
+    ///
+    /// It takes a newline for the end of a record, so no value has one here.
     #[test]
-    fn another_reader_agrees(sample in sample()) {
+    fn another_reader_agrees(sample in sample().prop_map(Sample::without_newlines)) {
         let layer = sample.layer();
         let mut archive = tar::Archive::new(layer.as_slice());
         let mut seen = archive.entries().unwrap();
@@ -353,11 +367,14 @@ fn every_byte_of_a_small_layer_counts() {
     }
 }
 
-/// Defects that break two clauses at once, and so are no fixtures.
+/// Defects that are two violations at once, and so are no fixtures.
 #[test]
-fn some_defects_break_two_clauses() {
+fn some_defects_are_two_violations() {
     let smaller = Tar::new().pax(&[("size", b"3")]).header(b'0', b"a", b"", 0o644, 5).data(b"abc").end();
     assert_eq!(ids(&walk(&smaller)), ["LAY-030", "LAY-033"], "a size in a record below the one in the header");
+    let damaged = |tar: Tar| tar.spoil(0, b"-");
+    let three = damaged(damaged(damaged(Tar::new().file("a", b"")).file("b", b"")).file("c", b"")).end();
+    assert_eq!(ids(&walk(&three)), ["LAY-010", "LAY-010"], "nothing is read after two damaged headers");
     let late = Tar::new().file("a", b"").marker(".wh.a").end();
     assert_eq!(ids(&walk(&late)), ["LAY-047", "LAY-067"], "a whiteout after the entry that it hides");
     let origin = Tar::new().pax(&[("SCHILY.xattr.user.overlay.origin", b"")]).dir("a/").end();

@@ -16,7 +16,9 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 const REQUIRE: &str = "CORNERCAST_REQUIRE_PEERS";
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    // One test writes a program and starts it; a child of another one would hold it open meanwhile.
+    arguments.test_threads = Some(1);
     let mut trials: Vec<Trial> = scenarios()
         .into_iter()
         .map(|entry| Trial::ignorable_test(entry.name.clone(), move || case(&entry.name)))
@@ -73,8 +75,7 @@ fn case(name: &str) -> Result<Completion, Failed> {
         Ok(probe) => probe,
         Err(ignored) => return Ok(ignored),
     };
-    let (status, lines, footer) =
-        results(suite(&["run", "--impl", "runc", "--case", name, "--probe"]).arg(probe));
+    let (status, lines, footer) = results(suite(&["run", "--impl", "runc", "--case", name, "--probe"]).arg(probe));
     let line = &lines[0];
     if line.verdict == Verdict::Unsupported {
         return Ok(Completion::ignored_with(line.reason.clone().unwrap()));

@@ -1,19 +1,41 @@
 //! The suite itself: adapters that lie, crash or never end are seen for what they are.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::sync::RwLock;
 use std::time::{Duration, Instant};
 
 use cornercast_conformance::case::Case;
-use cornercast_conformance::fixtures;
+use cornercast_conformance::fixtures::{self, image};
 use cornercast_conformance::protocol::{self, Codec};
 use cornercast_conformance::results::{Conclusion, Footer, Header, Line, Verdict};
 use cornercast_conformance::suite;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+/// A program cannot be started while it is open for writing, and a child that another test has just
+/// forked holds what is open: whoever writes a program takes this, and so does whoever forks.
+static FORKS: RwLock<()> = RwLock::new(());
+
+/// Writes a program.
+fn write_program(path: &Path, script: &str) {
+    let _nobody_forks = FORKS.write().unwrap();
+    fs::write(path, script).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Runs a command to its end.
+fn output(command: &mut Command) -> Output {
+    let child = {
+        let _nobody_writes = FORKS.read().unwrap();
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    child.wait_with_output().unwrap()
+}
 
 /// A folder with a few cases, and room for adapters.
 struct Bench {
@@ -21,10 +43,23 @@ struct Bench {
 }
 
 impl Bench {
-    /// The cases of the introduction, one that a recipe makes, and one of a SHOULD clause.
+    /// Two near misses with their defects, a case that a recipe makes, and one of a SHOULD clause.
     fn new() -> Self {
         let bench = Self { folder: tempfile::tempdir().unwrap() };
-        for fixture in fixtures::all().into_iter().filter(|fixture| fixture.folder.starts_with("CNF-")) {
+        let manifest = |at: &str, value: &str| {
+            fixtures::manifest_file(image::canonical(&image::with(image::data_manifest(), at, json!(value))))
+        };
+        for fixture in [
+            fixtures::accepted("CNF-001", "same-version", "1.0 is the reader's own", manifest("/cornercast", "1.0")),
+            fixtures::rejected(
+                "CNF-001",
+                "next-major",
+                "2.0 is beyond a reader of 1.0",
+                manifest("/cornercast", "2.0"),
+            ),
+            fixtures::accepted("CNF-002", "linux", "linux is the one os", manifest("/platform/os", "linux")),
+            fixtures::rejected("CNF-002", "windows", "the os is not linux", manifest("/platform/os", "windows")),
+        ] {
             bench.case(&fixture.folder, &fixture.case, fixture.files.iter());
         }
         let case = |what: Value| serde_json::from_value::<Case>(what).unwrap();
@@ -33,7 +68,7 @@ impl Bench {
             "recipe": {"parts": [{"hex": "00", "times": 1024}]},
             "expect": {"verdict": "rejected", "findings": [{"id": "LAY-001"}]}
         }));
-        bench.case("LAY-001/rejected-zeros", &recipe, [].iter());
+        bench.case("LAY-001/rejected-zeros", &recipe, std::iter::empty());
         let store = case(json!({
             "clauses": ["STO-004"], "why": "a file beside the layout is passed over", "role": "validate",
             "as": "store", "input": "store",
@@ -75,14 +110,13 @@ case $line in
 esac
 "#
         );
-        fs::write(&path, script).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        write_program(&path, &script);
         format!("{name}={}", path.display())
     }
 
     fn command(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cornercast-conformance"));
-        command.args(arguments).arg("--fixtures").arg(self.fixtures()).output().unwrap()
+        output(command.args(arguments).arg("--fixtures").arg(self.fixtures()))
     }
 
     /// `run` with JSON lines on standard output.
@@ -94,7 +128,7 @@ esac
     fn text(&self, arguments: &[&str]) -> String {
         let output = self.command(&[&["run"], arguments].concat());
         let text = String::from_utf8(output.stdout).unwrap();
-        text.replace(&self.folder.path().display().to_string(), "/BENCH").replace(env!("CARGO_PKG_VERSION"), "VERSION")
+        text.replace(&self.folder.path().display().to_string(), "/BENCH").replace(env!("CARGO_PKG_VERSION"), "X.Y.Z")
     }
 }
 
@@ -235,7 +269,7 @@ fn assert_gone(note: &Path) {
 fn output_is_bounded() {
     let bench = Bench::new();
     let flood = bench.adapter("flood", "head -c 2097152 /dev/zero | tr '\\0' x");
-    bench.run(&["--impl", &flood, "--case", "CNF-002"]).all_errored("wrote more than 1048576 bytes and was killed");
+    bench.run(&["--impl", &flood, "--case", "CNF-002"]).all_errored("wrote more than 1048576 bytes");
     let endless = bench.adapter("endless", "yes >&2");
     bench.run(&["--impl", &endless, "--case", "CNF-002/accepted-linux", "--timeout", "0.5"]).all_errored("took longer");
 }
@@ -262,7 +296,9 @@ fn a_role_that_is_not_there_is_unsupported_when_asked_for() {
 fn xfail(bench: &Bench, entries: &[(&str, &str)]) -> String {
     let path = bench.folder.path().join("xfail.toml");
     let entry = |(case, reason): &(&str, &str)| {
-        format!("[[expect]]\nimpl = \"yes\"\ncase = \"{case}\"\nreason = \"{reason}\"\nlink = \"https://example.com/1\"\n")
+        format!(
+            "[[expect]]\nimpl = \"yes\"\ncase = \"{case}\"\nreason = \"{reason}\"\nlink = \"https://example.com/1\"\n"
+        )
     };
     fs::write(&path, entries.iter().map(entry).collect::<String>()).unwrap();
     path.display().to_string()
@@ -310,8 +346,7 @@ fn what_cannot_run_says_why() {
     let bench = Bench::new();
     let other_version = bench.folder.path().join("other");
     let hello = r#"echo '{"message":"hello","protocol":2,"name":"x","version":"1","roles":["validate"]}'"#;
-    fs::write(&other_version, format!("#!/bin/sh\n{hello}\n")).unwrap();
-    fs::set_permissions(&other_version, fs::Permissions::from_mode(0o755)).unwrap();
+    write_program(&other_version, &format!("#!/bin/sh\n{hello}\n"));
     let other_version = format!("other={}", other_version.display());
     let runner = bench.adapter("yes", ACCEPTS);
     for (arguments, message) in [
@@ -338,17 +373,22 @@ fn what_cannot_run_says_why() {
 #[test]
 fn two_runs_differ_in_durations_only() {
     let bench = Bench::new();
-    let errs = bench.adapter("errs", r#"printf '{"seq":%s,"outcome":"errored","reason":"%s"}\n' "$seq" "${line##*scratch}""#);
-    let strings = bench.adapter("yes", ACCEPTS);
+    let scratch = r#"$(printf '%s\n' "$line" | sed 's/.*"scratch":"\([^"]*\)".*/\1/')"#;
+    let errs = format!(r#"printf '{{"seq":%s,"outcome":"errored","reason":"%s is full"}}\n' "$seq" "{scratch}""#);
+    let errs = bench.adapter("errs", &errs);
+    let yes = bench.adapter("yes", ACCEPTS);
     let lines = |jobs: &str| {
-        let arguments = ["--impl", "reference", "--impl", &strings, "--impl", &errs, "--jobs", jobs];
+        let arguments = ["--impl", "reference", "--impl", &yes, "--impl", &errs, "--jobs", jobs];
         let output = bench.command(&[&["run", "--json", "-"][..], &arguments].concat());
         let text = String::from_utf8(output.stdout).unwrap();
         let mut lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         lines.iter_mut().for_each(|line| _ = line.as_object_mut().unwrap().remove("durationMs"));
         lines
     };
-    assert_eq!(lines("1"), lines("4"));
+    let (one, four) = (lines("1"), lines("4"));
+    assert_eq!(one, four);
+    let line = one.iter().find(|line| line["impl"] == "errs").unwrap();
+    assert_eq!(line["reason"], "$SCRATCH/adapter is full");
 }
 
 #[test]
@@ -379,7 +419,7 @@ fn a_case_can_be_listed_explained_and_repeated() {
         ("STO-004/warned-page", r#""outcome":"accepted","ids":["STO-004"]"#),
     ] {
         let script = text(&["reproduce", case]);
-        let output = Command::new("sh").arg("-c").arg(&script).output().unwrap();
+        let output = output(Command::new("sh").arg("-c").arg(&script));
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(said.contains(answer), "{script}\n{said}{}", String::from_utf8_lossy(&output.stderr));
     }
@@ -391,13 +431,14 @@ fn the_shell_adapter_follows_the_exit_status() {
     let adapter = Path::new(env!("CARGO_MANIFEST_DIR")).join("adapters/check.sh");
     let verdicts = |status: &str| {
         let checker = bench.folder.path().join("checker");
-        fs::write(&checker, format!("#!/bin/sh\necho noise\n[ \"$1 $2\" = '--as manifest' ] || exit 9\n[ -f \"$3\" ] || exit 9\nexit {status}\n")).unwrap();
-        fs::set_permissions(&checker, fs::Permissions::from_mode(0o755)).unwrap();
+        let conditions = "[ \"$1 $2\" = '--as manifest' ] || exit 9\n[ -f \"$3\" ] || exit 9\n";
+        write_program(&checker, &format!("#!/bin/sh\necho noise\n{conditions}exit {status}\n"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_cornercast-conformance"));
         command.args(["run", "--json", "-", "--case", "CNF-002", "--impl"]).arg(format!("sh={}", adapter.display()));
         command.arg("--fixtures").arg(bench.fixtures()).env("CHECK", checker).env("NAME", "mine").env("VERSION", "7");
-        let run = Run::new(&command.output().unwrap());
-        assert_eq!((run.header.implementations[0].product.as_str(), run.header.implementations[0].version.as_str()), ("mine", "7"));
+        let run = Run::new(&output(&mut command));
+        let implementation = &run.header.implementations[0];
+        assert_eq!((implementation.product.as_str(), implementation.version.as_str()), ("mine", "7"));
         (run.verdict("CNF-002/accepted-linux"), run.verdict("CNF-002/rejected-windows"))
     };
     assert_eq!(verdicts("0"), (Verdict::Pass, Verdict::Fail));
@@ -411,7 +452,11 @@ fn the_built_in_cases_are_those_of_the_code() {
     suite::write(folder.path()).unwrap();
     let entries = suite::load(folder.path()).unwrap();
     let checked = entries.iter().filter(|entry| entry.role == protocol::Role::Validate).count();
-    assert_eq!(checked, fixtures::all().len());
+    let folders: BTreeSet<String> = fixtures::all().into_iter().map(|fixture| fixture.folder).collect();
+    let names: BTreeSet<String> = entries.iter().map(|entry| entry.name.clone()).collect();
+    let missing: Vec<&String> = folders.difference(&names).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    assert_eq!(checked, folders.len());
 }
 
 #[test]

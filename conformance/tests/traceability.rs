@@ -106,9 +106,17 @@ fn rules_and_clauses_are_the_same() {
         let chapter = requirement.id[..3].to_lowercase();
         match (observable(requirement), rules.get(requirement.id.as_str())) {
             (true, Some(rule)) if *rule == severity => {}
-            (true, Some(_)) => problems.push(format!("{} is {} in the text, but not in validator/src/clause/{chapter}.rs", requirement.id, requirement.level)),
-            (true, None) => problems.push(format!("{} has no rule; add it to validator/src/clause/{chapter}.rs and enforce it", requirement.id)),
-            (false, Some(_)) => problems.push(format!("{} has a rule, but its observer is {}", requirement.id, requirement.observer)),
+            (true, Some(_)) => problems.push(format!(
+                "{} is {} in the text, but not in validator/src/clause/{chapter}.rs",
+                requirement.id, requirement.level
+            )),
+            (true, None) => problems.push(format!(
+                "{} has no rule; add it to validator/src/clause/{chapter}.rs and enforce it",
+                requirement.id
+            )),
+            (false, Some(_)) => {
+                problems.push(format!("{} has a rule, but its observer is {}", requirement.id, requirement.observer))
+            }
             (false, None) => {}
         }
     }
@@ -138,12 +146,17 @@ fn each_clause_has_a_case_and_a_near_miss() {
     let mut problems = Vec::new();
     for requirement in requirements.iter().filter(|requirement| observable(requirement)) {
         let mine: Vec<&Fixture> = all.iter().filter(|fixture| fixture.case.clauses.contains(&requirement.id)).collect();
-        let breaks = |fixture: &&&Fixture| fixture.case.expect.findings.iter().any(|finding| finding.id == requirement.id);
+        let breaks =
+            |fixture: &&&Fixture| fixture.case.expect.findings.iter().any(|finding| finding.id == requirement.id);
         if !mine.iter().any(|fixture| breaks(&fixture)) {
-            problems.push(format!("{} has no case that breaks it; add one to conformance/src/fixtures/", requirement.id));
+            problems
+                .push(format!("{} has no case that breaks it; add one to conformance/src/fixtures/", requirement.id));
         }
         if !mine.iter().any(|fixture| fixture.case.expect.findings.is_empty()) {
-            problems.push(format!("{} has no near miss that is accepted; add one to conformance/src/fixtures/", requirement.id));
+            problems.push(format!(
+                "{} has no near miss that is accepted; add one to conformance/src/fixtures/",
+                requirement.id
+            ));
         }
     }
     for fixture in &all {
@@ -179,7 +192,10 @@ fn the_limits_chapter_is_complete() {
         let row = rows.iter().find(|row| row.contains(&format!("[{id}]")));
         let row = row.unwrap_or_else(|| panic!("spec/limits.md has no row for {id}"));
         let spellings = spellings(value);
-        assert!(spellings.iter().any(|spelling| row.contains(spelling)), "{row}\nsays something else than {value} for {id}");
+        assert!(
+            spellings.iter().any(|spelling| row.contains(spelling)),
+            "{row}\nsays something else than {value} for {id}"
+        );
     }
     for row in rows {
         for id in row.split('[').skip(1).filter_map(|part| part.split(']').next()) {
@@ -220,7 +236,10 @@ fn the_examples_are_fresh() {
     let mut examples = Vec::new();
     for requirement in extracted().0.iter().filter(|requirement| observable(requirement)) {
         let mine = |fixture: &&Fixture| fixture.folder.starts_with(&format!("{}/", requirement.id));
-        let bad = all.iter().filter(mine).find(|fixture| fixture.case.expect.findings.iter().any(|finding| finding.id == requirement.id));
+        let bad = all
+            .iter()
+            .filter(mine)
+            .find(|fixture| fixture.case.expect.findings.iter().any(|finding| finding.id == requirement.id));
         let good = all.iter().filter(mine).find(|fixture| fixture.case.expect.findings.is_empty());
         examples.push(serde_json::json!({
             "id": requirement.id,
@@ -258,21 +277,33 @@ fn severity(severity: Severity) -> &'static str {
 fn the_coverage_page_is_fresh() {
     let (requirements, _) = extracted();
     let all = fixtures::all();
-    let mut out = String::from("# Coverage\n\nThis page is generated. It lists each clause with its rule and its cases: how many inputs break it, and how many are near misses that are accepted.\n");
+    let mut out = String::from(
+        "# Coverage\n\nThis page is generated. It lists each clause with its rule and its cases: how many inputs break it, and how many are near misses that are accepted.\n",
+    );
     let (mut observed, mut hidden, mut breaking, mut near) = (0, 0, 0, 0);
     let mut body = String::new();
     for (file, text) in CHAPTERS {
         let title = text.lines().next().unwrap_or_default().trim_start_matches("# ");
         let page = file.trim_start_matches("spec/");
-        let _ = write!(body, "\n## {title}\n\n| clause | level | observer | cases that break it | near misses |\n| --- | --- | --- | --- | --- |\n");
+        let _ = write!(
+            body,
+            "\n## {title}\n\n| clause | level | observer | cases that break it | near misses |\n| --- | --- | --- | --- | --- |\n"
+        );
         for requirement in requirements.iter().filter(|requirement| requirement.file == file) {
             let Requirement { id, level, observer, .. } = requirement;
             let mine: Vec<&Fixture> = all.iter().filter(|fixture| fixture.case.clauses.contains(id)).collect();
-            let breaks = mine.iter().filter(|fixture| fixture.case.expect.findings.iter().any(|finding| finding.id == *id)).count();
+            let breaks = mine
+                .iter()
+                .filter(|fixture| fixture.case.expect.findings.iter().any(|finding| finding.id == *id))
+                .count();
             let misses = mine.iter().filter(|fixture| fixture.case.expect.findings.is_empty()).count();
             let observer = observer.split(':').next().unwrap_or_default();
             let _ = writeln!(body, "| [{id}](../{page}#{id}) | {level} | {observer} | {breaks} | {misses} |");
-            if observable(requirement) { observed += 1 } else { hidden += 1 }
+            if observable(requirement) {
+                observed += 1
+            } else {
+                hidden += 1
+            }
             breaking += breaks;
             near += misses;
         }

@@ -19,9 +19,9 @@
 
 pub mod build;
 pub mod catalogue;
+pub mod clause;
 #[cfg(feature = "cli")]
 pub mod cli;
-pub mod clause;
 pub mod config;
 pub mod diagnostic;
 pub mod digest;

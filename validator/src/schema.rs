@@ -143,7 +143,8 @@ fn target(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
 /// Names of attributes that anyone can set, and of some that an overlay file system would take for its own.
 const USER: &str = "^user\\.[!-<>-~]{1,250}$";
 /// Base64 of at least one byte, with unused bits zero.
-const BASE64: &str = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=|[A-Za-z0-9+/][AQgw]==)$";
+const BASE64: &str =
+    "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=|[A-Za-z0-9+/][AQgw]==)$";
 
 /// A file of the size 0 has the digest of the empty string.
 fn empty_file(schema: &mut schemars::Schema) {

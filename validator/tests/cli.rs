@@ -79,7 +79,7 @@ fn pack_prints_the_image_id_alone_and_the_same_everywhere() {
     assert!(first.status.success(), "{first:?}");
     assert_eq!(first.stdout, second.stdout);
     let id = String::from_utf8(first.stdout).unwrap();
-    insta::assert_snapshot!(id.trim_end(), @"");
+    insta::assert_snapshot!("image_id", id.trim_end());
     for (folder, out) in [(&one, "image.ccast"), (&two, "store")] {
         let checked = cornercast(folder.path(), &["check", out]);
         assert_eq!(checked.status.code(), Some(0), "{checked:?}");
@@ -137,7 +137,8 @@ fn what_a_layer_cannot_hold_is_named_and_strict_refuses_it() {
     assert!(output.status.success());
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "note: pipe: the FIFO is left out\n");
     let before = names(folder.path());
-    let strict = cornercast(folder.path(), &["pack", "tree", "--manifest", "manifest.toml", "--strict", "-o", "strict.ccast"]);
+    let strict =
+        cornercast(folder.path(), &["pack", "tree", "--manifest", "manifest.toml", "--strict", "-o", "strict.ccast"]);
     assert_eq!(strict.status.code(), Some(1));
     assert_eq!(names(folder.path()), before);
 }
@@ -149,12 +150,17 @@ fn a_failed_pack_leaves_nothing_behind() {
     let at = |path: &str| folder.path().join(path);
     fs::create_dir(at("other")).unwrap();
     fs::write(at("other/file"), "").unwrap();
-    fs::write(at("bad.toml"), "name = \"nowhere\"\nversion = \"1\"\nplatform = { os = \"linux\", architecture = \"amd64\" }\n").unwrap();
+    fs::write(
+        at("bad.toml"),
+        "name = \"nowhere\"\nversion = \"1\"\nplatform = { os = \"linux\", architecture = \"amd64\" }\n",
+    )
+    .unwrap();
     fs::write(at("broken.toml"), "name = \n").unwrap();
     fs::write(at("bad.tar"), [b'x'; 700]).unwrap();
     fs::create_dir(at("markers")).unwrap();
     fs::write(at("markers/.wh.gone"), "").unwrap();
-    fs::write(at("noexec.toml"), fs::read_to_string(at("manifest.toml")).unwrap().replace("/bin/serve", "/bin/none")).unwrap();
+    fs::write(at("noexec.toml"), fs::read_to_string(at("manifest.toml")).unwrap().replace("/bin/serve", "/bin/none"))
+        .unwrap();
     fs::create_dir(at("empty")).unwrap();
     let before = names(folder.path());
     let cases: [(&[&str], i32); 9] = [
@@ -190,7 +196,10 @@ fn reports() {
     layer.truncate(layer.len() - 512);
     fs::write(folder.path().join("layer.tar"), layer).unwrap();
     for format in ["human", "concise", "json"] {
-        insta::assert_snapshot!(format, transcript(folder.path(), &["check", "--format", format, "manifest.json", "layer.tar"]));
+        insta::assert_snapshot!(
+            format,
+            transcript(folder.path(), &["check", "--format", format, "manifest.json", "layer.tar"])
+        );
     }
 }
 
@@ -225,7 +234,8 @@ fn explain_rules_and_schema() {
     insta::assert_snapshot!("explain", transcript(folder.path(), &["explain", "man-012"]));
     let rules = String::from_utf8(cornercast(folder.path(), &["rules"]).stdout).unwrap();
     assert_eq!(rules.lines().count(), cornercast::clause::all().count());
-    let json: serde_json::Value = serde_json::from_slice(&cornercast(folder.path(), &["rules", "--json"]).stdout).unwrap();
+    let json: serde_json::Value =
+        serde_json::from_slice(&cornercast(folder.path(), &["rules", "--json"]).stdout).unwrap();
     assert_eq!(json.as_array().unwrap().len(), cornercast::clause::all().count());
     insta::assert_snapshot!("schema", transcript(folder.path(), &["schema"]));
     let manifest = cornercast(folder.path(), &["schema", "manifest"]).stdout;
@@ -258,7 +268,8 @@ fn jobs_do_not_change_the_output() {
 #[test]
 fn json_lines_have_the_form_of_the_schema() {
     let folder = fixtures();
-    let output = cornercast(&folder, &["check", "--recursive", "--format", "json", "LAY-010", "MAN-012", "LST-016", "STO-019"]);
+    let output =
+        cornercast(&folder, &["check", "--recursive", "--format", "json", "LAY-010", "MAN-012", "LST-016", "STO-019"]);
     let schema: serde_json::Value = serde_json::from_str(&cornercast::schema::schema("diagnostic").unwrap()).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     let text = String::from_utf8(output.stdout).unwrap();

@@ -1,15 +1,17 @@
 """Archive (chapter "Store and archive", last section): STO-025 to STO-031."""
 
+import itertools
 import tempfile
 
 import ent
-import lay
+import jsn
 import prt
 import sto
+import tar
 import zst
+from findings import Findings
 
-_MEMORY = 4 << 20
-_KEYWORDS = (b"path", b"size")
+_AREAS = ("signatures", "attestations")
 
 
 def check_archive(path, size, scratch, findings):
@@ -20,86 +22,123 @@ def check_archive(path, size, scratch, findings):
         if not compressed:
             _check_tar(path, stream, size, scratch, findings)
             return
+        frame = Findings()
         with tempfile.NamedTemporaryFile(dir=scratch) as plain:
-            size, _, complete = sto.decode(stream, findings, sto.MAX_BLOB, plain)
+            size, _, complete = sto.decode(stream, frame, sto.MAX_BLOB, plain)
             plain.flush()
             plain.seek(0)
-            if complete:
-                _check_tar(plain.name, plain, size, scratch, findings)
+            if not complete or _check_tar(plain.name, plain, size, scratch, findings):
+                findings.merge(frame)
 
 
 def _check_tar(path, stream, size, scratch, findings):
-    judge = sto.StoreJudge(findings, scratch, archive=True)
-    reader = lay.TarReader(stream, size, findings)
-    places = {}  # path -> (kind, parts), in the order of the archive
-    first = True
+    """Judge what a decoded archive holds; return whether anything but its first entry is to be judged."""
+    own = Findings()
+    reader = tar.TarReader(stream, size, own, lambda keyword: keyword in (b"path", b"size"), "STO-027")
+    entries = reader.entries()
     try:
-        for entry in reader.entries():
-            if first and not findings.require(entry.path == prt.MARKER.encode(), "STO-025"):
+        first = next(entries, None)
+    except tar.GiveUp:
+        first = None
+    if first is None or reader.gap or first.path != prt.MARKER.encode():
+        findings.add("STO-025")
+        return False
+    if first.kind == ent.FILE and reader.data_is_there:
+        marker = prt.Blob(path, first.size, reader.data_offset)
+        if not prt.check_marker(sto.read_head(marker, jsn.MAX_DOCUMENT), findings):
+            return False
+    archive = _Archive(path, reader, sto.StoreJudge(own, scratch))
+    try:
+        for entry in itertools.chain([first], entries):
+            archive.take(entry)
+    except tar.GiveUp:
+        pass
+    archive.finish()
+    findings.merge(own)
+    return True
+
+
+class _Archive:
+    """Takes the entries one by one and judges their order and how they belong together."""
+
+    def __init__(self, path, reader, judge):
+        self._path = path
+        self._reader = reader
+        self._judge = judge
+        self._findings = judge.findings
+        self._paths = set()
+        # The place in the order of STO-029 of the last entry that stood in order.
+        self._last_place = ()
+        self._images = []
+        # What the manifests so far name: digest -> place in the order, and size.
+        self._blob_places = {}
+        self._blob_sizes = {}
+        # Blobs that no manifest before them names, and images of evidence.
+        self._early_blobs = []
+        self._evidence_images = set()
+
+    def take(self, entry):
+        is_file = entry.kind == ent.FILE
+        plain = entry.mode == 0o644 and all(number in (0, None) for number in (entry.uid, entry.gid, entry.mtime))
+        self._findings.require(is_file and plain, "STO-026")
+        path = entry.path.decode("utf-8", "surrogateescape")
+        fresh = self._findings.require(path not in self._paths, "STO-030")
+        self._paths.add(path)
+        kind, parts = prt.classify(path, True, self._findings)
+        if not fresh or not is_file or kind is None:
+            return
+        self._check_order(kind, parts)
+        if kind == "blob" and entry.size is not None and entry.size > self._blob_sizes.get(parts["hex"], entry.size):
+            self._findings.add("NAM-028")
+            raise tar.GiveUp
+        if self._reader.data_is_there:
+            self._judge.add(kind, parts, prt.Blob(self._path, entry.size, self._reader.data_offset))
+        if kind == "image":
+            self._learn(parts["hex"])
+
+    def _learn(self, image):
+        """Note what a manifest names; a blob stands where it is first needed."""
+        self._images.append(image)
+        for number, (digest, size) in enumerate(sto.descriptors(self._judge.manifests.get(image))):
+            self._blob_places.setdefault(digest, (3, image, len(_AREAS) + 1, number))
+            if size is not None:
+                self._blob_sizes.setdefault(digest, size)
+
+    def _check_order(self, kind, parts):
+        """STO-029."""
+        if kind in ("index", "envelope", "proof"):
+            self._evidence_images.add(parts["image"])
+            if not self._findings.require(self._images[-1:] == [parts["image"]], "STO-029"):
                 return
-            first = False
-            _check_header(entry, findings)
-            if entry.kind == ent.FILE and reader.data_offset + entry.size <= size:
-                _take(entry, prt.Blob(path, entry.size, reader.data_offset), judge, places)
-    except lay.GiveUp:
-        judge.whole = False
-    judge.whole &= not reader.gap
-    findings.require(reader.any_header, "STO-025")
-    if not first and judge.run():
-        _check_belonging(judge, places.values())
-        _check_order(judge, places)
+        place = self._place(kind, parts)
+        if place is None:
+            self._early_blobs.append(parts["hex"])
+        elif self._findings.require(self._last_place < place, "STO-029"):
+            self._last_place = place
 
+    def _place(self, kind, parts):
+        """The place of an entry in the order; None for a blob that no manifest so far names."""
+        if kind == "marker":
+            return (0,)
+        if kind == "keyring":
+            return 1, parts["name"].encode(), int(parts["number"])
+        if kind == "catalog":
+            return 2, parts["name"].encode()
+        if kind == "image":
+            return 3, parts["hex"], 0
+        if kind == "blob":
+            return self._blob_places.get(parts["hex"])
+        area = 3, parts["image"], _AREAS.index(parts["area"]) + 1
+        return area if kind == "index" else (*area, parts["hex"], kind == "proof")
 
-def _check_header(entry, findings):
-    """STO-026 and STO-027."""
-    right = entry.kind == ent.FILE and entry.mode in (0o644, None)
-    right &= all(number in (0, None) for number in (entry.uid, entry.gid, entry.mtime))
-    findings.require(right, "STO-026")
-    findings.require(all(keyword in _KEYWORDS for keyword in entry.keywords), "STO-027")
-
-
-def _take(entry, blob, judge, places):
-    """Give an entry's file to the judge, unless its path stood before (STO-030)."""
-    path = entry.path.decode("utf-8", "surrogateescape")
-    if judge.findings.require(path not in places, "STO-030"):
-        places[path] = judge.add(path, blob)
-
-
-def _check_belonging(judge, places):
-    """STO-031, as far as the manifests can be read."""
-    reached = {descriptor[0] for m in judge.manifests.values() for descriptor in sto.descriptors(m)}
-    blobs_known = judge.whole and all(
-        image in judge.manifests and judge.manifests[image].layers is not None for image in judge.images
-    )
-    for kind, parts in places:
-        if kind == "blob" and blobs_known:
-            judge.findings.require(parts["hex"] in reached, "STO-031")
-        elif kind in ("index", "envelope", "proof") and judge.whole:
-            judge.findings.require(parts["image"] in judge.images, "STO-031")
-
-
-def _check_order(judge, places):
-    """STO-029, among the entries whose place is known."""
-    expected = list(dict.fromkeys(path for path in _expected_order(judge, places) if path in places))
-    known = set(expected)
-    judge.findings.require([path for path in places if path in known] == expected, "STO-029")
-
-
-def _expected_order(judge, places):
-    """The paths that an archive of these manifests can have, in order."""
-    yield prt.MARKER
-    keyrings = [(p["name"].encode(), int(p["number"]), path) for path, (kind, p) in places.items() if kind == "keyring"]
-    catalogs = [(p["name"].encode(), path) for path, (kind, p) in places.items() if kind == "catalog"]
-    for *_, path in sorted(keyrings) + sorted(catalogs):
-        yield path
-    for image in sorted(judge.images):
-        yield f"images/sha256/{image}"
-        for area in ("signatures", "attestations"):
-            place = judge.evidence[area].get(image, sto.Evidence())
-            yield f"{area}/sha256/{image}/index.json"
-            for digest in sorted(place.envelopes.keys() | place.proofs.keys()):
-                yield f"{area}/sha256/{image}/{digest}.json"
-                yield f"{area}/sha256/{image}/{digest}.proof"
-        if image in judge.manifests:
-            for digest, _ in sto.descriptors(judge.manifests[image]):
-                yield f"blobs/sha256/{digest}"
+    def finish(self):
+        """Judge what needs all entries."""
+        findings = self._findings
+        self._judge.whole = self._reader.ended
+        findings.require(self._blob_places.keys().isdisjoint(self._early_blobs), "STO-029")
+        if self._judge.whole:
+            manifests = self._judge.manifests.values()
+            if all(manifest is not None and manifest.layers is not None for manifest in manifests):
+                findings.require(self._blob_places.keys() >= set(self._early_blobs), "STO-031")
+            findings.require(self._evidence_images <= set(self._images), "STO-031")
+        self._judge.finish()

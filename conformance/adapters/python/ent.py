@@ -3,6 +3,7 @@
 A layer's entry and a listing's line both become an `Entry`; the clauses of the
 sections Paths, Order, Links, Extended attributes and Whiteouts are judged here.
 An attribute that could not be read is None, and clauses about it are passed over.
+An entry whose path gives it no place in the tree has no components (None).
 """
 
 import re
@@ -23,7 +24,7 @@ _XATTR_NAME = re.compile(rb"[\x21-\x3c\x3e-\x7e]{1,255}")
 
 @dataclass(slots=True)
 class Entry:
-    """An entry or line; `components` is the path as a listing has it, None if it cannot be placed."""
+    """An entry or line; `components` is the path as a listing has it."""
 
     kind: str
     components: list | None
@@ -62,14 +63,14 @@ def names_root(path):
 def check_components(components, kind, findings):
     """Judge LAY-039, LAY-040, LAY-043 to LAY-045, LAY-064 and LAY-065 on a path without marker prefix.
 
-    Return whether the path can be placed in the tree.
+    Return whether the path has a place in the tree.
     """
     sound = True
     plain = components
     if kind == WHITEOUT:
         plain, hidden = components[:-1], components[-1]
         allowed = hidden not in (b"", b".", b"..") and not hidden.startswith(MARKER_PREFIX)
-        sound &= findings.require(allowed, "LAY-065")
+        findings.require(allowed, "LAY-065")
     for component in plain:
         sound &= findings.require(component not in (b".", b".."), "LAY-039")
         sound &= findings.require(component != b"", "LAY-040")
@@ -114,81 +115,81 @@ def check_xattrs(kind, xattrs, findings):
         capability = name == b"security.capability"
         user = name.startswith(b"user.") and name != b"user." and not name.startswith(b"user.overlay.")
         findings.require(name == b"" or capability or user, "LAY-058")
-        if value is not None and findings.require(value, "LAY-060") and capability:
-            revision_2 = len(value) == 20 and value[:4] in (b"\0\0\0\x02", b"\x01\0\0\x02")
-            findings.require(revision_2, "LAY-063")
         if capability:
             findings.require(kind in (FILE, HARDLINK), "LAY-062")
+        if value is None:
+            continue
+        findings.require(value, "LAY-060")
+        if capability:
+            revision_2 = len(value) == 20 and value[:4] in (b"\0\0\0\x02", b"\x01\0\0\x02")
+            findings.require(revision_2, "LAY-063")
     findings.require(sum(len(value or b"") for value in xattrs.values()) <= 65_536, "LAY-061")
 
 
 class Order:
-    """What the entries of one layer or listing mean to each other: LAY-046 to LAY-055, LAY-067, LAY-068."""
+    """What the entries of one layer or listing mean to each other.
+
+    LAY-046 to LAY-048, LAY-053 to LAY-055, LAY-067 and LAY-068.
+    """
 
     def __init__(self, findings):
         self.findings = findings
         # True once an entry could not be judged: something missing may have been that entry.
         self.gap = False
         self._previous = None
-        # Path -> the Entry of a file, DIR, or None for anything else.
-        self._placed = {}
+        # The paths of the entries so far: markers by the path that they hide, files with their entries.
+        self._paths = set()
+        self._directories = {b""}
+        self._files = {}
         self._whiteouts = set()
-        self._opaque_directories = set()
+        self._opaque_markers = set()
+        # The directory of each marker, and whether it is an opaque one.
         self._markers = []
-
-    def file_at(self, path):
-        """The entry of type file that has been placed at a path, or None."""
-        found = self._placed.get(path)
-        return found if isinstance(found, Entry) else None
 
     def place(self, entry):
         if entry.components is None:
             self.gap = True
             return
         path = entry.path
+        directory = path if entry.kind == OPAQUE else path.rpartition(b"/")[0]
+        key = [(2, component) for component in entry.components]
         if entry.kind == OPAQUE:
-            self._require_directory(path)
-            key = [(2, c) for c in entry.components] + [(0, b"")]
-            repeated = path in self._opaque_directories
-            self._opaque_directories.add(path)
-            if not repeated:
-                self._markers.append((path, True))
+            seen = self._opaque_markers
+            key.append((0, b""))
+        elif entry.kind == WHITEOUT:
+            seen = self._whiteouts
+            key[-1] = (1, entry.components[-1])
+            self.findings.require(path not in self._paths, "LAY-067")
         else:
-            parent = path.rpartition(b"/")[0]
-            self._require_directory(parent)
-            key = [(2, c) for c in entry.components]
-            if entry.kind == WHITEOUT:
-                key[-1] = (1, entry.components[-1])
-                repeated = path in self._whiteouts
-                self._whiteouts.add(path)
-                self._markers.append((parent, False))
-                self.findings.require(path not in self._placed, "LAY-067")
-            else:
-                repeated = path in self._placed
-                self.findings.require(path not in self._whiteouts, "LAY-067")
-        if repeated:
+            seen = self._paths
+            self.findings.require(path not in self._whiteouts, "LAY-067")
+        in_order = True
+        if path in seen:
             self.findings.add("LAY-048")
-            return
-        self.findings.require(self._previous is None or self._previous < key, "LAY-047")
+        else:
+            in_order = self.findings.require(self._previous is None or self._previous < key, "LAY-047")
+        if in_order and directory not in self._directories and not (self.gap and directory not in self._paths):
+            self.findings.add("LAY-046")
         self._previous = key
-        if entry.kind in (WHITEOUT, OPAQUE):
-            return
-        self._placed[path] = {FILE: entry, DIR: DIR}.get(entry.kind)
-        if entry.kind == DIR and entry.opaque:
-            self._opaque_directories.add(path)
-            self._markers.append((path, True))
+        seen.add(path)
+        self._keep(entry, path, directory)
 
-    def _require_directory(self, path):
-        if path == b"" or (self.gap and path not in self._placed):
-            return
-        self.findings.require(self._placed.get(path) == DIR, "LAY-046")
+    def _keep(self, entry, path, directory):
+        if entry.kind in (WHITEOUT, OPAQUE):
+            self._markers.append((directory, entry.kind == OPAQUE))
+        elif entry.kind == FILE:
+            self._files.setdefault(path, entry)
+        elif entry.kind == DIR:
+            self._directories.add(path)
+            if entry.opaque:  # a listing has no line for the marker
+                self._opaque_markers.add(path)
+                self._markers.append((path, True))
 
     def link(self, entry):
         """Judge LAY-053 to LAY-055 for a hard link; return the file that it links to, or None."""
-        original = self.file_at(entry.target)
+        original = self._files.get(entry.target)
         if original is None:
-            if not (self.gap and entry.target not in self._placed):
-                self.findings.add("LAY-053")
+            self.findings.require(self.gap and entry.target not in self._paths, "LAY-053")
             return None
         for name in ("mode", "uid", "gid", "mtime"):
             ours, theirs = getattr(entry, name), getattr(original, name)
@@ -202,9 +203,16 @@ class Order:
         """Judge LAY-068, which a marker out of order could hide until the end."""
         for directory, is_opaque in self._markers:
             # An opaque marker does not lie below its own directory's marker: it is that marker.
-            above = directory.rpartition(b"/")[0] if is_opaque else directory
-            while above:
-                if above in self._opaque_directories:
-                    self.findings.add("LAY-068")
-                    return
-                above = above.rpartition(b"/")[0]
+            above = _upwards(directory)[1:] if is_opaque else _upwards(directory)
+            if not self._opaque_markers.isdisjoint(above):
+                self.findings.add("LAY-068")
+                return
+
+
+def _upwards(directory):
+    """A directory and all above it, the root as the last."""
+    found = []
+    while directory:
+        found.append(directory)
+        directory = directory.rpartition(b"/")[0]
+    return [*found, b""]

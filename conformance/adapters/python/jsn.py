@@ -1,9 +1,9 @@
 """JSON (chapter "JSON"): strict and canonical documents, clauses JSN-001 to JSN-019.
 
-A value or member name that breaks a clause of this chapter is kept, so that
-the document can be judged further, but marked: `UNJUDGED` stands in the place
-of such a value, and such a name is an `UnjudgedName`. The other chapters pass
-over both, so that one defect gives one finding.
+A value or member name that breaks a clause of the section Values is kept, so
+that the document can be judged further, but marked: `UNJUDGED` stands in the
+place of such a value, and such a name is an `UnjudgedName`. The other chapters
+pass over both, so that one defect gives one finding.
 """
 
 import json
@@ -235,6 +235,7 @@ class _Parser:
         """Read a string; return its text and whether JSN-006 and JSN-007 hold."""
         self._take('"')
         pieces = []
+        escapes_needed = True
         while True:
             match = _PLAIN.match(self.text, self.at)
             pieces.append(match[0])
@@ -242,10 +243,15 @@ class _Parser:
             if self._peek() != "\\":
                 self._take('"')
                 break
-            pieces.append(self._escape())
+            start = self.at
+            character = self._escape()
+            escapes_needed &= self.text[start : self.at] == _canonical_escape(character)
+            pieces.append(character)
         text = "".join(pieces)
         sound = self.findings.require(not any("\ud800" <= c <= "\udfff" for c in text), "JSN-006")
         sound &= self.findings.require("\0" not in text, "JSN-007")
+        if sound and self.canonical:
+            self.findings.require(escapes_needed, "JSN-019")
         return text, sound
 
     def _escape(self):
@@ -264,9 +270,6 @@ class _Parser:
             self.at = start + 2
         else:
             self._fail()
-        lone_surrogate = "\ud800" <= character <= "\udfff"
-        if self.canonical and not lone_surrogate:
-            self.findings.require(self.text[start : self.at] == _canonical_escape(character), "JSN-019")
         return character
 
     def _hex4(self, at):

@@ -34,55 +34,44 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 
 
 def line_of(entry):
-    """The line of a layer's entry, or None if some value of it is not known or cannot be written."""
-    if entry.components is None:
-        return None
-    record = {"type": entry.kind, "path": entry.path}
-    if entry.kind != ent.WHITEOUT:
-        names = _REQUIRED[entry.kind] - {"type", "path"}
-        record.update((name, getattr(entry, name)) for name in names)
-        if entry.xattrs and entry.kind != ent.SYMLINK:
-            record["xattrs"] = {k.decode("latin-1"): base64.b64encode(v).decode() for k, v in entry.xattrs.items()}
-        if entry.opaque:
-            record["opaque"] = True
-    if None in record.values():
-        return None
-    try:
-        text = {k: v.decode("utf-8") if isinstance(v, bytes) else v for k, v in record.items()}
-    except UnicodeDecodeError:
-        return None
-    return jsn.canonical_form(text) + b"\n"
+    """The line of a layer's sound entry."""
+    record = {"type": entry.kind, "path": entry.path.decode("utf-8")}
+    for name in _REQUIRED[entry.kind] - {"type", "path"}:
+        value = getattr(entry, name)
+        record[name] = value.decode("utf-8") if isinstance(value, bytes) else value
+    if entry.xattrs:
+        record["xattrs"] = {k.decode("ascii"): base64.b64encode(v).decode() for k, v in entry.xattrs.items()}
+    if entry.opaque:
+        record["opaque"] = True
+    return jsn.canonical_form(record) + b"\n"
 
 
 def read_listing(stream, size, findings, merged, sink=None):
     """Judge a layer's listing or a merged one.
 
-    `sink`, if given, is called with each line's Entry and bytes. Return
-    whether the listing was read to its end.
+    `sink`, if given, is called with each line's Entry and bytes.
     """
     if not findings.require(size <= MAX_LISTING, "LST-014"):
-        return False
+        return
     order = ent.Order(findings)
     max_lines, limit_clause = (MAX_MERGED_LINES, "LST-020") if merged else (ent.MAX_LINES, "LAY-006")
     count = 0
     for line in _lines(stream, findings):
         count += 1
         if not findings.require(count <= max_lines, limit_clause):
-            return False
+            break
         entry = _read_line(line, findings, merged) if line is not None else None
         if entry is None:
             order.gap = True
             continue
-        if not (merged and entry.kind == ent.WHITEOUT):
-            order.place(entry)
+        order.place(entry)
         if entry.kind == ent.HARDLINK and entry.target is not None and entry.components is not None:
             _check_link(order, entry, findings)
-        if sink is not None and entry.components is not None:
+        if sink is not None:
             sink(entry, line)
     if not merged:
         findings.require(count, "LAY-001")
     order.finish()
-    return True
 
 
 def _lines(stream, findings):
@@ -104,42 +93,37 @@ def _lines(stream, findings):
 
 
 def _read_line(line, findings, merged):
-    """Judge one line by itself; return its Entry, or None if it names none."""
+    """Judge one line by itself; return its Entry, or None if it is judged no further."""
     document = jsn.read_document(line, findings, canonical=True, limit=MAX_LINE, limit_clause="LST-015")
     if document is None:
         return None
-    kind = document.get("type")
-    if kind is jsn.UNJUDGED:
+    kind = document.get("type", jsn.UNJUDGED)
+    named = findings.require("type" in document and "path" in document, "LST-004")
+    if kind is jsn.UNJUDGED or not findings.require(isinstance(kind, str), "LST-006"):
         return None
-    if "type" not in document:
-        findings.add("LST-004")
-        return None
-    if not isinstance(kind, str):
-        findings.add("LST-006")
-        return None
-    if not findings.require(kind in _REQUIRED, "LST-003"):
+    if not findings.require(kind in _REQUIRED, "LST-003") or not named:
         return None
     if merged:
-        findings.require(kind != ent.WHITEOUT, "LST-021")
-        findings.require("opaque" not in document, "LST-022")
-        document.pop("opaque", None)
+        if not findings.require(kind != ent.WHITEOUT, "LST-021"):
+            return None
+        findings.require(document.pop("opaque", None) is None, "LST-022")
     values = _typed_members(document, kind, findings)
     entry = ent.Entry(kind, _components(values, kind, findings))
     for name, (limit, clause) in _UPPER_LIMITS.items():
         if name in values:
             setattr(entry, name, values[name])
             findings.require(0 <= values[name] <= limit, clause)
-    if "sha256" in values and findings.require(HEX64.fullmatch(values["sha256"]), "LST-008"):
+    if "sha256" in values:
         entry.sha256 = values["sha256"]
-        if kind == ent.FILE and entry.size == 0:
-            findings.require(entry.sha256 == EMPTY_SHA256, "LST-012")
+        findings.require(HEX64.fullmatch(entry.sha256), "LST-008")
+        findings.require(kind != ent.FILE or entry.size != 0 or entry.sha256 == EMPTY_SHA256, "LST-012")
     if "target" in values:
         target = values["target"].encode("utf-8")
         entry.target = target if ent.check_target(target, findings) else None
     if "opaque" in values:
         entry.opaque = findings.require(values["opaque"], "LST-009")
     entry.xattrs = _xattrs(values, document, kind, findings)
-    return entry if "path" in values else None
+    return entry
 
 
 def _typed_members(document, kind, findings):
@@ -187,16 +171,13 @@ def _xattrs(values, document, kind, findings):
     if "xattrs" not in values:
         return None if "xattrs" in document else {}
     findings.require(values["xattrs"], "LST-010")
-    members = jsn.judged_members(values["xattrs"])
     decoded = {}
-    for name, text in members:
-        value = None if text is jsn.UNJUDGED else _base64(text)
-        if text is not jsn.UNJUDGED:
-            findings.require(value is not None, "LST-011")
-        decoded[name.encode("ascii")] = value
-    ent.check_xattrs(kind, decoded, findings)
-    known = len(members) == len(values["xattrs"]) and None not in decoded.values()
-    return decoded if known else None
+    for name, text in values["xattrs"].items():
+        decoded[name] = value = None if text is jsn.UNJUDGED else _base64(text)
+        findings.require(text is jsn.UNJUDGED or value is not None, "LST-011")
+    judged = {name.encode("ascii"): value for name, value in jsn.judged_members(decoded)}
+    ent.check_xattrs(kind, judged, findings)
+    return judged if len(judged) == len(decoded) and None not in decoded.values() else None
 
 
 def _base64(text):

@@ -7,6 +7,7 @@ from jsn import is_integer
 MAX_NUMERIC_IDENTIFIER = 2**53 - 1
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+_BEGINS_WITH_LETTER = re.compile(r"[A-Za-z]")
 _SEGMENT = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
 _CHANNEL = re.compile(r"[a-z][a-z0-9-]{0,63}")
 _OS = re.compile(r"[a-z0-9]+")
@@ -17,7 +18,7 @@ _PRERELEASE_PART = rf"(?:{_NUMERIC}|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
 _VERSION = re.compile(
     rf"({_NUMERIC})\.({_NUMERIC})\.({_NUMERIC})"
     rf"(?:-({_PRERELEASE_PART}(?:\.{_PRERELEASE_PART})*))?"
-    r"(\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?"
+    r"(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?"
 )
 
 ARCHITECTURES = frozenset(
@@ -36,9 +37,7 @@ def check_host(host, findings):
         findings.require(byte_length(label) <= 63, "NAM-002")
     findings.require(byte_length(host) <= 253, "NAM-003")
     findings.require(len(labels) >= 2, "NAM-004")
-    # What an ill-formed label begins with is not judged again.
-    if _LABEL.fullmatch(labels[-1]):
-        findings.require("a" <= labels[-1][0] <= "z", "NAM-005")
+    findings.require(_BEGINS_WITH_LETTER.match(labels[-1]), "NAM-005")
 
 
 def check_name(name, findings):
@@ -52,11 +51,11 @@ def check_name(name, findings):
 
 def check_version(version, findings):
     findings.require(byte_length(version) <= 128, "NAM-011")
+    findings.require("+" not in version, "NAM-010")
     match = _VERSION.fullmatch(version)
     if not findings.require(match, "NAM-009"):
         return
-    *core, prerelease, build = match.groups()
-    findings.require(build is None, "NAM-010")
+    *core, prerelease = match.groups()
     identifiers = core + (prerelease.split(".") if prerelease else [])
     for identifier in identifiers:
         if identifier.isdigit():
@@ -69,20 +68,16 @@ def check_reference(data, findings):
     reference = data.decode("utf-8", "surrogateescape")
     tagged, at, digest = reference.partition("@")
     name, colon, tag = tagged.partition(":")
-    check_name(name, findings)
-    if colon:
-        if not tag:
-            findings.add("NAM-014")
-        elif tag[0] in "0123456789":
-            check_version(tag, findings)
-        else:
-            findings.require(_CHANNEL.fullmatch(tag), "NAM-013")
-            findings.require(not at, "NAM-015")
-    if at:
-        if not digest:
-            findings.add("NAM-014")
-        else:
-            check_digest(digest, findings)
+    findings.require(name and (tag or not colon) and (digest or not at), "NAM-014")
+    if name:
+        check_name(name, findings)
+    if tag and tag[0] in "0123456789":
+        check_version(tag, findings)
+    elif tag:
+        findings.require(_CHANNEL.fullmatch(tag), "NAM-013")
+        findings.require(not digest, "NAM-015")
+    if digest:
+        check_digest(digest, findings)
 
 
 def check_platform(platform, findings):
@@ -115,8 +110,8 @@ def check_digest(digest, findings):
 
 
 def check_descriptor(value, findings):
-    """Judge a descriptor; return (hex, size) if both members are sound, otherwise None."""
+    """Judge a descriptor; return (hex, size), the size None if it is no integer, or None if it names nothing."""
     digest, size = value.get("digest"), value.get("size")
-    sound = isinstance(digest, str) and check_digest(digest, findings)
-    sound &= is_integer(size) and findings.require(size >= 1, "NAM-026")
-    return (digest[7:], size) if sound else None
+    size = size if is_integer(size) else None
+    findings.require(size is None or size >= 1, "NAM-026")
+    return (digest[7:], size) if isinstance(digest, str) and check_digest(digest, findings) else None

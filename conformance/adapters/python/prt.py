@@ -1,6 +1,6 @@
 """Parts of a store (chapter "Store and archive"): paths, the marker and the signature index.
 
-STO-002, STO-005, STO-009 to STO-015.
+STO-002, STO-004, STO-005, STO-009 to STO-015, STO-028.
 """
 
 import os
@@ -16,15 +16,15 @@ MARKER = "cornercast"
 MAX_EVIDENCE = 64
 
 _PLACES = (
-    ("image", re.compile(r"images/sha256/(?P<hex>[^/]+)")),
-    ("blob", re.compile(r"blobs/sha256/(?P<hex>[^/]+)")),
-    ("packed", re.compile(r"packed/sha256/(?P<hex>[^/]+)\.zst")),
-    ("torrent", re.compile(r"torrents/sha256/(?P<hex>[^/]+)\.torrent")),
-    ("index", re.compile(r"(?P<area>signatures|attestations)/sha256/(?P<image>[^/]+)/index\.json")),
-    ("envelope", re.compile(r"(?P<area>signatures|attestations)/sha256/(?P<image>[^/]+)/(?P<hex>[^/]+)\.json")),
-    ("proof", re.compile(r"(?P<area>signatures|attestations)/sha256/(?P<image>[^/]+)/(?P<hex>[^/]+)\.proof")),
-    ("keyring", re.compile(r"names/(?P<name>.*?)/_/keyring/(?P<number>[^/]+)\.json", re.S)),
-    ("catalog", re.compile(r"names/(?P<name>.*?)/_/catalog\.json", re.S)),
+    ("image", re.compile(r"images/sha256/(?P<hex>[^/]*)")),
+    ("blob", re.compile(r"blobs/sha256/(?P<hex>[^/]*)")),
+    ("packed", re.compile(r"packed/sha256/(?P<hex>[^/]*)\.zst")),
+    ("torrent", re.compile(r"torrents/sha256/(?P<hex>[^/]*)\.torrent")),
+    ("index", re.compile(r"(?P<area>signatures|attestations)/sha256/(?P<image>[^/]*)/index\.json")),
+    ("envelope", re.compile(r"(?P<area>signatures|attestations)/sha256/(?P<image>[^/]*)/(?P<hex>[^/]*)\.json")),
+    ("proof", re.compile(r"(?P<area>signatures|attestations)/sha256/(?P<image>[^/]*)/(?P<hex>[^/]*)\.proof")),
+    ("keyring", re.compile(r"names/(?P<name>.*)/_/keyring/(?P<number>[^/]*)\.json", re.S)),
+    ("catalog", re.compile(r"names/(?P<name>.*)/_/catalog\.json", re.S)),
 )
 _KEYRING_NUMBER = re.compile(r"[1-9][0-9]{0,15}")
 
@@ -70,20 +70,29 @@ class Window:
         self._stream.close()
 
 
-def classify(path, findings):
-    """Judge STO-005, STO-009 and STO-010 for a path.
+def classify(path, archive, findings):
+    """Judge a path: STO-004 in a store, STO-028 in an archive, STO-005, STO-009 and STO-010 in both.
 
-    Return (kind, parts); the kind is None outside the layout, and "ill" where
-    one of these clauses is broken.
+    Return what the file is and the parts of its path, or (None, None) if it is to be passed over.
     """
+    kind, parts = _look_up(path)
+    if kind is None:
+        findings.add("STO-028" if archive else "STO-004")
+        return None, None
+    sound = _check_parts(kind, parts, findings)
+    if archive:
+        sound &= findings.require(kind not in ("packed", "torrent"), "STO-028")
+    return (kind, parts) if sound else (None, None)
+
+
+def _look_up(path):
     if path == MARKER:
         return "marker", {}
     for kind, pattern in _PLACES:
         match = pattern.fullmatch(path)
         if match:
-            parts = match.groupdict()
-            return (kind if _check_parts(kind, parts, findings) else "ill"), parts
-    return None, {}
+            return kind, match.groupdict()
+    return None, None
 
 
 def _check_parts(kind, parts, findings):
@@ -108,9 +117,8 @@ def check_marker(data, findings):
     if not man.check_format_version(value, findings):
         return False
     version = value.get("cornercast")
-    if version is not jsn.UNJUDGED:
-        findings.require("cornercast" not in value or isinstance(version, str), "MAN-002")
-    right = "cornercast" in value and value.get("kind") in ("store", jsn.UNJUDGED)
+    right = isinstance(version, str) or version is jsn.UNJUDGED
+    right &= value.get("kind") in ("store", jsn.UNJUDGED)
     right &= all(name in ("cornercast", "kind") for name, _ in jsn.judged_members(value))
     findings.require(right, "STO-002")
     return True
@@ -135,8 +143,7 @@ def _read_index(data, findings, kinds):
     if files is jsn.UNJUDGED or not findings.require(isinstance(files, list), "STO-011"):
         return None
     findings.require(files, "STO-013")
-    if not findings.require(len(files) <= MAX_EVIDENCE, "STO-015"):
-        return None
+    findings.require(len(files) <= MAX_EVIDENCE, "STO-015")
     listed = {}
     digests = []
     for element in files:

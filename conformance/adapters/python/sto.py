@@ -30,7 +30,7 @@ class Evidence:
 
 
 class Content(NamedTuple):
-    """A blob that can be looked into; `genuine` if its digest is right too."""
+    """A blob of the right length; `genuine` if its digest is right and nothing is wrong around it."""
 
     open: object
     size: int
@@ -39,7 +39,22 @@ class Content(NamedTuple):
 
 def check_store(path, scratch, findings):
     """Judge a store: a directory."""
+    files = dict(_walk(path))
+    marker = files.get(prt.MARKER)
+    if findings.require(marker is not None, "STO-001"):
+        if not prt.check_marker(read_head(marker, jsn.MAX_DOCUMENT), findings):
+            return
     judge = StoreJudge(findings, scratch)
+    for inner, blob in files.items():
+        if findings.require(blob is not None, "STO-003"):
+            kind, parts = prt.classify(inner, False, findings)
+            if kind is not None:
+                judge.add(kind, parts, blob)
+    judge.finish()
+
+
+def _walk(path):
+    """The paths of everything but directories, each with its Blob, or None if it is no regular file."""
     waiting = [""]
     while waiting:
         folder = waiting.pop()
@@ -48,104 +63,92 @@ def check_store(path, scratch, findings):
                 inner = folder + entry.name
                 if entry.is_dir(follow_symlinks=False):
                     waiting.append(inner + "/")
-                elif not entry.is_file(follow_symlinks=False):
-                    judge.not_a_file(inner)
+                elif entry.is_file(follow_symlinks=False):
+                    yield inner, prt.Blob(entry.path, entry.stat(follow_symlinks=False).st_size)
                 else:
-                    judge.add(inner, prt.Blob(entry.path, entry.stat(follow_symlinks=False).st_size))
-    judge.run()
+                    yield inner, None
 
 
 class StoreJudge:
     """Holds the files of a store or archive by what they are, and judges them together."""
 
-    def __init__(self, findings, scratch, archive=False):
+    def __init__(self, findings, scratch):
         self.findings = findings
-        self.scratch = scratch
-        self.archive = archive
-        # False if some files of an archive could not be told apart: then nothing is missing for certain.
+        # False if an archive was not read to its end: then nothing is missing for certain.
         self.whole = True
-        self.marker = None
-        self.images = {}
-        self.blobs = {}
-        self.packed = {}
+        self.manifests = {}  # image hex -> Manifest, or None if it cannot be read, of the images of the store
         self.evidence = {"signatures": {}, "attestations": {}}
-        self.manifests = {}  # image hex -> Manifest, of those that can be judged
-        self.genuine_images = set()  # those whose bytes have the digest of their path
-        # What is wrong with the paths, kept apart until the marker's version is known.
-        self._path_findings = Findings()
-        self._marker_found = False
-        self._unpacked = {}
+        self._scratch = scratch
+        self._blobs = {}
+        self._packed = {}
+        self._sound_manifests = set()  # image hex of those without findings
+        self._unpacked = []
         self._contents = {}
         self._layers = {}
         self._listings = {}
 
-    def not_a_file(self, path):
-        self._path_findings.add("STO-003")
-        self._marker_found |= path == prt.MARKER
-
-    def add(self, path, blob):
-        """Take a file in; return its kind and parts."""
-        kind, parts = prt.classify(path, self._path_findings)
-        if kind is None:
-            self._path_findings.add("STO-028" if self.archive else "STO-004")
-        elif self.archive and kind in ("packed", "torrent"):
-            self._path_findings.add("STO-028")
-        elif kind == "marker":
-            self.marker = blob
-            self._marker_found = True
-        elif kind == "image":
-            self.images[parts["hex"]] = blob
+    def add(self, kind, parts, blob):
+        """Take a file in whose path is sound."""
+        if kind == "image":
+            self._add_manifest(parts["hex"], blob)
         elif kind == "blob":
-            self.blobs[parts["hex"]] = blob
+            self._blobs[parts["hex"]] = blob
         elif kind == "packed":
-            self.packed[parts["hex"]] = blob
+            self._packed[parts["hex"]] = blob
         elif kind in ("index", "envelope", "proof"):
             place = self.evidence[parts["area"]].setdefault(parts["image"], Evidence())
             if kind == "index":
                 place.index = blob
             else:
                 (place.envelopes if kind == "envelope" else place.proofs)[parts["hex"]] = blob
-        return kind, parts
 
-    def run(self):
-        """Judge everything; return whether the format version let us read past the marker."""
-        self.findings.require(self._marker_found or self.archive, "STO-001")
-        if self.marker is not None and not prt.check_marker(_head(self.marker, jsn.MAX_DOCUMENT), self.findings):
-            return False
-        self.findings.merge(self._path_findings)
-        for image in sorted(self.images):
-            self._read_manifest(image)
+    def _named_blobs(self):
+        """The digests that manifests name, each with its sizes as far as they are known."""
+        named = {}
+        for manifest in self.manifests.values():
+            for digest, size in descriptors(manifest):
+                named.setdefault(digest, set()).update(() if size is None else (size,))
+        return named
+
+    def finish(self):
+        """Judge everything that needs all files."""
         self._check_distinct_versions()
         named = self._named_blobs()
         for digest, sizes in named.items():
             self._contents[digest] = self._check_named(digest, sizes)
         self._check_unnamed(named)
         for image, manifest in self.manifests.items():
-            self._check_image(manifest, genuine=image in self.genuine_images)
+            if manifest is not None:
+                for pair in manifest.layers or []:
+                    self._check_layer(*pair)
+                self._check_base(manifest.value)
+            if image in self._sound_manifests:
+                self._check_rootfs(manifest)
         for area, places in self.evidence.items():
             for place in places.values():
                 self._check_evidence(area, place)
-        for stream in self._unpacked.values():
+        for stream in self._unpacked:
             stream.close()
-        return True
 
     # Manifests
 
-    def _read_manifest(self, image):
-        data = _head(self.images[image], man.MAX_MANIFEST)
-        if len(data) <= man.MAX_MANIFEST:
-            right = hashlib.sha256(data).hexdigest() == image
-            if self.findings.require(right, "STO-006"):
-                self.genuine_images.add(image)
-        manifest = man.check_manifest(data, self.findings)
-        if manifest is not None:
+    def _add_manifest(self, image, blob):
+        """STO-006, and what is wrong inside; a manifest with another digest is no image of the store."""
+        data = read_head(blob, man.MAX_MANIFEST)
+        own = Findings()
+        manifest = man.check_manifest(data, own)
+        self.findings.merge(own)
+        too_long = len(data) > man.MAX_MANIFEST
+        if too_long or self.findings.require(hashlib.sha256(data).hexdigest() == image, "STO-006"):
             self.manifests[image] = manifest
+            if not own.ids:
+                self._sound_manifests.add(image)
 
     def _check_distinct_versions(self):
-        """STO-008, among manifests whose bytes are what their path says."""
+        """STO-008."""
         seen = set()
-        for image in sorted(self.genuine_images & self.manifests.keys()):
-            value = self.manifests[image].value
+        for manifest in self.manifests.values():
+            value = manifest.value if manifest is not None else {}
             identity = tuple(value.get(name) for name in ("name", "version", "platform"))
             if None in identity or jsn.UNJUDGED in identity:
                 continue
@@ -153,50 +156,35 @@ class StoreJudge:
             self.findings.require(key not in seen, "STO-008")
             seen.add(key)
 
-    def _named_blobs(self):
-        """The digests that manifests name, each with its sizes."""
-        named = {}
-        for manifest in self.manifests.values():
-            for descriptor in descriptors(manifest):
-                named.setdefault(descriptor[0], set()).add(descriptor[1])
-        return named
-
-    def _check_image(self, manifest, genuine):
-        layers = manifest.layers
-        if layers is None:
-            return
-        for pair in layers:
-            self._check_layer(*pair)
-        if genuine:
-            self._check_base(manifest.value)
-            self._check_rootfs(manifest)
-
     def _check_base(self, value):
         """MAN-056 and MAN-057."""
         base = value.get("base")
         image = base.get("image") if isinstance(base, dict) else None
         held = image[7:] if isinstance(image, str) and image.startswith("sha256:") else None
-        if held not in self.genuine_images or held not in self.manifests:
+        if self.manifests.get(held) is None:
             return
         other = self.manifests[held].value
         for name in ("name", "version"):
             if isinstance(base.get(name), str) and isinstance(other.get(name), str):
                 self.findings.require(base[name] == other[name], "MAN-057")
-        count, layers, theirs = base.get("layers"), value["layers"], other.get("layers")
-        if jsn.is_integer(count) and 1 <= count <= len(layers) and isinstance(theirs, list):
+        count, layers, theirs = base.get("layers"), value.get("layers"), other.get("layers")
+        judged = jsn.is_integer(count) and isinstance(layers, list) and isinstance(theirs, list)
+        if judged and 1 <= count <= len(layers):
             self.findings.require(layers[:count] == theirs, "MAN-056")
 
     # Blobs
 
     def _check_named(self, digest, sizes):
         """STO-007, NAM-028 and NAM-029 for a blob that a manifest names; return its Content, or None."""
-        if digest not in self.blobs and digest not in self.packed:
+        if digest not in self._blobs and digest not in self._packed:
             self.findings.require(not self.whole, "STO-007")
             return None
+        if not sizes:
+            return None
         found = []
-        if digest in self.blobs:
-            found.append(self._check_plain(self.blobs[digest], digest, sizes))
-        if digest in self.packed:
+        if digest in self._blobs:
+            found.append(self._check_plain(self._blobs[digest], digest, sizes))
+        if digest in self._packed:
             found.append(self._check_packed(digest, sizes))
         found = [content for content in found if content is not None]
         return max(found, key=lambda content: content.genuine, default=None)
@@ -210,51 +198,50 @@ class StoreJudge:
 
     def _check_packed(self, digest, sizes):
         """As for a plain file, with the clauses about compression; the decoded content is kept in a scratch file."""
-        stream = tempfile.SpooledTemporaryFile(max_size=_MEMORY, dir=self.scratch)
-        with self.packed[digest].open() as packed:
-            size, actual, complete = decode(packed, self.findings, max(sizes), stream)
-        if size > max(sizes):
-            self.findings.add("NAM-028")
-        elif complete:
+        stream = tempfile.SpooledTemporaryFile(max_size=_MEMORY, dir=self._scratch)
+        self._unpacked.append(stream)
+        frame = Findings()
+        with self._packed[digest].open() as packed:
+            size, actual, complete = decode(packed, frame, max(sizes), stream)
+        self.findings.merge(frame)
+        right = not frame.ids
+        if right:
             self.findings.require(sizes == {size}, "NAM-028")
         if not complete or size not in sizes:
-            stream.close()
             return None
-        self._unpacked[digest] = stream
-        right = self.findings.require(actual == digest, "NAM-029")
+        if right:
+            right = self.findings.require(actual == digest, "NAM-029")
         return Content(lambda: _Rewound(stream), size, right)
 
     def _check_unnamed(self, named):
         """STO-006 for the blobs that no manifest names."""
-        for digest in self.blobs.keys() - named.keys():
-            self.findings.require(_sha256(self.blobs[digest]) == digest, "STO-006")
-        for digest in self.packed.keys() - named.keys():
-            with self.packed[digest].open() as packed:
-                _, actual, complete = decode(packed, self.findings, MAX_BLOB)
-            if complete:
-                self.findings.require(actual == digest, "STO-006")
+        for digest in self._blobs.keys() - named.keys():
+            self.findings.require(_sha256(self._blobs[digest]) == digest, "STO-006")
+        for digest in self._packed.keys() - named.keys():
+            frame = Findings()
+            with self._packed[digest].open() as packed:
+                _, actual, _ = decode(packed, frame, MAX_BLOB)
+            self.findings.merge(frame)
+            self.findings.require(frame.ids or actual == digest, "STO-006")
 
     # Layers, listings and the rootfs
 
     def _check_layer(self, layer, listing):
         """Judge a layer and its listing, each once, and LST-016."""
-        result = self._layer_result(layer)
-        clean = self._listing_is_clean(listing)
-        if result is not None and clean and self._contents[layer[0]].genuine:
-            self.findings.require((result.listing_sha256, result.listing_size) == listing, "LST-016")
+        expected = self._listing_of(layer)
+        if self._listing_is_clean(listing) and expected is not None:
+            self.findings.require(listing == expected, "LST-016")
 
-    def _layer_result(self, descriptor):
+    def _listing_of(self, descriptor):
+        """(hex, size) of the listing that a layer has, or None if the layer is not fit to be compared."""
         content = self._content(descriptor)
         if content is None:
             return None
         digest = descriptor[0]
         if digest not in self._layers:
-            own = Findings()
             with content.open() as stream:
-                result = lay.check_layer(stream, content.size, own)
-            self.findings.merge(own)
-            self._layers[digest] = (result, not own.ids)
-        return self._layers[digest][0]
+                self._layers[digest] = lay.check_layer(stream, content.size, self.findings)
+        return self._layers[digest] if content.genuine else None
 
     def _listing_is_clean(self, descriptor):
         """Whether a listing has its digest and breaks no clause, so that it can be compared and merged."""
@@ -271,7 +258,9 @@ class StoreJudge:
         return self._listings[digest]
 
     def _content(self, descriptor):
-        return None if descriptor is None else self._contents.get(descriptor[0])
+        """The blob that a descriptor names, if it has the length that the descriptor gives."""
+        content = self._contents.get(descriptor[0]) if descriptor is not None else None
+        return content if content is not None and content.size == descriptor[1] else None
 
     def _check_rootfs(self, manifest):
         """The clauses about the merged listing, if all listings can be trusted."""
@@ -284,18 +273,16 @@ class StoreJudge:
             with content.open() as stream:
                 lst.read_listing(stream, content.size, Findings(), merged=False, sink=layer.add)
             merged.apply(layer)
-        rootfs = manifest.value.get("rootfs")
-        if isinstance(rootfs, dict):
-            tree.check_rootfs(merged, rootfs, self.findings)
-        if manifest.app is not None:
-            tree.check_app(merged, manifest.app, lambda node: self._file_head(manifest, node), self.findings)
+        sound = tree.check_rootfs(merged, manifest.value["rootfs"], self.findings)
+        if sound and "app" in manifest.value:
+            tree.check_app(merged, manifest.value["app"], lambda node: self._file_head(manifest, node), self.findings)
 
     def _file_head(self, manifest, node):
-        """The first bytes of a file of the rootfs, from the layer that it came from."""
+        """The first bytes of a file of the rootfs, from the layer that it came from, if that can be trusted."""
         layer, _ = manifest.layers[node.layer]
-        content = self._content(layer)
-        if content is None or not content.genuine or not self._layers[layer[0]][1]:
+        if self._listing_of(layer) is None:
             return None
+        content = self._content(layer)
         with content.open() as stream:
             return lay.read_head(stream, content.size, node.source, tree.HEAD)
 
@@ -305,11 +292,12 @@ class StoreJudge:
         findings = self.findings
         listed = None
         if place.index is not None:
-            listed = prt.check_index(_head(place.index, jsn.MAX_DOCUMENT), findings, kinds=(area,))
+            listed = prt.check_index(read_head(place.index, jsn.MAX_DOCUMENT), findings, kinds=(area,))
         findings.require(len(place.envelopes) <= prt.MAX_EVIDENCE, "STO-015")
         for digest, blob in place.envelopes.items():
-            size = listed[digest][0] if listed and digest in listed else None
-            self._check_envelope(blob, digest, size)
+            size = listed[digest][0] if listed and digest in listed else blob.size
+            if findings.require(blob.size == size, "NAM-028"):
+                findings.require(_sha256(blob) == digest, "STO-006")
         for digest, blob in place.proofs.items():
             findings.require(digest in place.envelopes or not self.whole, "STO-017")
             proof = listed[digest][1] if listed and digest in listed else None
@@ -317,22 +305,15 @@ class StoreJudge:
                 findings.require(_sha256(blob) == proof[0], "NAM-029")
         if listed is not None and self.whole:
             proofs_listed = {digest for digest, (_, proof) in listed.items() if proof is not None}
-            proofs_beside = place.proofs.keys() & place.envelopes.keys()
-            agrees = listed.keys() == place.envelopes.keys() and proofs_listed == proofs_beside
+            agrees = listed.keys() == place.envelopes.keys() and proofs_listed == place.proofs.keys()
             findings.require(agrees, "STO-016")
-
-    def _check_envelope(self, blob, digest, size):
-        """An envelope: its bytes against its index or its path, and its form as a canonical document."""
-        if size is not None and not self.findings.require(blob.size == size, "NAM-028"):
-            return
-        clause = "STO-006" if size is None else "NAM-029"
-        self.findings.require(_sha256(blob) == digest, clause)
-        jsn.read_document(_head(blob, jsn.MAX_DOCUMENT), self.findings, canonical=True)
 
 
 def descriptors(manifest):
-    """All sound descriptors of a manifest, in the order in which an archive holds the blobs."""
-    found = sorted(d for d in manifest.attachments if d is not None)
+    """What a manifest names, if it can be read, in the order in which an archive holds the blobs."""
+    if manifest is None:
+        return []
+    found = sorted((d for d in manifest.attachments if d is not None), key=lambda descriptor: descriptor[0])
     for layer, listing in manifest.layers or []:
         found += [listing, layer]
     return [descriptor for descriptor in found if descriptor is not None]
@@ -370,7 +351,7 @@ class _Rewound:
         pass
 
 
-def _head(blob, limit):
+def read_head(blob, limit):
     """The content of a file, or one byte more than the limit of it."""
     with blob.open() as stream:
         return stream.read(limit + 1)

@@ -177,7 +177,10 @@ def _merged_line(node, path):
 
 
 def check_rootfs(tree, rootfs, findings):
-    """LST-014, LST-017 to LST-020: what a manifest's `rootfs` says of the merged listing."""
+    """LST-014, LST-017 to LST-020: what a sound manifest's `rootfs` says of the merged listing.
+
+    Return whether the merged listing is within its limits.
+    """
     digest = hashlib.sha256()
     length = entries = size = 0
     for line, kind, node in tree.lines():
@@ -185,34 +188,32 @@ def check_rootfs(tree, rootfs, findings):
         length += len(line)
         entries += 1
         if not findings.require(length <= lst.MAX_LISTING, "LST-014"):
-            return
+            return False
         if not findings.require(entries <= lst.MAX_MERGED_LINES, "LST-020"):
-            return
+            return False
         if kind == ent.FILE:
             size += node.size
-    stated = rootfs.get("digest")
-    if isinstance(stated, str) and len(stated) == 71:
-        findings.require(stated == "sha256:" + digest.hexdigest(), "LST-017")
-    for name, actual, clause in (("entries", entries, "LST-018"), ("size", size, "LST-019")):
-        if jsn.is_integer(rootfs.get(name)) and rootfs[name] >= 0:
-            findings.require(rootfs[name] == actual, clause)
+    findings.require(rootfs["digest"] == "sha256:" + digest.hexdigest(), "LST-017")
+    findings.require(rootfs["entries"] == entries, "LST-018")
+    findings.require(rootfs["size"] == size, "LST-019")
+    return True
 
 
 def check_app(tree, app, read_head, findings):
-    """MAN-015 to MAN-018, MAN-020, MAN-042, MAN-043; `read_head(node)` gives a file's first bytes or None."""
-    if app.directory is not None:
-        node, _ = tree.resolve(app.directory)
-        findings.require(node is not None and node.kind == ent.DIR, "MAN-020")
-    for path in app.mounts:
-        tree.check_mount(path, findings)
-    if app.program is None:
-        return
-    program, passed = tree.resolve(app.program)
+    """MAN-015 to MAN-018, MAN-020, MAN-042 and MAN-043 for the `app` of a sound manifest.
+
+    `read_head(node)` gives a file's first bytes, or None if they are not at hand.
+    """
+    node, _ = tree.resolve(app.get("workingDirectory", "/").encode("utf-8"))
+    findings.require(node is not None and node.kind == ent.DIR, "MAN-020")
+    for mount in app.get("mounts", []):
+        tree.check_mount(mount["path"].encode("utf-8"), findings)
+    program, passed = tree.resolve(app["exec"][0].encode("utf-8"))
     if not findings.require(_is_file(program), "MAN-015"):
         return
-    if findings.require(program.attributes()["mode"] & 0o111, "MAN-016") and app.user is not None:
-        reachable = all(_may_execute(node.attributes(), app.user) for node in [program, *passed])
-        findings.require(reachable, "MAN-018")
+    if findings.require(program.attributes()["mode"] & 0o111, "MAN-016"):
+        executable = all(_may_execute(node.attributes(), app["user"]) for node in [program, *passed])
+        findings.require(executable, "MAN-018")
     head = read_head(program)
     interpreter = _interpreter(head) if head is not None else None
     if interpreter is not None:
@@ -225,12 +226,11 @@ def _is_file(node):
 
 
 def _may_execute(attributes, user):
-    uid, groups = user
-    if uid == 0:
+    if user["uid"] == 0:
         return True
-    if attributes["uid"] == uid:
+    if attributes["uid"] == user["uid"]:
         return bool(attributes["mode"] & 0o100)
-    if attributes["gid"] in groups:
+    if attributes["gid"] in [user["gid"], *user.get("supplementaryGids", [])]:
         return bool(attributes["mode"] & 0o010)
     return bool(attributes["mode"] & 0o001)
 
@@ -263,5 +263,6 @@ def _elf_loader(head):
     for at in range(table, min(table + entry_size * count, len(head)), entry_size or 1):
         if number("L", at) == _PT_INTERP:
             start, length = number(word, at + offset_at), number(word, at + length_at)
-            return head[start : start + length].partition(b"\0")[0] if start + length <= len(head) else None
+            path, zero, _ = head[start : start + length].partition(b"\0")
+            return path if zero or start + length <= len(head) else None
     return None

@@ -68,9 +68,7 @@ fn text(bytes: &[u8]) -> Value {
 fn environment() -> Vec<Vec<u8>> {
     match std::fs::read("/proc/self/environ") {
         Ok(block) => block.split(|byte| *byte == 0).filter(|entry| !entry.is_empty()).map(<[u8]>::to_vec).collect(),
-        Err(_) => std::env::vars_os()
-            .map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat())
-            .collect(),
+        Err(_) => std::env::vars_os().map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat()).collect(),
     }
 }
 

@@ -62,7 +62,7 @@ fn one(out: &mut impl Write, entry: &Entry, has_folder: bool) -> Result<(), Trou
             None => writeln!(out, "{BOLD}{id}{BOLD:#}  (no such clause)")?,
         }
     }
-    if entry.clauses.is_empty() {
+    if matches!(entry.task, Task::Run(_)) {
         writeln!(out, "The chapter of these cases is not written yet.")?;
     }
     writeln!(out, "\nrole      {}", entry.role.name())?;

@@ -38,9 +38,9 @@ impl FromStr for Named {
             return Err(format!("the name `{name}` is not made of letters, digits, `.`, `_` and `-`"));
         }
         match path {
-            None if ![REFERENCE, RUNC].contains(&name) => Err(format!(
-                "`{name}` is not built in ({REFERENCE}, {RUNC}); name its adapter: {name}=PATH"
-            )),
+            None if ![REFERENCE, RUNC].contains(&name) => {
+                Err(format!("`{name}` is not built in ({REFERENCE}, {RUNC}); name its adapter: {name}=PATH"))
+            }
             Some(_) if [REFERENCE, RUNC].contains(&name) => {
                 Err(format!("`{name}` is built in; give the adapter another name"))
             }

@@ -138,7 +138,9 @@ fn dispatch(command: Command) -> Result<u8, Trouble> {
         Command::Explain(arguments) => explain::explain(&arguments.fixtures, &arguments.case)?,
         Command::Reproduce(arguments) => reproduce::reproduce(&arguments)?,
         Command::Make(arguments) => reproduce::make(&arguments)?,
-        Command::Adapter { role: Role::Validate } => io::stdout().write_all(builtin::answer(io::stdin())?.as_bytes())?,
+        Command::Adapter { role: Role::Validate } => {
+            io::stdout().write_all(builtin::answer(io::stdin())?.as_bytes())?
+        }
         Command::Adapter { role } => {
             return Err(Trouble::new(format!("the reference does not have the role `{}`", role.name())));
         }
@@ -179,9 +181,8 @@ fn has_cases(folder: &Path) -> bool {
 impl Selection {
     fn select(&self, entries: &[Entry]) -> Result<Vec<Entry>, Trouble> {
         let of_role = |entry: &&Entry| self.role.is_none_or(|role| entry.role == role);
-        let named = |entry: &&Entry| {
-            self.cases.is_empty() || self.cases.iter().any(|glob| suite::matches(glob, &entry.name))
-        };
+        let named =
+            |entry: &&Entry| self.cases.is_empty() || self.cases.iter().any(|glob| suite::matches(glob, &entry.name));
         let selected: Vec<Entry> = entries.iter().filter(of_role).filter(named).cloned().collect();
         if selected.is_empty() {
             let role = self.role.map_or_else(String::new, |role| format!(" of the role `{}`", role.name()));
@@ -194,7 +195,8 @@ impl Selection {
 
 /// The one case called `name`.
 fn one<'a>(entries: &'a [Entry], name: &str) -> Result<&'a Entry, Trouble> {
-    entries.iter().find(|entry| entry.name == name).ok_or_else(|| {
-        Trouble::new(format!("no case is called `{name}`; `cornercast-conformance list` shows all"))
-    })
+    entries
+        .iter()
+        .find(|entry| entry.name == name)
+        .ok_or_else(|| Trouble::new(format!("no case is called `{name}`; `cornercast-conformance list` shows all")))
 }

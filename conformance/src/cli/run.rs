@@ -66,11 +66,8 @@ pub(super) fn run(arguments: &RunArgs) -> Result<u8, Trouble> {
         None => Expectations::default(),
     };
     let codec = Codec::new().map_err(Trouble::new)?;
-    let named = if arguments.implementations.is_empty() {
-        vec![Named::reference()]
-    } else {
-        arguments.implementations.clone()
-    };
+    let named =
+        if arguments.implementations.is_empty() { vec![Named::reference()] } else { arguments.implementations.clone() };
     let subjects = subjects(&named, &codec, arguments.timeout)?;
     let jobs = runner::jobs(&subjects, &selected, arguments.selection.role);
     if jobs.is_empty() {

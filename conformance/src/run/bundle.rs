@@ -278,5 +278,8 @@ fn other(what: &str, digest: Digest) -> io::Error {
 }
 
 fn broken(violation: &Violation) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("the image breaks {}: {}", violation.clause.id, violation.message))
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        format!("the image breaks {}: {}", violation.clause.id, violation.message),
+    )
 }

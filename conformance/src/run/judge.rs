@@ -109,7 +109,8 @@ fn judge_rootfs(bundle: &Bundle, seen: &Seen) -> Compared {
         return Err(format!("the probe says {}, but its lines have {claimed}", seen.rootfs.digest));
     }
     let covered = |line: &&String| {
-        let path = serde_json::from_str::<Value>(line).ok().and_then(|line| Some(format!("/{}", line.get("path")?.as_str()?)));
+        let path =
+            serde_json::from_str::<Value>(line).ok().and_then(|line| Some(format!("/{}", line.get("path")?.as_str()?)));
         path.is_some_and(|path| MOUNT_POINTS.iter().any(|point| is_at_or_below(&path, point)))
     };
     let mut got = seen.rootfs.listing.iter();

@@ -63,12 +63,7 @@ pub fn scenarios() -> Vec<Entry> {
         entry(
             "RUN/arguments",
             "the argument vector is exec followed by arguments, byte for byte",
-            Scenario {
-                exec: &["of exec", ""],
-                arguments: &ARGUMENTS,
-                look_at: LookAt::Arguments,
-                ..plain()
-            },
+            Scenario { exec: &["of exec", ""], arguments: &ARGUMENTS, look_at: LookAt::Arguments, ..plain() },
         ),
         entry(
             "RUN/environment-defaults",
@@ -93,11 +88,7 @@ pub fn scenarios() -> Vec<Entry> {
                 ..plain()
             },
         ),
-        entry(
-            "RUN/rootfs",
-            "the root tree seen from inside has the digest that the manifest gives",
-            plain(),
-        ),
+        entry("RUN/rootfs", "the root tree seen from inside has the digest that the manifest gives", plain()),
         entry(
             "RUN/rootfs-without-mount-points",
             "directories that the engine makes to mount on leave no trace in the image's tree",

@@ -216,7 +216,10 @@ impl Reader<'_> {
         let (uid, gid) = (id(pax(b"uid"), 108), id(pax(b"gid"), 116));
         let mode = header.number(100, 8).and_then(|mode| u32::try_from(mode & 0o7777).ok()).unwrap_or_default();
         if is_sparse {
-            return self.refuse(&format!("the file \"{}\" is sparse; write the archive without --sparse", shown_bytes(&raw_name)));
+            return self.refuse(&format!(
+                "the file \"{}\" is sparse; write the archive without --sparse",
+                shown_bytes(&raw_name)
+            ));
         }
         let (Some(uid), Some(gid)) = (uid, gid) else {
             return self.refuse(&format!("the owner of \"{}\" is no id", shown_bytes(&raw_name)));
@@ -233,7 +236,10 @@ impl Reader<'_> {
     fn place(&mut self, found: Found) -> Result<(), BuildError> {
         let Some((path, is_slashed)) = self.clean(&found.raw_name)? else {
             if found.mode != 0o755 || (found.uid, found.gid) != (0, 0) {
-                self.into.note("", format!("the root's mode 0{:o} and owner {}:{} are left out", found.mode, found.uid, found.gid));
+                self.into.note(
+                    "",
+                    format!("the root's mode 0{:o} and owner {}:{} are left out", found.mode, found.uid, found.gid),
+                );
             }
             return Ok(());
         };
@@ -246,7 +252,11 @@ impl Reader<'_> {
         if let Some((end, _)) = path.match_indices('/').find(|(end, _)| {
             !matches!(path.get(..*end).and_then(|parent| self.into.get(parent)), Some(SourceNode::Dir { .. }))
         }) {
-            return self.refuse(&format!("the parent {} of {} is no directory", quoted(path.get(..end).unwrap_or_default()), quoted(&path)));
+            return self.refuse(&format!(
+                "the parent {} of {} is no directory",
+                quoted(path.get(..end).unwrap_or_default()),
+                quoted(&path)
+            ));
         }
         let (uid, gid) = self.ownership.map(&path, found.uid, found.gid)?;
         let mtime = self.into.time(&path, found.mtime);
@@ -259,7 +269,13 @@ impl Reader<'_> {
             b'0' | 0 | b'7' if !is_slashed => {
                 self.files += 1;
                 SourceNode::File {
-                    attributes: Attributes { mode: found.mode, uid, gid, mtime, xattrs: self.into.xattrs(&path, xattrs)? },
+                    attributes: Attributes {
+                        mode: found.mode,
+                        uid,
+                        gid,
+                        mtime,
+                        xattrs: self.into.xattrs(&path, xattrs)?,
+                    },
                     size: found.size,
                     content: Content::Part(self.source.to_owned(), found.data_at, found.size),
                     identity: Some((0, self.files)),
@@ -277,7 +293,13 @@ impl Reader<'_> {
                 let target = self.clean(&found.raw_target)?.map(|(target, _)| target).unwrap_or_default();
                 match self.into.get(&target) {
                     Some(node @ (SourceNode::File { .. } | SourceNode::Symlink { .. })) => node.clone(),
-                    _ => return self.refuse(&format!("the hard link {} has no earlier file {}", quoted(&path), quoted(&target))),
+                    _ => {
+                        return self.refuse(&format!(
+                            "the hard link {} has no earlier file {}",
+                            quoted(&path),
+                            quoted(&target)
+                        ));
+                    }
                 }
             }
             other => {
@@ -285,7 +307,13 @@ impl Reader<'_> {
                     b'3' | b'4' => "the device".to_owned(),
                     b'6' => "the FIFO".to_owned(),
                     b'V' => "the volume label".to_owned(),
-                    _ => return self.refuse(&format!("{} is of the unknown type \"{}\"", quoted(&path), shown_bytes(&[other]))),
+                    _ => {
+                        return self.refuse(&format!(
+                            "{} is of the unknown type \"{}\"",
+                            quoted(&path),
+                            shown_bytes(&[other])
+                        ));
+                    }
                 };
                 self.into.note(&path, format!("{what} is left out"));
                 return Ok(());
@@ -298,7 +326,9 @@ impl Reader<'_> {
     fn marker(&mut self, directory: &str, hidden: &str) -> Result<(), BuildError> {
         if hidden == ".wh..opq" {
             if directory.is_empty() {
-                return self.refuse("an opaque marker stands in the root; write a whiteout for each entry of the root that goes");
+                return self.refuse(
+                    "an opaque marker stands in the root; write a whiteout for each entry of the root that goes",
+                );
             }
             self.into.add_parents(&format!("{directory}/x"));
             if let Some(SourceNode::Dir { attributes, .. }) = self.into.get(directory).cloned() {

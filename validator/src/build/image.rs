@@ -34,7 +34,9 @@ pub struct BuiltLayer {
 /// Errors of reading the contents and of writing; an empty tree; one that exceeds the limits of a layer.
 pub fn build_layer(tree: &SourceTree, folder: &std::path::Path, limits: &Limits) -> Result<BuiltLayer, BuildError> {
     if tree.is_empty() {
-        return Err(BuildError::Refused("the tree is empty, and a layer has at least one entry; leave the layer out".to_owned()));
+        return Err(BuildError::Refused(
+            "the tree is empty, and a layer has at least one entry; leave the layer out".to_owned(),
+        ));
     }
     let mut file = NamedTempFile::new_in(folder).map_err(BuildError::io(folder.display().to_string()))?;
     let (entries, hasher) = {
@@ -111,7 +113,8 @@ impl ManifestInput {
             }
             document.root.map(|root| root.to_serde()).unwrap_or_default()
         } else {
-            let text = std::str::from_utf8(source).map_err(|error| BuildError::Refused(format!("it is not UTF-8: {error}")))?;
+            let text = std::str::from_utf8(source)
+                .map_err(|error| BuildError::Refused(format!("it is not UTF-8: {error}")))?;
             let table: toml::Table = toml::from_str(text).map_err(|error| BuildError::Refused(error.to_string()))?;
             from_toml(toml::Value::Table(table))?
         };
@@ -137,9 +140,11 @@ fn from_toml(value: toml::Value) -> Result<Value, BuildError> {
         toml::Value::Boolean(boolean) => boolean.into(),
         toml::Value::Datetime(time) => time.to_string().into(),
         toml::Value::Array(elements) => elements.into_iter().map(from_toml).collect::<Result<Vec<_>, _>>()?.into(),
-        toml::Value::Table(table) => {
-            table.into_iter().map(|(name, value)| Ok((name, from_toml(value)?))).collect::<Result<serde_json::Map<_, _>, _>>()?.into()
-        }
+        toml::Value::Table(table) => table
+            .into_iter()
+            .map(|(name, value)| Ok((name, from_toml(value)?)))
+            .collect::<Result<serde_json::Map<_, _>, _>>()?
+            .into(),
     })
 }
 
@@ -174,7 +179,8 @@ pub fn build_manifest(
     limits: &Limits,
 ) -> Result<Built, Vec<Violation>> {
     let mut value = input.0.clone();
-    let all: Vec<Layer> = base.map(|base| base.layers.clone()).unwrap_or_default().into_iter().chain(layers.iter().copied()).collect();
+    let all: Vec<Layer> =
+        base.map(|base| base.layers.clone()).unwrap_or_default().into_iter().chain(layers.iter().copied()).collect();
     let rootfs = Rootfs { digest: rootfs.digest, entries: rootfs.entries, size: rootfs.size };
     if let Some(members) = value.as_object_mut() {
         members.insert("cornercast".to_owned(), FORMAT_VERSION.into());
@@ -198,5 +204,9 @@ pub fn build_manifest(
         .and_then(|manifest| to_canonical(&serde_json::to_value(manifest).ok()?))
         .unwrap_or(written);
     let (_, left) = manifest::check(&canonical, limits);
-    if left.is_empty() { Ok(Built { id: Digest::of(&canonical), manifest: canonical }) } else { Err(if defaults.is_empty() { left } else { defaults }) }
+    if left.is_empty() {
+        Ok(Built { id: Digest::of(&canonical), manifest: canonical })
+    } else {
+        Err(if defaults.is_empty() { left } else { defaults })
+    }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, NamedTempFile};
@@ -39,7 +39,11 @@ pub fn write_store(folder: &Path, built: &Built, blobs: &OutputBlobs<'_>) -> Res
         return fill(folder, built, blobs).map_err(BuildError::io(&shown));
     }
     // Temporary directories are private otherwise; a store is for everyone who can read its parent.
-    let temporary = Builder::new().prefix(".cornercast-").permissions(PermissionsExt::from_mode(0o777)).tempdir_in(parent).map_err(BuildError::io(parent.display().to_string()))?;
+    let temporary = Builder::new()
+        .prefix(".cornercast-")
+        .permissions(PermissionsExt::from_mode(0o777))
+        .tempdir_in(parent)
+        .map_err(BuildError::io(parent.display().to_string()))?;
     fill(temporary.path(), built, blobs).map_err(BuildError::io(&shown))?;
     let made = temporary.keep();
     fs::rename(&made, folder).map_err(|error| {

@@ -191,7 +191,9 @@ impl SourceTree {
                 Ok(name) => {
                     kept.insert(name, value);
                 }
-                Err(what) => self.note(path, format!("the {what}extended attribute `{}` is left out", shown_bytes(&name))),
+                Err(what) => {
+                    self.note(path, format!("the {what}extended attribute `{}` is left out", shown_bytes(&name)))
+                }
             }
         }
         let bytes: usize = kept.values().map(Vec::len).sum();
@@ -215,9 +217,13 @@ impl SourceTree {
         let mut needless = Vec::new();
         let mut plain = Vec::new();
         for (key, (path, node)) in &self.nodes {
-            let inside = opaque.as_ref().is_some_and(|opaque| path.strip_prefix(opaque.as_str()).is_some_and(|rest| rest.starts_with('/')));
+            let inside = opaque
+                .as_ref()
+                .is_some_and(|opaque| path.strip_prefix(opaque.as_str()).is_some_and(|rest| rest.starts_with('/')));
             match node {
-                SourceNode::Whiteout if inside || self.get(path).is_some() => needless.push((key.clone(), path.clone())),
+                SourceNode::Whiteout if inside || self.get(path).is_some() => {
+                    needless.push((key.clone(), path.clone()))
+                }
                 SourceNode::Dir { opaque: true, .. } if inside => plain.push((key.clone(), path.clone())),
                 SourceNode::Dir { opaque: true, .. } => opaque = Some(path.clone()),
                 _ => {}
@@ -259,13 +265,15 @@ impl SourceTree {
                         }
                         None => {
                             let mut content = content.open().map_err(BuildError::io(path))?;
-                            let sha256 = writer
-                                .file(path, &attributes, *size, &mut content)
-                                .map_err(BuildError::io(path))?;
+                            let sha256 =
+                                writer.file(path, &attributes, *size, &mut content).map_err(BuildError::io(path))?;
                             if let Some(identity) = identity {
                                 first_names.insert(*identity, (path.clone(), sha256));
                             }
-                            entries.push(Entry { path: path.clone(), node: Node::File { attributes, size: *size, sha256 } });
+                            entries.push(Entry {
+                                path: path.clone(),
+                                node: Node::File { attributes, size: *size, sha256 },
+                            });
                             continue;
                         }
                     }
@@ -291,7 +299,8 @@ fn keep_xattr(name: &[u8], value: &[u8]) -> Result<String, &'static str> {
     let text = std::str::from_utf8(name).map_err(|_| "")?;
     let is_user = text.strip_prefix("user.").is_some_and(|rest| !rest.is_empty()) && !text.starts_with("user.overlay.");
     let is_capability = text == "security.capability";
-    let well_formed = text.len() <= Limits::FORMAT.xattr_name && text.bytes().all(|byte| matches!(byte, 0x21..=0x7E) && byte != b'=');
+    let well_formed =
+        text.len() <= Limits::FORMAT.xattr_name && text.bytes().all(|byte| matches!(byte, 0x21..=0x7E) && byte != b'=');
     if !(is_user || is_capability) || !well_formed {
         return Err("");
     }

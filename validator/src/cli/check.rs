@@ -30,8 +30,9 @@ pub(super) fn run(arguments: &Check) -> Result<ExitCode, Failure> {
     let inputs = inputs(arguments)?;
     let checked = check_all(&inputs, arguments, &config);
     let findings: Vec<Diagnostic> = checked.iter().flat_map(|checked| checked.findings.iter().cloned()).collect();
-    let (errors, warnings) =
-        checked.iter().fold((0, 0), |(errors, warnings), checked| (errors + checked.errors, warnings + checked.warnings));
+    let (errors, warnings) = checked
+        .iter()
+        .fold((0, 0), |(errors, warnings), checked| (errors + checked.errors, warnings + checked.warnings));
     for (format, file) in &arguments.output {
         let text = anstream::adapter::strip_str(&render(*format, &findings)).to_string();
         write_report(file, &text).map_err(|error| Failure::Error(format!("{}: {error}", file.display())))?;
@@ -72,9 +73,9 @@ fn write_report(path: &Path, text: &str) -> io::Result<()> {
 fn configuration(arguments: &Check) -> Result<Config, Failure> {
     let found = match &arguments.config {
         Some(file) => Some(file.clone()),
-        None => std::env::current_dir().ok().and_then(|here| {
-            here.ancestors().map(|folder| folder.join("cornercast.toml")).find(|file| file.is_file())
-        }),
+        None => std::env::current_dir()
+            .ok()
+            .and_then(|here| here.ancestors().map(|folder| folder.join("cornercast.toml")).find(|file| file.is_file())),
     };
     let Some(file) = found else { return Ok(Config::default()) };
     let shown = file.display();
@@ -99,7 +100,8 @@ fn below(path: &Path, out: &mut Vec<PathBuf>) -> io::Result<()> {
         out.push(path.to_owned());
         return Ok(());
     }
-    let mut entries = fs::read_dir(path)?.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>()?;
+    let mut entries =
+        fs::read_dir(path)?.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>()?;
     entries.sort();
     for entry in entries.iter().filter(|entry| !entry.is_symlink()) {
         if entry.is_dir() {

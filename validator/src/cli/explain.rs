@@ -41,7 +41,8 @@ pub(super) fn explain(id: &str) -> Result<ExitCode, Failure> {
     let Some(requirement) = catalogue::requirement(&id) else {
         let requirements = catalogue::requirements();
         let close = closest(&id, requirements.iter().map(|requirement| requirement.id.as_str()));
-        let hint = close.map_or_else(|| "`cornercast rules` lists them".to_owned(), |close| format!("did you mean {close}?"));
+        let hint =
+            close.map_or_else(|| "`cornercast rules` lists them".to_owned(), |close| format!("did you mean {close}?"));
         return Err(Failure::Error(format!("there is no clause {id}; {hint}")));
     };
     let bold = anstyle::Style::new().bold();
@@ -55,7 +56,8 @@ pub(super) fn explain(id: &str) -> Result<ExitCode, Failure> {
     if !rationale.is_empty() {
         let _ = writeln!(out, "{rationale}\n");
     }
-    let examples: Vec<Examples> = serde_json::from_str(include_str!("../../../fixtures/examples.json")).unwrap_or_default();
+    let examples: Vec<Examples> =
+        serde_json::from_str(include_str!("../../../fixtures/examples.json")).unwrap_or_default();
     if let Some(examples) = examples.into_iter().find(|examples| examples.id == id) {
         for (title, example) in [("Bad", examples.bad), ("Good", examples.good)] {
             if let Some(Example { case, why, message, text }) = example {
@@ -104,7 +106,10 @@ pub(super) fn rules(json: bool) -> Result<ExitCode, Failure> {
         let _ = writeln!(out, "{}", serde_json::to_string_pretty(&judged).unwrap_or_default());
     } else {
         for clause in clause::all() {
-            let text = requirements.iter().find(|requirement| requirement.id == clause.id).map_or("", |requirement| &requirement.text);
+            let text = requirements
+                .iter()
+                .find(|requirement| requirement.id == clause.id)
+                .map_or("", |requirement| &requirement.text);
             let severity = format!("{:?}", clause.severity).to_lowercase();
             let _ = writeln!(out, "{}  {severity:<7}  {text}", clause.id);
         }
@@ -124,7 +129,8 @@ pub(super) fn schema(name: Option<&str>) -> Result<ExitCode, Failure> {
     };
     let Some(text) = crate::schema::schema(name) else {
         let close = closest(name, NAMES);
-        let hint = close.map_or_else(|| format!("there are {}", NAMES.join(", ")), |close| format!("did you mean {close}?"));
+        let hint =
+            close.map_or_else(|| format!("there are {}", NAMES.join(", ")), |close| format!("did you mean {close}?"));
         return Err(Failure::Error(format!("there is no schema {name}; {hint}")));
     };
     print(&text)?;

@@ -42,7 +42,8 @@ impl Image {
         };
         checked.map_err(|error| Failure::Error(format!("{}: {error}", path.display())))?;
         if findings.errors > 0 {
-            let errors: Vec<_> = findings.list().iter().filter(|finding| finding.severity == Severity::Error).cloned().collect();
+            let errors: Vec<_> =
+                findings.list().iter().filter(|finding| finding.severity == Severity::Error).cloned().collect();
             let text = crate::report::concise(&errors);
             return Err(Failure::Refused(format!("{argument} is no valid image:\n{}", text.trim_end())));
         }
@@ -53,10 +54,13 @@ impl Image {
     pub(super) fn open(argument: &str) -> Result<Self, Failure> {
         let (path, wanted) = split(argument);
         let (files, spool) = if path.is_dir() { (store_files(&path)?, None) } else { archive_files(&path)? };
-        let ids: Vec<Digest> = files.keys().filter_map(|kind| match kind {
-            FileKind::Manifest(id) => Some(*id),
-            _ => None,
-        }).collect();
+        let ids: Vec<Digest> = files
+            .keys()
+            .filter_map(|kind| match kind {
+                FileKind::Manifest(id) => Some(*id),
+                _ => None,
+            })
+            .collect();
         let refuse = |message: String| Err(Failure::Refused(format!("{argument}: {message}")));
         let id = match (wanted, ids.as_slice()) {
             (Some(wanted), _) if ids.contains(&wanted) => wanted,
@@ -69,13 +73,17 @@ impl Image {
             }
         };
         let limits = Limits::FORMAT;
-        let source = read_content(files.get(&FileKind::Manifest(id)), limits.manifest).map_err(|error| Failure::Error(error.to_string()))?;
+        let source = read_content(files.get(&FileKind::Manifest(id)), limits.manifest)
+            .map_err(|error| Failure::Error(error.to_string()))?;
         if Digest::of(&source) != id {
             return refuse(format!("the manifest is not {id}"));
         }
         let (_, violations) = manifest::check(&source, &limits);
         if let Some(violation) = violations.iter().find(|violation| violation.clause.severity == Severity::Error) {
-            return refuse(format!("the manifest is not valid: {} [{}]; check tells all", violation.message, violation.clause.id));
+            return refuse(format!(
+                "the manifest is not valid: {} [{}]; check tells all",
+                violation.message, violation.clause.id
+            ));
         }
         match serde_json::from_slice(&source) {
             Ok(manifest) => Ok(Self { id, manifest, files, _spool: spool }),
@@ -89,7 +97,9 @@ impl Image {
         let mut tree = Tree::default();
         for Layer { listing, .. } in &self.manifest.layers {
             let mut source = Vec::new();
-            let opened = self.open_blob(listing.digest).map_err(|error| Failure::Error(format!("{}: {error}", listing.digest)))?;
+            let opened = self
+                .open_blob(listing.digest)
+                .map_err(|error| Failure::Error(format!("{}: {error}", listing.digest)))?;
             let read = opened.take(limits.listing.min(listing.size) + 1).read_to_end(&mut source);
             read.map_err(|error| Failure::Error(format!("{}: {error}", listing.digest)))?;
             if Digest::of(&source) != listing.digest {
@@ -97,7 +107,10 @@ impl Image {
             }
             let parsed = read_listing(&source, ListingKind::Layer, &limits);
             if let Some(violation) = parsed.violations.first() {
-                return Err(Failure::Refused(format!("the listing {} is not valid: {} [{}]", listing.digest, violation.message, violation.clause.id)));
+                return Err(Failure::Refused(format!(
+                    "the listing {} is not valid: {} [{}]",
+                    listing.digest, violation.message, violation.clause.id
+                )));
             }
             tree.merge(parsed.entries);
         }
@@ -136,7 +149,8 @@ fn read_content(content: Option<&Content>, limit: u64) -> io::Result<Vec<u8>> {
 
 fn store_files(path: &Path) -> Result<BTreeMap<FileKind, Content>, Failure> {
     use crate::store::Files as _;
-    let listed = Directory(path.to_owned()).list().map_err(|error| Failure::Error(format!("{}: {error}", path.display())))?;
+    let listed =
+        Directory(path.to_owned()).list().map_err(|error| Failure::Error(format!("{}: {error}", path.display())))?;
     let regular = listed.into_iter().filter(|file| file.irregular.is_none());
     Ok(regular
         .filter_map(|file| Some((classify(&file.path, &Limits::FORMAT).ok()?, Content::File(path.join(file.path)))))
@@ -212,7 +226,10 @@ pub(super) fn plain_file(path: &Path) -> io::Result<(PathBuf, Option<NamedTempFi
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
     } else if is_gzip {
-        io::copy(&mut flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(256 << 10, whole)), spool.as_file_mut())?;
+        io::copy(
+            &mut flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(256 << 10, whole)),
+            spool.as_file_mut(),
+        )?;
     } else {
         io::copy(&mut whole, spool.as_file_mut())?;
     }

@@ -11,7 +11,11 @@ use crate::digest::Hasher;
 use crate::layer::write_line;
 
 pub(super) fn run(arguments: &Listing) -> Result<ExitCode, Failure> {
-    let mut out = Output { digest: arguments.digest.then(Hasher::default), out: io::BufWriter::new(io::stdout().lock()), failed: None };
+    let mut out = Output {
+        digest: arguments.digest.then(Hasher::default),
+        out: io::BufWriter::new(io::stdout().lock()),
+        failed: None,
+    };
     let is_image = arguments.kind.map_or_else(|| is_image(&arguments.input), |kind| kind == ListingOf::Image);
     if is_image {
         Image::open(&arguments.input)?.tree()?.for_each_line(|line| out.line(line));
@@ -65,7 +69,9 @@ impl<W: Write> Output<W> {
             return Ok(ExitCode::SUCCESS);
         }
         match self.failed.or_else(|| self.out.flush().err()) {
-            Some(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Error(format!("standard output: {error}"))),
+            Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Failure::Error(format!("standard output: {error}")))
+            }
             _ => Ok(ExitCode::SUCCESS),
         }
     }

@@ -222,7 +222,9 @@ pub fn run() -> ExitCode {
 /// Writes to standard output; a reader that has gone is no error.
 fn print(text: &str) -> Result<(), Failure> {
     match anstream::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Error(format!("standard output: {error}"))),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::Error(format!("standard output: {error}")))
+        }
         _ => Ok(()),
     }
 }
@@ -234,7 +236,9 @@ fn source_date_epoch() -> Result<Option<u64>, Failure> {
     let latest = u64::try_from(crate::limits::Limits::FORMAT.mtime).unwrap_or_default();
     match text.parse() {
         Ok(epoch) if epoch <= latest => Ok(Some(epoch)),
-        _ => Err(Failure::Error(format!("SOURCE_DATE_EPOCH is `{text}`; it has to be a number of seconds from 0 to {latest}"))),
+        _ => Err(Failure::Error(format!(
+            "SOURCE_DATE_EPOCH is `{text}`; it has to be a number of seconds from 0 to {latest}"
+        ))),
     }
 }
 
@@ -254,7 +258,8 @@ fn parse_output(text: &str) -> Result<(Format, PathBuf), String> {
 
 fn parse_owner(text: &str) -> Result<(u32, u32), String> {
     let ids = text.split_once(':').and_then(|(uid, gid)| Some((uid.parse().ok()?, gid.parse().ok()?)));
-    ids.filter(|(uid, gid)| *uid < u32::MAX && *gid < u32::MAX).ok_or_else(|| "write UID:GID in numbers up to 4294967294".to_owned())
+    ids.filter(|(uid, gid)| *uid < u32::MAX && *gid < u32::MAX)
+        .ok_or_else(|| "write UID:GID in numbers up to 4294967294".to_owned())
 }
 
 fn parse_range(text: &str) -> Result<(u32, u32, u32), String> {

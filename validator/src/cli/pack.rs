@@ -48,13 +48,16 @@ pub(super) fn run(arguments: &Pack) -> Result<ExitCode, Failure> {
         layers.push(layer);
     }
     if arguments.strict && notes > 0 {
-        return Err(Failure::Refused(format!("--strict: {notes} things would be left out or changed; nothing was written")));
+        return Err(Failure::Refused(format!(
+            "--strict: {notes} things would be left out or changed; nothing was written"
+        )));
     }
     let descriptors: Vec<Layer> = layers.iter().map(|layer| layer.descriptor).collect();
     let built = build_manifest(&input, base_layers.as_ref(), &descriptors, merged.summary(), &limits)
         .map_err(|violations| refused(&arguments.manifest, violations))?;
     let (outline, _) = crate::manifest::check(&built.manifest, &limits);
-    let by_rootfs = outline.map(|outline| crate::manifest::check_rootfs(&outline, &merged, &limits)).unwrap_or_default();
+    let by_rootfs =
+        outline.map(|outline| crate::manifest::check_rootfs(&outline, &merged, &limits)).unwrap_or_default();
     let (wrong, doubtful): (Vec<_>, Vec<_>) =
         by_rootfs.into_iter().partition(|violation| violation.clause.severity == crate::diagnostic::Severity::Error);
     if !wrong.is_empty() {
@@ -99,7 +102,12 @@ fn folder_of(output: &Path) -> PathBuf {
     output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
 }
 
-fn write(output: &Path, built: &crate::build::Built, base: Option<&Image>, layers: &[BuiltLayer]) -> Result<(), Failure> {
+fn write(
+    output: &Path,
+    built: &crate::build::Built,
+    base: Option<&Image>,
+    layers: &[BuiltLayer],
+) -> Result<(), Failure> {
     let mut blobs: OutputBlobs<'_> = Vec::new();
     if let Some(image) = base {
         for layer in &image.manifest.layers {

@@ -441,6 +441,10 @@ impl Reader<'_> {
                 return Err(self.syntax("a digit is missing in the exponent"));
             }
         }
+        // A number with a tail is none, and nothing but the grammar judges it.
+        if !matches!(self.peek(), None | Some(b' ' | b'\t' | b'\n' | b'\r' | b',' | b']' | b'}')) {
+            return Err(self.syntax("a number does not end"));
+        }
         let raw = self.text.get(start..self.at).unwrap_or_default();
         // JSN-012
         if self.at > whole {

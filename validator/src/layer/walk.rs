@@ -104,7 +104,7 @@ impl Walker {
         self.reader.push(bytes, &mut self.sink);
         let found = self.reader.take_violations();
         self.violations.extend(found);
-        if self.sink.full || self.violations.len() >= MAX_VIOLATIONS {
+        if self.violations.len() >= MAX_VIOLATIONS {
             self.violations.truncate(MAX_VIOLATIONS);
             self.reader.give_up();
         }
@@ -191,6 +191,10 @@ impl Sink for LayerSink {
         if let Some(file) = self.file.take() {
             self.checker.set_sha256(file.finish());
         }
+    }
+
+    fn is_done(&self) -> bool {
+        self.full
     }
 
     fn passed_over(&mut self) {

@@ -427,9 +427,11 @@ impl Checker<'_> {
             let pointer = format!("{pointer}/{}", escape(&member.name));
             let Some((_, wanted, presence)) = table.iter().find(|(name, _, _)| *name == member.name) else {
                 let message = format!("the member `{}` is not defined", shown(&member.name));
-                let close = closest(&member.name, table.iter().map(|(name, _, _)| *name));
+                let before = self.violations.len();
                 self.report(&clause::MAN_012, &member.node, &pointer, message);
-                if let (Some(close), Some(violation)) = (close, self.violations.last_mut()) {
+                if let Some(violation) = self.violations.get_mut(before)
+                    && let Some(close) = closest(&member.name, table.iter().map(|(name, _, _)| *name))
+                {
                     violation.help = Some(format!("did you mean `{close}`?"));
                 }
                 continue;

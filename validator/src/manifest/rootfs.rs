@@ -224,7 +224,7 @@ fn script_interpreter(line: &[u8]) -> Option<&[u8]> {
 /// What the program header `PT_INTERP` of an ELF file names.
 fn elf_loader(head: &[u8]) -> Option<&[u8]> {
     const PT_INTERP: u64 = 3;
-    let [0x7F, b'E', b'L', b'F', class, order, ..] = head else { return None };
+    let [0x7F, b'E', b'L', b'F', class @ (1 | 2), order @ (1 | 2), ..] = head else { return None };
     let wide = *class == 2;
     let number = |at: usize, length: usize| -> Option<u64> {
         let bytes = head.get(at..at.checked_add(length)?)?;

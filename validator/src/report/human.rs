@@ -15,11 +15,13 @@ pub fn human(findings: &[Diagnostic]) -> String {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let group = level
-            .primary_title(finding.message.as_str())
-            .id(finding.id)
-            .element(Origin::path(place(finding)));
-        let group = match finding.excerpt.as_ref().zip(finding.location.bytes).and_then(|(excerpt, bytes)| shown(excerpt, bytes)) {
+        let group = level.primary_title(finding.message.as_str()).id(finding.id).element(Origin::path(place(finding)));
+        let group = match finding
+            .excerpt
+            .as_ref()
+            .zip(finding.location.bytes)
+            .and_then(|(excerpt, bytes)| shown(excerpt, bytes))
+        {
             Some(shown) => group.element(
                 Snippet::source(shown.text)
                     .line_start(shown.line)
@@ -70,9 +72,11 @@ fn shown(excerpt: &Excerpt, bytes: ByteRange) -> Option<Shown> {
     }
     let row: Vec<u8> = excerpt.bytes.iter().take(16).copied().collect();
     let hex: Vec<String> = row.iter().map(|byte| format!("{byte:02x}")).collect();
-    let ascii: String = row.iter().map(|byte| if byte.is_ascii_graphic() || *byte == b' ' { char::from(*byte) } else { '.' }).collect();
+    let ascii: String =
+        row.iter().map(|byte| if byte.is_ascii_graphic() || *byte == b' ' { char::from(*byte) } else { '.' }).collect();
     let head = format!("{:08x}  ", excerpt.start);
-    let inside = usize::try_from(bytes.end.saturating_sub(bytes.start)).unwrap_or(usize::MAX).clamp(1, row.len().max(1));
+    let inside =
+        usize::try_from(bytes.end.saturating_sub(bytes.start)).unwrap_or(usize::MAX).clamp(1, row.len().max(1));
     let text = format!("{head}{:<47}  |{ascii}|", hex.join(" "));
     let (start, end) = (head.len(), head.len() + inside * 3 - 1);
     Some(Shown { text, line: 1, numbered: false, start, end })

@@ -57,16 +57,23 @@ impl ArchiveChecker {
     }
 
     /// Takes the next bytes of the archive in.
-    pub fn push(&mut self, bytes: &[u8]) {
+    pub fn push(&mut self, mut bytes: &[u8]) {
+        // What follows a first entry that is no marker is not looked at.
+        while self.sink.first && !bytes.is_empty() {
+            let (head, rest) = bytes.split_at(bytes.len().min(tar::BLOCK));
+            self.push_part(head);
+            bytes = rest;
+        }
+        self.push_part(bytes);
+    }
+
+    fn push_part(&mut self, bytes: &[u8]) {
         if self.reader.gave_up() {
             return;
         }
         self.reader.push(bytes, &mut self.sink);
         let found = self.reader.take_violations();
         self.violations.extend(found);
-        if self.sink.stopped || self.sink.not_an_archive {
-            self.reader.give_up();
-        }
     }
 
     /// Whether nothing more will be read, so that the bytes that follow do not matter.
@@ -76,8 +83,21 @@ impl ArchiveChecker {
     }
 
     /// The violations found since this was asked last, in the order of the archive.
+    ///
+    /// There are none before the first entry is known, since nothing else is said of what is no archive.
     pub fn take_violations(&mut self) -> Vec<Violation> {
+        if self.sink.first {
+            return Vec::new();
+        }
+        self.judge_beginning();
         std::mem::take(&mut self.violations)
+    }
+
+    /// If the archive does not begin with its marker, that is all that is said of it.
+    fn judge_beginning(&mut self) {
+        if self.violations.iter().any(|violation| violation.clause == &clause::STO_025) {
+            self.violations.retain(|violation| violation.clause == &clause::STO_025);
+        }
     }
 
     /// The archive ends here. The violations that have not been taken.
@@ -89,6 +109,7 @@ impl ArchiveChecker {
         whole &= !last.iter().any(|violation| violation.clause == &clause::LAY_004);
         self.violations.extend(last);
         self.sink.finish(whole, &mut self.violations);
+        self.judge_beginning();
         self.violations
     }
 }
@@ -187,12 +208,9 @@ impl Sink for ArchiveSink {
         let mut report = |clause: &'static Clause, message: String| {
             out.push(Violation::new(clause, entry.place_of(Part::Path).entry(shown_bytes(&entry.path)), message));
         };
-        // STO-028
-        let Ok(path) = std::str::from_utf8(&entry.path) else {
-            report(&clause::STO_028, "the path is not UTF-8".to_owned());
-            return;
-        };
-        let kind = match classify(path, &self.limits) {
+        // STO-028; a path that is not UTF-8 has replacement characters here, which the layout gives nowhere.
+        let path = String::from_utf8_lossy(&entry.path);
+        let kind = match classify(&path, &self.limits) {
             Ok(FileKind::Packed(_) | FileKind::Torrent(_)) => {
                 report(&clause::STO_028, "the file has no place in an archive".to_owned());
                 return;
@@ -208,11 +226,11 @@ impl Sink for ArchiveSink {
             }
         };
         // STO-030
-        if !self.seen.insert(path.to_owned()) {
+        if !self.seen.insert(path.clone().into_owned()) {
             report(&clause::STO_030, format!("the path \"{}\" stands twice", shown_bytes(&entry.path)));
             return;
         }
-        path.clone_into(&mut self.path);
+        self.path = path.into_owned();
         if let FileKind::Manifest(id) = &kind {
             self.end_image(out);
             self.current_image = Some(*id);
@@ -302,6 +320,10 @@ impl Sink for ArchiveSink {
                 _ => {}
             },
         }
+    }
+
+    fn is_done(&self) -> bool {
+        self.stopped || self.not_an_archive
     }
 
     fn passed_over(&mut self) {
@@ -401,7 +423,7 @@ impl ArchiveSink {
         })
     }
 
-    /// Where a blob stands in the current image: where it is first needed.
+    /// Where a blob stands in an image: where it is first needed.
     fn place_in_image(outline: &Outline, digest: Digest) -> Option<InImage> {
         let attachment = outline.attachments.iter().find(|(_, attachment)| attachment.digest == digest);
         if let Some((index, _)) = attachment {
@@ -429,15 +451,13 @@ impl ArchiveSink {
             FileKind::Index(set, image) => {
                 (current == Some(*image)).then_some(Position::Image(*image, InImage::Evidence(*set, None)))
             }
-            FileKind::Envelope(set, image, digest) => {
-                (current == Some(*image)).then_some(Position::Image(*image, InImage::Evidence(*set, Some((*digest, false)))))
-            }
-            FileKind::Proof(set, image, digest) => {
-                (current == Some(*image)).then_some(Position::Image(*image, InImage::Evidence(*set, Some((*digest, true)))))
-            }
-            FileKind::Blob(digest) => current.and_then(|id| {
-                let inside = Self::place_in_image(self.manifests.get(&id)?, *digest)?;
-                Some(Position::Image(id, inside))
+            FileKind::Envelope(set, image, digest) => (current == Some(*image))
+                .then_some(Position::Image(*image, InImage::Evidence(*set, Some((*digest, false))))),
+            FileKind::Proof(set, image, digest) => (current == Some(*image))
+                .then_some(Position::Image(*image, InImage::Evidence(*set, Some((*digest, true))))),
+            FileKind::Blob(digest) => self.manifests.iter().find_map(|(id, outline)| {
+                let inside = Self::place_in_image(outline, *digest)?;
+                Some(Position::Image(*id, inside))
             }),
             FileKind::Packed(_) | FileKind::Torrent(_) => None,
         };
@@ -504,7 +524,7 @@ impl ArchiveSink {
             self.end_image(out);
         }
         if self.first {
-            let message = "the archive is empty";
+            let message = "the archive has no entry";
             out.push(Violation::new(&clause::STO_025, Place::default(), message));
         }
         if self.not_an_archive {
@@ -517,9 +537,7 @@ impl ArchiveSink {
         }
         self.judge_waiting(out);
         for ((set, image), folder) in &self.folders {
-            if self.manifests.contains_key(image) {
-                out.extend(folder.judge(*set, *image, &self.limits));
-            }
+            out.extend(folder.judge(*set, *image, &self.limits));
         }
         // STO-007
         for (id, outline) in &self.manifests {

@@ -58,10 +58,10 @@ pub fn check_store(files: &dyn Files, limits: &Limits, findings: &mut Findings) 
         checked: HashMap::new(),
         walks: HashMap::new(),
     };
-    store.layout(&listed);
     if !store.marker(&listed)? {
         return Ok(());
     }
+    store.layout(&listed);
     store.read_manifests()?;
     store.signatures()?;
     let judged = judge_manifests(&store.manifests);
@@ -127,8 +127,9 @@ impl Store<'_> {
 
     /// STO-001, STO-002. Whether the store is of a version that can be judged.
     fn marker(&mut self, listed: &[Listed]) -> io::Result<bool> {
-        if !self.kinds.contains_key(&FileKind::Marker) {
-            if !listed.iter().any(|file| file.path == "cornercast") {
+        let marker = listed.iter().find(|file| file.path == "cornercast");
+        if marker.is_none_or(|marker| marker.irregular.is_some()) {
+            if marker.is_none() {
                 let message = "the store has no file `cornercast`";
                 self.findings.add(Violation::new(&clause::STO_001, Place::default(), message));
             }

@@ -101,6 +101,10 @@ pub trait Sink {
     fn end_of_entry(&mut self, out: &mut Vec<Violation>);
     /// An entry has been passed over, since a violation makes it impossible to judge.
     fn passed_over(&mut self);
+    /// Whether the reader has to give the archive up here.
+    fn is_done(&self) -> bool {
+        false
+    }
     /// Whether the sink takes no more entries, so that the reader gives the archive up.
     fn is_full(&self) -> bool {
         false
@@ -216,6 +220,9 @@ impl Reader {
             let used = self.step(input, sink);
             self.offset += used as u64;
             input = input.get(used..).unwrap_or_default();
+            if sink.is_done() {
+                self.give_up();
+            }
         }
     }
 
