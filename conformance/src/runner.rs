@@ -199,12 +199,48 @@ fn judged(job: &Job<'_>, index: usize, codec: &Codec, options: &Options, scratch
 ///
 /// Errors of the file system.
 pub fn input(case: &Case, folder: &Path, scratch: &Path) -> io::Result<PathBuf> {
-    let Some(recipe) = &case.recipe else { return Ok(folder.join(case.input.as_deref().unwrap_or_default())) };
     let path = scratch.join("input");
+    let Some(recipe) = &case.recipe else {
+        let there = folder.join(case.input.as_deref().unwrap_or_default());
+        if case.links.is_empty() {
+            return Ok(there);
+        }
+        copy_folder(&there, &path)?;
+        for (link, target) in &case.links {
+            let link = path.join(link);
+            link.parent().map_or(Ok(()), fs::create_dir_all)?;
+            symlink(target, &link)?;
+        }
+        return Ok(path);
+    };
     let mut file = BufWriter::with_capacity(1 << 20, File::create_new(&path)?);
     io::copy(&mut Bytes::new(recipe), &mut file)?;
     file.flush()?;
     Ok(path)
+}
+
+fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let copy = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_folder(&entry.path(), &copy)?;
+        } else {
+            fs::copy(entry.path(), &copy)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn symlink(target: &str, link: &Path) -> io::Result<()> {
+    std::os::unix::fs::symlink(target, link)
+}
+
+#[cfg(not(unix))]
+fn symlink(_: &str, _: &Path) -> io::Result<()> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "the case has symbolic links, which this system may not make"))
 }
 
 /// The message that puts a case to an adapter.

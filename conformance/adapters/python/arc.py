@@ -78,14 +78,15 @@ class _Archive:
         self._evidence_images = set()
 
     def take(self, entry):
-        is_file = entry.kind == ent.FILE
+        if not self._findings.require(entry.kind == ent.FILE, "STO-026"):
+            return
         plain = entry.mode == 0o644 and all(number in (0, None) for number in (entry.uid, entry.gid, entry.mtime))
-        self._findings.require(is_file and plain, "STO-026")
+        self._findings.require(plain, "STO-026")
         path = entry.path.decode("utf-8", "surrogateescape")
         fresh = self._findings.require(path not in self._paths, "STO-030")
         self._paths.add(path)
         kind, parts = prt.classify(path, True, self._findings)
-        if not fresh or not is_file or kind is None:
+        if not fresh or kind is None:
             return
         self._check_order(kind, parts)
         if kind == "blob" and entry.size is not None and entry.size > self._blob_sizes.get(parts["hex"], entry.size):

@@ -276,5 +276,5 @@ def _check_rootfs_and_base(value, findings):
     if image is not None:
         nam.check_digest(image, findings)
     count, layers = _get(base, "layers", int), _get(value, "layers", list)
-    if count is not None and layers is not None:
-        findings.require(1 <= count <= len(layers), "MAN-055")
+    if count is not None:
+        findings.require(count >= 1 and (layers is None or count <= len(layers)), "MAN-055")

@@ -4,6 +4,7 @@ import re
 
 from jsn import is_integer
 
+MAX_HOST = 253
 MAX_NUMERIC_IDENTIFIER = 2**53 - 1
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
@@ -35,7 +36,7 @@ def check_host(host, findings):
     for label in labels:
         findings.require(_LABEL.fullmatch(label), "NAM-001")
         findings.require(byte_length(label) <= 63, "NAM-002")
-    findings.require(byte_length(host) <= 253, "NAM-003")
+    findings.require(byte_length(host) <= MAX_HOST, "NAM-003")
     findings.require(len(labels) >= 2, "NAM-004")
     findings.require(_BEGINS_WITH_LETTER.match(labels[-1]), "NAM-005")
 
@@ -46,7 +47,8 @@ def check_name(name, findings):
     findings.require(segments, "NAM-006")
     for segment in segments:
         findings.require(_SEGMENT.fullmatch(segment), "NAM-007")
-    findings.require(byte_length(name) <= 255, "NAM-008")
+    if byte_length(host) <= MAX_HOST:
+        findings.require(byte_length(name) <= 255, "NAM-008")
 
 
 def check_version(version, findings):

@@ -1,6 +1,7 @@
 """Store and archive (chapter "Store and archive"): a store's files and how they belong together."""
 
 import hashlib
+import itertools
 import os
 import tempfile
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ class Content(NamedTuple):
     open: object
     size: int
     genuine: bool
+    offset: int | None = None  # in an archive
 
 
 def check_store(path, scratch, findings):
@@ -194,7 +196,7 @@ class StoreJudge:
         if blob.size not in sizes:
             return None
         right = self.findings.require(_sha256(blob) == digest, "NAM-029")
-        return Content(blob.open, blob.size, right)
+        return Content(blob.open, blob.size, right, blob.offset)
 
     def _check_packed(self, digest, sizes):
         """As for a plain file, with the clauses about compression; the decoded content is kept in a scratch file."""
@@ -266,6 +268,8 @@ class StoreJudge:
         """The clauses about the merged listing, if all listings can be trusted."""
         if not all(self._listing_is_clean(listing) for _, listing in manifest.layers):
             return
+        app = manifest.value.get("app")
+        programs = []  # where the program is after each layer
         merged = tree.Tree()
         for number, (_, listing) in enumerate(manifest.layers):
             layer = tree.Layer(number)
@@ -273,18 +277,29 @@ class StoreJudge:
             with content.open() as stream:
                 lst.read_listing(stream, content.size, Findings(), merged=False, sink=layer.add)
             merged.apply(layer)
+            if app is not None:
+                node = tree.find_program(merged, app)
+                programs.append((manifest.layers[node.layer][0], node.source) if node is not None else None)
         sound = tree.check_rootfs(merged, manifest.value["rootfs"], self.findings)
-        if sound and "app" in manifest.value:
-            tree.check_app(merged, manifest.value["app"], lambda node: self._file_head(manifest, node), self.findings)
+        if sound and app is not None:
+            tree.check_app(merged, app, lambda: self._program_head(manifest, programs), self.findings)
 
-    def _file_head(self, manifest, node):
-        """The first bytes of a file of the rootfs, from the layer that it came from, if that can be trusted."""
-        layer, _ = manifest.layers[node.layer]
+    def _program_head(self, manifest, programs):
+        """The first bytes of the program, from the layer that it came from, if that can be trusted.
+
+        A reader of an archive has passed them if the listings before that layer lead to another file.
+        """
+        layer, path = programs[-1]
         if self._listing_of(layer) is None:
             return None
         content = self._content(layer)
+        if content.offset is not None:
+            offsets = [self._content(listing).offset for _, listing in manifest.layers]
+            known = len(list(itertools.takewhile(lambda offset: offset < content.offset, offsets)))
+            if known == 0 or programs[known - 1] != programs[-1]:
+                return None
         with content.open() as stream:
-            return lay.read_head(stream, content.size, node.source, tree.HEAD)
+            return lay.read_head(stream, content.size, path, tree.HEAD)
 
     # Signatures and attestations
 

@@ -202,23 +202,34 @@ def check_rootfs(tree, rootfs, findings):
 def check_app(tree, app, read_head, findings):
     """MAN-015 to MAN-018, MAN-020, MAN-042 and MAN-043 for the `app` of a sound manifest.
 
-    `read_head(node)` gives a file's first bytes, or None if they are not at hand.
+    `read_head()` gives the program's first bytes, or None if they are not at hand.
     """
     node, _ = tree.resolve(app.get("workingDirectory", "/").encode("utf-8"))
     findings.require(node is not None and node.kind == ent.DIR, "MAN-020")
     for mount in app.get("mounts", []):
         tree.check_mount(mount["path"].encode("utf-8"), findings)
-    program, passed = tree.resolve(app["exec"][0].encode("utf-8"))
-    if not findings.require(_is_file(program), "MAN-015"):
+    program = find_program(tree, app)
+    if not findings.require(program is not None, "MAN-015"):
         return
     if findings.require(program.attributes()["mode"] & 0o111, "MAN-016"):
+        _, passed = tree.resolve(_program_path(app))
         executable = all(_may_execute(node.attributes(), app["user"]) for node in [program, *passed])
         findings.require(executable, "MAN-018")
-    head = read_head(program)
+    head = read_head()
     interpreter = _interpreter(head) if head is not None else None
     if interpreter is not None:
         absolute = interpreter.startswith(b"/")
         findings.require(absolute and _is_file(tree.resolve(interpreter)[0]), "MAN-017")
+
+
+def find_program(tree, app):
+    """The file that `exec` names, or None."""
+    node, _ = tree.resolve(_program_path(app))
+    return node if _is_file(node) else None
+
+
+def _program_path(app):
+    return app["exec"][0].encode("utf-8")
 
 
 def _is_file(node):
@@ -263,6 +274,5 @@ def _elf_loader(head):
     for at in range(table, min(table + entry_size * count, len(head)), entry_size or 1):
         if number("L", at) == _PT_INTERP:
             start, length = number(word, at + offset_at), number(word, at + length_at)
-            path, zero, _ = head[start : start + length].partition(b"\0")
-            return path if zero or start + length <= len(head) else None
+            return head[start : start + length].partition(b"\0")[0] if start + length <= len(head) else None
     return None

@@ -80,7 +80,7 @@ fn check(
     let scratch = Path::new(SCRATCH);
     let mut lines = vec!["mkdir \"$scratch/adapter\"".to_owned()];
     // Inputs that are only made for this command are made again by the script.
-    let input = if case.recipe.is_some() || cases.made.is_some() {
+    let input = if case.recipe.is_some() || !case.links.is_empty() || cases.made.is_some() {
         lines.push(make_command(arguments, entry, "\"$scratch/input\"")?);
         scratch.join("input")
     } else {
@@ -144,8 +144,13 @@ pub(super) fn make(arguments: &MakeArgs) -> Result<(), Trouble> {
     }
 }
 
+/// Copies a file, a folder, or a link as a link.
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    if !from.is_dir() {
+    let kind = fs::symlink_metadata(from)?.file_type();
+    if kind.is_symlink() {
+        return std::os::unix::fs::symlink(fs::read_link(from)?, to);
+    }
+    if !kind.is_dir() {
         return fs::copy(from, to).map(|_| ());
     }
     fs::create_dir(to)?;
