@@ -16,6 +16,7 @@ _ZERO_BLOCK = bytes(_BLOCK)
 _PAX_TYPE = b"x"
 _RECORD_LENGTH = re.compile(rb"[1-9][0-9]*")
 _DECIMAL = re.compile(rb"0|[1-9][0-9]*")
+_OCTAL = re.compile(rb"[0-7]+\0")
 _CHECKSUM = re.compile(rb"[0-7]{6}\0 ")
 _CHECKSUM_NUMBER = re.compile(rb" *([0-7]+)")
 _KINDS = {b"0": ent.FILE, b"1": ent.HARDLINK, b"2": ent.SYMLINK, b"5": ent.DIR}
@@ -295,9 +296,7 @@ def _octal(header, name):
     """The value of an octal field, or None if it has another form."""
     offset, length = _OCTAL_FIELDS[name]
     field = header[offset : offset + length]
-    if field[-1] != 0 or not all(0x30 <= byte <= 0x37 for byte in field[:-1]):
-        return None
-    return int(field[:-1], 8)
+    return int(field[:-1], 8) if _OCTAL.fullmatch(field) else None
 
 
 def _decimal(value):

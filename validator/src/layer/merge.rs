@@ -6,6 +6,7 @@ use super::entry::{Attributes, Entry, Node};
 use super::listing::write_line;
 use crate::digest::{Digest, Hasher};
 use crate::limits::Limits;
+use crate::shown::shown;
 
 /// A tree that layers are merged into.
 ///
@@ -229,7 +230,7 @@ impl Tree {
             at.push(component);
             let here = at.join("/");
             let Some(entry) = self.get(&here) else {
-                return (Resolved::Nothing(format!("`/{here}` does not exist")), steps);
+                return (Resolved::Nothing(format!("`/{}` does not exist", shown(&here))), steps);
             };
             match &entry.node {
                 Node::Symlink { target, .. } => {
@@ -252,7 +253,7 @@ impl Tree {
                 }
                 other => {
                     if todo.iter().any(|component| !component.is_empty() && component != ".") {
-                        let reason = format!("`/{here}` is {}, not a directory", other.type_name());
+                        let reason = format!("`/{}` is {}, not a directory", shown(&here), other.type_name());
                         return (Resolved::Nothing(reason), steps);
                     }
                 }

@@ -1,12 +1,12 @@
 //! The clauses about a manifest that need the merged tree.
 
 use super::document::Outline;
-use super::types::{App, Mount};
+use super::types::{App, Mount, User};
 use crate::clause;
 use crate::diagnostic::{Place, Violation};
 use crate::layer::{Attributes, Node, Resolved, Step, Summary, Tree, clean_absolute};
 use crate::limits::Limits;
-use crate::shown::quoted;
+use crate::shown::{quoted, shown};
 
 /// The file that `exec` resolves to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,7 +106,7 @@ fn exec(outline: &Outline, app: &App, tree: &Tree, limits: &Limits, out: &mut Ve
         }
     };
     if attributes.mode & 0o111 == 0 {
-        let message = format!("the file `/{path}` has the mode 0{:o}, without an x bit", attributes.mode);
+        let message = format!("the file `/{}` has the mode 0{:o}, without an x bit", shown(path), attributes.mode);
         report(&clause::MAN_016, message);
         return;
     }
@@ -123,7 +123,8 @@ fn exec(outline: &Outline, app: &App, tree: &Tree, limits: &Limits, out: &mut Ve
         })
     });
     if let Some(reason) = denied {
-        let message = format!("the user {}:{} cannot execute `/{path}`: {reason}", app.user.uid, app.user.gid);
+        let User { uid, gid, .. } = app.user;
+        let message = format!("the user {uid}:{gid} cannot execute `/{}`: {reason}", shown(path));
         report(&clause::MAN_018, message);
     }
 }
@@ -173,7 +174,7 @@ fn mount(outline: &Outline, index: usize, mount: &Mount, tree: &Tree, limits: &L
         Step::Searched(_) => None,
     });
     if let Some(link) = link {
-        let message = format!("the path {} passes the symbolic link `/{link}`", quoted(path));
+        let message = format!("the path {} passes the symbolic link `/{}`", quoted(path), shown(link));
         out.push(Violation::new(&clause::MAN_042, place(), message));
         return;
     }
