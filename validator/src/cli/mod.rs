@@ -259,7 +259,7 @@ fn parse_output(text: &str) -> Result<(Format, PathBuf), String> {
 fn parse_owner(text: &str) -> Result<(u32, u32), String> {
     let ids = text.split_once(':').and_then(|(uid, gid)| Some((uid.parse().ok()?, gid.parse().ok()?)));
     ids.filter(|(uid, gid)| *uid < u32::MAX && *gid < u32::MAX)
-        .ok_or_else(|| "write UID:GID in numbers up to 4294967294".to_owned())
+        .ok_or_else(|| format!("write UID:GID in numbers up to {}", crate::limits::Limits::FORMAT.id))
 }
 
 fn parse_range(text: &str) -> Result<(u32, u32, u32), String> {

@@ -347,8 +347,8 @@ impl Reader<'_> {
         let mut canonical = Vec::with_capacity(written.len());
         write_string(&mut canonical, string);
         if canonical != written && self.violations.len() < MAX_VIOLATIONS {
-            let message = format!("the string is written as {}", clip(&String::from_utf8_lossy(written)));
-            let help = format!("write {}", clip(&String::from_utf8_lossy(&canonical)));
+            let message = format!("the string is written as {}", shown(&String::from_utf8_lossy(written)));
+            let help = format!("write {}", shown(&String::from_utf8_lossy(&canonical)));
             let place = Place::bytes(bytes.start as u64..bytes.end as u64).text_excerpt(self.source);
             self.push(Violation::new(&clause::JSN_019, place, message).help(help));
         }

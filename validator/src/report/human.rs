@@ -31,10 +31,18 @@ pub fn human(findings: &[Diagnostic]) -> String {
             None => group,
         };
         let report = [group.element(Level::HELP.message(finding.help.as_str()))];
-        out.push_str(&renderer.render(&report));
-        out.push_str("\n\n");
+        for line in renderer.render(&report).lines().filter(|line| !is_divider(line)) {
+            out.push_str(line);
+            out.push('\n');
+        }
+        out.push('\n');
     }
     out
+}
+
+/// Whether a line only divides the place from the excerpt, which needs no dividing here.
+fn is_divider(line: &str) -> bool {
+    anstream::adapter::strip_str(line).to_string().trim() == ":::"
 }
 
 /// An excerpt as a line, and the part of it that is underlined.
