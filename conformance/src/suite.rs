@@ -106,6 +106,10 @@ pub fn load(folder: &Path) -> io::Result<Vec<Entry>> {
         }
         for name in sorted(&folder.join(&chapter))? {
             let folder = folder.join(&chapter).join(&name);
+            // What is left of a case that was removed: version control keeps no empty folder, some tools do.
+            if fs::read_dir(&folder)?.next().is_none() {
+                continue;
+            }
             entries.push(read(&folder, format!("{chapter}/{name}"))?);
         }
     }

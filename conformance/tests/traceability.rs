@@ -209,14 +209,14 @@ fn spellings(value: u64) -> Vec<String> {
     let mut grouped = String::new();
     let digits = value.to_string();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             grouped.push(',');
         }
         grouped.push(digit);
     }
     let mut out = vec![format!(" {grouped} ")];
     for (unit, name) in [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")] {
-        if value % unit == 0 {
+        if value.is_multiple_of(unit) {
             out.push(format!(" {} {name} ", value / unit));
         }
     }

@@ -201,10 +201,6 @@ impl Sink for LayerSink {
         self.file = None;
         self.checker.passed_over();
     }
-
-    fn is_full(&self) -> bool {
-        self.full
-    }
 }
 
 impl LayerSink {

@@ -105,10 +105,6 @@ pub trait Sink {
     fn is_done(&self) -> bool {
         false
     }
-    /// Whether the sink takes no more entries, so that the reader gives the archive up.
-    fn is_full(&self) -> bool {
-        false
-    }
 }
 
 #[derive(Debug)]
@@ -116,7 +112,7 @@ enum State {
     Header,
     /// In the body of a PAX header.
     Pax {
-        header: Header,
+        header: Box<Header>,
         body: Vec<u8>,
         left: u64,
     },
@@ -467,7 +463,7 @@ impl Reader {
                 self.give_up();
             }
             Some(0) => self.pax_body(&header, &[]),
-            Some(size) => self.state = State::Pax { header, body: Vec::new(), left: size },
+            Some(size) => self.state = State::Pax { header: Box::new(header), body: Vec::new(), left: size },
         }
     }
 
@@ -514,7 +510,7 @@ impl Reader {
             self.violations.push(Violation::new(&clause::LAY_022, entry.header.place(field::SIZE), message));
         }
         sink.entry(entry, &mut self.violations);
-        if known_size && !too_large && !sink.is_full() {
+        if known_size && !too_large && !sink.is_done() {
             self.begin_data(size, true, sink);
         } else {
             self.give_up();
