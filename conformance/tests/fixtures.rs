@@ -101,6 +101,11 @@ fn the_folder_is_fresh() {
     if std::env::var_os(BLESS).is_some() {
         for path in there.keys().filter(|path| !wanted.contains_key(*path)) {
             fs::remove_file(path).unwrap();
+            // Folders that become empty go as well.
+            let mut folder = path.parent();
+            while let Some(empty) = folder.filter(|folder| fs::remove_dir(folder).is_ok()) {
+                folder = empty.parent();
+            }
         }
         for (path, bytes) in wanted.iter().filter(|(path, bytes)| there.get(*path) != Some(bytes)) {
             fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -8,7 +8,9 @@ mod time;
 mod types;
 
 pub use check::check;
-pub(crate) use check::{closest, judge_format_version};
+#[cfg(feature = "cli")]
+pub(crate) use check::closest;
+pub(crate) use check::judge_format_version;
 pub use document::Outline;
 pub use rootfs::{ExecFile, check_interpreter, check_rootfs, exec_file};
 pub use types::*;
