@@ -6,6 +6,7 @@ pub mod adapter;
 pub mod builtin;
 pub mod case;
 pub mod cli;
+pub mod corpus;
 pub mod expectations;
 pub mod fixtures;
 pub mod matrix;

@@ -14,6 +14,7 @@ use cornercast::diagnostic::Severity;
 use cornercast::limits::Limits;
 use cornercast::schema;
 use cornercast_conformance::case::Verdict;
+use cornercast_conformance::corpus::{self, Covered, Row};
 use cornercast_conformance::fixtures::{self, Fixture};
 use cornercast_conformance::reference;
 
@@ -316,4 +317,37 @@ fn the_coverage_page_is_fresh() {
     );
     out.push_str(&body);
     fresh("spec/reference/coverage.md", &out);
+}
+
+/// The catalogue of hostile inputs names a case for each row, or says why there is none.
+#[test]
+fn the_catalogue_of_inputs_is_fresh_and_complete() {
+    let all = fixtures::all();
+    let mut out = String::from(
+        "# Catalogue of hostile inputs\n\nThis page is generated. Each row is an input that readers have got wrong, with the cases that cover it: JSON (J), digests (D), tar archives (T), compression (C).\n\n| row | input | covered by |\n| --- | --- | --- |\n",
+    );
+    let mut problems = Vec::new();
+    for Row { id, what, covered } in corpus::ROWS {
+        let mine: Vec<&str> = all
+            .iter()
+            .filter(|fixture| fixture.case.corpus.iter().any(|row| row == id))
+            .map(|fixture| fixture.folder.as_str())
+            .collect();
+        if mine.is_empty() && *covered == Covered::Cases {
+            problems.push(format!("{id} has no case; tag one with .corpus(&[\"{id}\"])"));
+        }
+        let mut by: Vec<String> = mine.iter().take(3).map(|folder| format!("`{folder}`")).collect();
+        if mine.len() > 3 {
+            by.push(format!("{} more", mine.len() - 3));
+        }
+        match covered {
+            Covered::Cases => {}
+            Covered::Test(file) => by.insert(0, format!("the test `{file}`")),
+            Covered::Later(chapter) => by.push(format!("later: {chapter}")),
+            Covered::NotApplicable(reason) => by.push(format!("not applicable: {reason}")),
+        }
+        let _ = writeln!(out, "| {id} | {} | {} |", what.replace('|', "\\|").replace('<', "&lt;"), by.join(", "));
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+    fresh("fixtures/CATALOGUE.md", &out);
 }

@@ -31,5 +31,5 @@ super::clauses! { STO:
     STO_028 = Error "STO-028" "leave the entry out of the archive";
     STO_029 = Error "STO-029" "write the entries in the order that the store chapter gives";
     STO_030 = Error "STO-030" "keep one of the two entries";
-    STO_031 = Error "STO-031" "leave the entry out, or add the manifest that it belongs to";
+    STO_031 = Error "STO-031" "leave the entry out, or put the manifest that it belongs to before it";
 }

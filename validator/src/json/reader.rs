@@ -303,7 +303,10 @@ impl Reader<'_> {
             }
         }
         self.at += 1;
-        self.judge_string(start..self.at, &string, is_name);
+        // What has no UTF-8 form (JSN-006) is judged by no other clause.
+        if self.values_broken == before {
+            self.judge_string(start..self.at, &string, is_name);
+        }
         let sound = self.values_broken == before;
         if sound && self.form == Form::Canonical {
             self.judge_escapes(start..self.at, &string);

@@ -302,7 +302,7 @@ impl Checker {
         let is_capability = name == b"security.capability";
         let is_user =
             name.strip_prefix(b"user.").is_some_and(|rest| !rest.is_empty()) && !name.starts_with(b"user.overlay.");
-        if !is_capability && !is_user && (well_formed || !name.is_empty()) {
+        if !is_capability && !is_user && !name.is_empty() {
             report(&clause::LAY_058, format!("the extended attribute `{text}` has no place in an image"));
         }
         if value.is_empty() {

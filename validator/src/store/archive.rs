@@ -50,7 +50,7 @@ impl ArchiveChecker {
             walks: HashMap::new(),
             heads: HashMap::new(),
             folders: BTreeMap::new(),
-            waiting: Vec::new(),
+            all_clean: true,
             stopped: false,
         };
         Self { reader: Reader::new(Profile::Archive, limits), sink, violations: Vec::new() }
@@ -179,8 +179,8 @@ struct ArchiveSink {
     walks: HashMap<Digest, WalkFacts>,
     heads: HashMap<(Digest, String), Vec<u8>>,
     folders: BTreeMap<(SignatureSet, Digest), Folder>,
-    /// Entries that belong to no manifest that has been read so far.
-    waiting: Vec<(FileKind, Place)>,
+    /// No manifest read so far has a violation.
+    all_clean: bool,
     /// Nothing more is read.
     stopped: bool,
 }
@@ -385,6 +385,7 @@ impl ArchiveSink {
             FileKind::Manifest(id) => {
                 let (outline, violations) = manifest::check(source, &self.limits);
                 let judged = judge_content(path, *id, content);
+                self.all_clean &= violations.is_empty() && judged.is_none();
                 if let Some(outline) = outline.filter(|_| judged.is_none()) {
                     self.progress = outline.all_layers.then(|| Progress { tree: Tree::default(), next: 0 });
                     self.manifests.insert(*id, outline);
@@ -440,35 +441,43 @@ impl ArchiveSink {
         })
     }
 
-    /// STO-029, and what is needed for STO-031.
+    /// STO-029, STO-031
     fn judge_position(&mut self, kind: &FileKind, place: Place, out: &mut Vec<Violation>) {
-        let current = self.current_image;
+        let evidence = |set: SignatureSet, image: Digest, file| {
+            let is_known = self.seen.contains(&path_of(&FileKind::Manifest(image)));
+            is_known.then_some(Position::Image(image, InImage::Evidence(set, file)))
+        };
         let position = match kind {
             FileKind::Marker => Some(Position::Marker),
             FileKind::Keyring { authority, number } => Some(Position::Keyring(authority.clone().into_bytes(), *number)),
             FileKind::Catalog(name) => Some(Position::Catalog(name.clone().into_bytes())),
             FileKind::Manifest(id) => Some(Position::Image(*id, InImage::Manifest)),
-            FileKind::Index(set, image) => {
-                (current == Some(*image)).then_some(Position::Image(*image, InImage::Evidence(*set, None)))
+            FileKind::Index(set, image) => evidence(*set, *image, None),
+            FileKind::Envelope(set, image, digest) => evidence(*set, *image, Some((*digest, false))),
+            FileKind::Proof(set, image, digest) => evidence(*set, *image, Some((*digest, true))),
+            FileKind::Blob(digest) => {
+                let named = self
+                    .manifests
+                    .iter()
+                    .find_map(|(id, outline)| Some(Position::Image(*id, Self::place_in_image(outline, *digest)?)));
+                if named.is_none() && !self.all_clean {
+                    // A manifest that cannot be trusted to say what it names may have named it.
+                    return;
+                }
+                named
             }
-            FileKind::Envelope(set, image, digest) => (current == Some(*image))
-                .then_some(Position::Image(*image, InImage::Evidence(*set, Some((*digest, false))))),
-            FileKind::Proof(set, image, digest) => (current == Some(*image))
-                .then_some(Position::Image(*image, InImage::Evidence(*set, Some((*digest, true))))),
-            FileKind::Blob(digest) => self.manifests.iter().find_map(|(id, outline)| {
-                let inside = Self::place_in_image(outline, *digest)?;
-                Some(Position::Image(*id, inside))
-            }),
-            FileKind::Packed(_) | FileKind::Torrent(_) => None,
+            FileKind::Packed(_) | FileKind::Torrent(_) => return,
         };
-        let Some(position) = position else {
-            self.waiting.push((kind.clone(), place));
-            return;
-        };
-        if self.last.as_ref().is_some_and(|last| position < *last) {
-            out.push(out_of_order(place));
-        } else {
-            self.last = Some(position);
+        match position {
+            None => {
+                let message = "no manifest before it names it";
+                out.push(Violation::new(&clause::STO_031, place, message));
+            }
+            Some(position) if self.last.as_ref().is_some_and(|last| position < *last) => {
+                let message = "the entry does not stand where the order of an archive puts it";
+                out.push(Violation::new(&clause::STO_029, place, message));
+            }
+            position => self.last = position,
         }
     }
 
@@ -535,7 +544,6 @@ impl ArchiveSink {
         if !whole {
             return;
         }
-        self.judge_waiting(out);
         for ((set, image), folder) in &self.folders {
             out.extend(folder.judge(*set, *image, &self.limits));
         }
@@ -549,31 +557,6 @@ impl ArchiveSink {
                 }
             }
         }
-    }
-
-    /// STO-029 or STO-031 for entries that did not belong to the image before them.
-    fn judge_waiting(&mut self, out: &mut Vec<Violation>) {
-        for (kind, place) in std::mem::take(&mut self.waiting) {
-            let belongs = match &kind {
-                FileKind::Index(_, image) | FileKind::Envelope(_, image, _) | FileKind::Proof(_, image, _) => {
-                    self.seen.contains(&path_of(&FileKind::Manifest(*image)))
-                }
-                FileKind::Blob(digest) => self.role(*digest).is_some() || self.manifests.len() < self.manifest_count(),
-                _ => true,
-            };
-            if belongs {
-                if !matches!(kind, FileKind::Blob(digest) if self.role(digest).is_none()) {
-                    out.push(out_of_order(place));
-                }
-            } else {
-                out.push(Violation::new(&clause::STO_031, place, "no manifest of the archive names it"));
-            }
-        }
-    }
-
-    /// Manifests of the archive, those that could not be understood included.
-    fn manifest_count(&self) -> usize {
-        self.seen.iter().filter(|path| path.starts_with("images/")).count()
     }
 
     /// LST-016
@@ -591,8 +574,4 @@ impl ArchiveSink {
             }
         }
     }
-}
-
-fn out_of_order(place: Place) -> Violation {
-    Violation::new(&clause::STO_029, place, "the entry does not stand where the order of an archive puts it")
 }

@@ -190,13 +190,13 @@ impl Header {
 
     /// LAY-024, for the header block of a PAX header.
     pub(super) fn judge_pax_header(&self, out: &mut Vec<Violation>) {
-        let number = |range| self.octal(range);
+        let number = |range| self.octal(range).unwrap_or_default();
         for (what, range, right) in [
             ("name", field::NAME, self.name() == b"PaxHeader"),
-            ("mode", field::MODE, number(field::MODE).is_none_or(|mode| mode == 0o644)),
-            ("uid", field::UID, number(field::UID).is_none_or(|uid| uid == 0)),
-            ("gid", field::GID, number(field::GID).is_none_or(|gid| gid == 0)),
-            ("mtime", field::MTIME, number(field::MTIME).is_none_or(|mtime| mtime == 0)),
+            ("mode", field::MODE, number(field::MODE) == 0o644),
+            ("uid", field::UID, number(field::UID) == 0),
+            ("gid", field::GID, number(field::GID) == 0),
+            ("mtime", field::MTIME, number(field::MTIME) == 0),
             ("linkname", field::LINKNAME, self.field(field::LINKNAME).iter().all(|byte| *byte == 0)),
         ] {
             if !right {

@@ -47,7 +47,7 @@ pub fn needs_record(name: &[u8]) -> bool {
 /// The name that stands in a header for one that a record holds (LAY-034).
 #[must_use]
 pub(super) fn stub(name: &[u8]) -> Vec<u8> {
-    name.iter().take(100).map(|byte| if *byte > 0x7F { b'_' } else { *byte }).collect()
+    name.iter().take_while(|byte| **byte != 0).take(100).map(|byte| if *byte > 0x7F { b'_' } else { *byte }).collect()
 }
 
 /// Writes a record.

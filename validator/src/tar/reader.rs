@@ -226,7 +226,7 @@ impl Reader {
     pub fn finish(&mut self) {
         let state = std::mem::replace(&mut self.state, State::GaveUp);
         let whole = self.block.is_empty() && self.pax.is_none();
-        let zero_tail = !self.block.is_empty() && self.block.iter().all(|byte| *byte == 0);
+        let zero_tail = self.pax.is_none() && !self.block.is_empty() && self.block.iter().all(|byte| *byte == 0);
         match state {
             State::Header if whole || zero_tail => {
                 if self.entries == 0 {
@@ -580,12 +580,11 @@ impl Reader {
         let Some(number) = pax::decimal(&record.value) else { return };
         let key = String::from_utf8_lossy(&record.key);
         let digits = range.len() as u32 - 1;
+        let held = header.octal(range.clone()).unwrap_or_default();
         if number < 8_u64.pow(digits) {
             let message = format!("the record `{key}` holds {number}, which the header can hold");
             self.violations.push(Violation::new(&clause::LAY_030, record.place(), message));
-        }
-        let held = header.octal(range.clone()).unwrap_or_default();
-        if held != 0 {
+        } else if held != 0 {
             let message = format!("the header holds {held} where the record `{key}` says {number}");
             self.violations.push(Violation::new(&clause::LAY_033, header.place(range), message));
         }
