@@ -73,9 +73,6 @@ class _Archive:
         # What the manifests so far name: digest -> place in the order, and size.
         self._blob_places = {}
         self._blob_sizes = {}
-        # Blobs that no manifest before them names, and images of evidence.
-        self._early_blobs = []
-        self._evidence_images = set()
 
     def take(self, entry):
         if not self._findings.require(entry.kind == ent.FILE, "STO-026"):
@@ -106,14 +103,13 @@ class _Archive:
                 self._blob_sizes.setdefault(digest, size)
 
     def _check_order(self, kind, parts):
-        """STO-029."""
+        """STO-029 and STO-031."""
         if kind in ("index", "envelope", "proof"):
-            self._evidence_images.add(parts["image"])
-            if not self._findings.require(self._images[-1:] == [parts["image"]], "STO-029"):
+            if not self._findings.require(parts["image"] in self._images, "STO-031"):
                 return
         place = self._place(kind, parts)
         if place is None:
-            self._early_blobs.append(parts["hex"])
+            self._findings.require(not all(self._judge.is_sound(image) for image in self._images), "STO-031")
         elif self._findings.require(self._last_place < place, "STO-029"):
             self._last_place = place
 
@@ -134,12 +130,5 @@ class _Archive:
 
     def finish(self):
         """Judge what needs all entries."""
-        findings = self._findings
         self._judge.whole = self._reader.ended
-        findings.require(self._blob_places.keys().isdisjoint(self._early_blobs), "STO-029")
-        if self._judge.whole:
-            manifests = self._judge.manifests.values()
-            if all(manifest is not None and manifest.layers is not None for manifest in manifests):
-                findings.require(self._blob_places.keys() >= set(self._early_blobs), "STO-031")
-            findings.require(self._evidence_images <= set(self._images), "STO-031")
         self._judge.finish()

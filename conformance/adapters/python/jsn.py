@@ -179,26 +179,30 @@ class _Parser:
         self._take("{")
         result = {}
         previous = None
+        first = True
         self._space()
         while self._peek() != "}":
-            if previous is not None:
+            if not first:
                 self._take(",")
                 self._space()
             name, sound = self._string()
-            sound &= self.findings.require(name.isascii(), "JSN-009")
-            sound &= self.findings.require(_utf8_length(name) <= MAX_NAME, "JSN-010")
-            order = name.encode("utf-8", "surrogatepass")
-            if self.canonical and previous is not None and order < previous:
-                self.findings.add("JSN-018")
-            previous = order
+            if not _has_surrogate(name):
+                sound &= self.findings.require(name.isascii(), "JSN-009")
+                sound &= self.findings.require(_utf8_length(name) <= MAX_NAME, "JSN-010")
             self._space()
             self._take(":")
             self._space()
             value = self._value(depth + 1)
-            if name in result:
+            if not sound:
+                result[UnjudgedName(name)] = value
+            elif name in result:
                 self.findings.add("JSN-008")
             else:
-                result[name if sound else UnjudgedName(name)] = value
+                if self.canonical and previous is not None and name < previous:
+                    self.findings.add("JSN-018")
+                previous = name
+                result[name] = value
+            first = False
             self._space()
         self._take("}")
         return result
@@ -249,8 +253,9 @@ class _Parser:
             escapes_needed &= self.text[start : self.at] == _canonical_escape(character)
             pieces.append(character)
         text = "".join(pieces)
-        sound = self.findings.require(not any("\ud800" <= c <= "\udfff" for c in text), "JSN-006")
-        sound &= self.findings.require("\0" not in text, "JSN-007")
+        if not self.findings.require(not _has_surrogate(text), "JSN-006"):
+            return text, False
+        sound = self.findings.require("\0" not in text, "JSN-007")
         if sound and self.canonical:
             self.findings.require(escapes_needed, "JSN-019")
         return text, sound
@@ -285,6 +290,10 @@ def _canonical_escape(character):
     if character in _CANONICAL_SHORT:
         return _CANONICAL_SHORT[character]
     return f"\\u{ord(character):04x}" if character < " " else character
+
+
+def _has_surrogate(text):
+    return any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _utf8_length(text):

@@ -270,6 +270,7 @@ def _check_rootfs_and_base(value, findings):
     for member in ("entries", "size"):
         number = _get(rootfs, member, int)
         findings.require(number is None or number >= 0, "MAN-058")
+        findings.require(member != "entries" or number is None or number <= 1_000_000, "LST-020")
     base = _get(value, "base", dict) or {}
     _check_name_and_version(base, findings)
     image = _get(base, "image", str)

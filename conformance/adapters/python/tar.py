@@ -238,8 +238,8 @@ class TarReader:
             self._pass_over(header)
             return
         name, linkname = _head(header[0:100]), _head(header[157:257])
-        self._check_needed(kind, records)
-        self._check_overridden(numbers, name, linkname, records)
+        unneeded = self._check_needed(kind, records)
+        self._check_overridden(numbers, name, linkname, records, unneeded)
         known = b"size" in records or _octal(header, "size") is not None
         for keyword in ("uid", "gid", "size"):
             if keyword.encode() in records:
@@ -261,7 +261,7 @@ class TarReader:
         self._read_padding(size)
 
     def _check_needed(self, kind, records):
-        """LAY-030: whether each record holds what the field of the header cannot hold."""
+        """LAY-030: the keywords of the records that hold what the field of the header can hold."""
         needed = {
             b"path": _needs_record,
             b"linkpath": lambda value: kind in (ent.HARDLINK, ent.SYMLINK) and _needs_record(value),
@@ -269,18 +269,18 @@ class TarReader:
             b"uid": lambda value: _decimal(value) is None or _decimal(value) > 8**7 - 1,
             b"gid": lambda value: _decimal(value) is None or _decimal(value) > 8**7 - 1,
         }
-        for keyword, value in records.items():
-            if keyword in needed:
-                self.findings.require(needed[keyword](value), "LAY-030")
+        unneeded = {keyword for keyword, value in records.items() if keyword in needed and not needed[keyword](value)}
+        self.findings.require(not unneeded, "LAY-030")
+        return unneeded
 
-    def _check_overridden(self, numbers, name, linkname, records):
+    def _check_overridden(self, numbers, name, linkname, records, unneeded):
         """LAY-033 to LAY-035: what the header's fields hold beside a record, or without one."""
         for keyword in ("size", "uid", "gid"):
-            if keyword.encode() in records:
+            if keyword.encode() in records and keyword.encode() not in unneeded:
                 self.findings.require(numbers[keyword] == 0, "LAY-033")
         for keyword, held in ((b"path", name), (b"linkpath", linkname)):
             if keyword in records:
-                self.findings.require(held == _stub(records[keyword]), "LAY-034")
+                self.findings.require(keyword in unneeded or held == _stub(records[keyword]), "LAY-034")
             else:
                 self.findings.require(held.isascii(), "LAY-035")
 
