@@ -1,6 +1,6 @@
 //! What `check` takes: recognising an input by its content, and checking a stream of each kind.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufReader, Cursor, Read};
 
 use crate::clause;
 use crate::diagnostic::{Findings, Place, Violation};
@@ -197,14 +197,18 @@ pub fn check_stream(kind: Kind, input: &mut dyn Read, limits: &Limits, findings:
 }
 
 fn archive(input: &mut dyn Read, limits: &Limits, findings: &mut Findings) -> io::Result<()> {
-    let mut input = BufReader::with_capacity(CHUNK, input);
+    // A pipe can give fewer bytes at once than the magic number has.
+    let mut head = Vec::new();
+    input.take(zstd::MAGIC.len() as u64).read_to_end(&mut head)?;
+    let is_compressed = head == zstd::MAGIC;
+    let mut input = BufReader::with_capacity(CHUNK, Cursor::new(head).chain(input));
     let mut checker = ArchiveChecker::new(limits.clone());
     let mut push = |bytes: &[u8], findings: &mut Findings| {
         checker.push(bytes);
         findings.extend(checker.take_violations());
         !checker.gave_up()
     };
-    if input.fill_buf()?.starts_with(&zstd::MAGIC) {
+    if is_compressed {
         let mut decoder = Decoder::new(input, limits);
         each_chunk(&mut decoder, |bytes| push(bytes, findings))?;
         let frame = decoder.take_violations();

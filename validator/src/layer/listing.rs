@@ -3,7 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::check::{Broken, Candidate, Checker, Field, Kind, judge_hidden};
+use super::candidate::{Broken, Candidate, Field, Kind};
+use super::check::{Checker, judge_hidden};
 use super::entry::{Attributes, Entry, Node};
 use super::path::is_root;
 use crate::clause::{self, Clause};

@@ -1,5 +1,6 @@
 //! Layers and listings: the same entries in two forms, and what they merge to.
 
+mod candidate;
 mod check;
 mod entry;
 mod listing;

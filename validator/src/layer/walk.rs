@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::check::{Broken, Candidate, Checker, Field, Kind, judge_hidden};
+use super::candidate::{Broken, Candidate, Field, Kind};
+use super::check::{Checker, judge_hidden};
 use super::entry::Entry;
 use super::listing::write_line;
 use super::path::{self, OPAQUE, WHITEOUT, is_root};

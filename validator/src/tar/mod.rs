@@ -4,12 +4,14 @@
 //! The reader knows headers, PAX headers, padding and the end. What an entry may be called, and how
 //! entries follow each other, is the matter of [`crate::layer`].
 
+mod entry;
 mod header;
 mod pax;
 mod reader;
 mod writer;
 
+pub use entry::{Entry, Part};
 pub use header::{BLOCK, Header};
 pub use pax::{Record, needs_record};
-pub use reader::{Entry, Part, Profile, Reader, Sink};
+pub use reader::{Profile, Reader, Sink};
 pub use writer::{END, EntryHeader, header_bytes, padding};

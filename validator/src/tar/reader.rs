@@ -1,5 +1,6 @@
 //! The reader: takes the bytes of an archive in pieces of any size, does no I/O, and never fails.
 
+use super::entry::Entry;
 use super::header::{self, BLOCK, Header, field};
 use super::pax::{self, Record};
 use crate::clause;
@@ -21,73 +22,6 @@ impl Profile {
             Self::Layer => "layer",
             Self::Archive => "archive",
         }
-    }
-}
-
-/// An entry as its headers describe it. Numbers that could not be read are 0.
-#[derive(Debug, Clone)]
-pub struct Entry {
-    /// The header block.
-    pub header: Header,
-    /// Where the entry begins, its PAX header included.
-    pub start: u64,
-    /// The path, with a directory's final `/` and a marker's `.wh.`.
-    pub path: Vec<u8>,
-    /// The target of a link.
-    pub target: Vec<u8>,
-    /// Permission bits and more.
-    pub mode: u64,
-    /// Owner.
-    pub uid: u64,
-    /// Group.
-    pub gid: u64,
-    /// Bytes of data that follow.
-    pub size: u64,
-    /// Seconds since 1970.
-    pub mtime: u64,
-    /// The records of the PAX header.
-    pub records: Vec<Record>,
-}
-
-/// A part of an entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)] // The names of the fields.
-pub enum Part<'a> {
-    Path,
-    Mode,
-    Uid,
-    Gid,
-    Mtime,
-    Size,
-    Target,
-    /// The extended attribute of that name.
-    Xattr(&'a [u8]),
-}
-
-impl Entry {
-    /// Where a part of the entry stands: in its record if there is one, else in the header's field.
-    #[must_use]
-    pub fn place_of(&self, part: Part<'_>) -> Place {
-        let (key, range): (&[u8], _) = match part {
-            Part::Path => (b"path", field::NAME),
-            Part::Mode => (b"", field::MODE),
-            Part::Uid => (b"uid", field::UID),
-            Part::Gid => (b"gid", field::GID),
-            Part::Mtime => (b"", field::MTIME),
-            Part::Size => (b"size", field::SIZE),
-            Part::Target => (b"linkpath", field::LINKNAME),
-            Part::Xattr(name) => {
-                let record = self.records.iter().rfind(|record| record.xattr() == Some(name));
-                return record.map_or_else(|| self.header.place(field::NAME), Record::place);
-            }
-        };
-        let record = self.records.iter().rfind(|record| record.key == key);
-        record.map_or_else(|| self.header.place(range), Record::place)
-    }
-
-    /// The records of extended attributes.
-    pub fn xattrs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.records.iter().filter_map(|record| Some((record.xattr()?, record.value.as_slice())))
     }
 }
 
@@ -480,23 +414,10 @@ impl Reader {
             Some((start, Some(records))) => (start, records),
             _ => (header.offset(), Vec::new()),
         };
-        let field_size = header.octal(field::SIZE);
-        let mut entry = Entry {
-            start,
-            path: header.name().to_vec(),
-            target: header.linkname().to_vec(),
-            mode: header.octal(field::MODE).unwrap_or_default(),
-            uid: header.octal(field::UID).unwrap_or_default(),
-            gid: header.octal(field::GID).unwrap_or_default(),
-            size: field_size.unwrap_or_default(),
-            mtime: header.octal(field::MTIME).unwrap_or_default(),
-            records: Vec::new(),
-            header,
-        };
+        let has_size_field = header.octal(field::SIZE).is_some();
         let size_record = records.iter().rfind(|record| record.key == b"size");
-        let known_size = size_record.map_or(field_size.is_some(), |record| pax::decimal(&record.value).is_some());
-        self.apply(&records, &mut entry);
-        entry.records = records;
+        let known_size = size_record.map_or(has_size_field, |record| pax::decimal(&record.value).is_some());
+        let entry = Entry::new(header, start, records, &mut self.violations);
         let size = entry.size;
         // LAY-017
         if entry.header.typeflag() != b'0' && size > 0 {
@@ -515,80 +436,6 @@ impl Reader {
         } else {
             self.give_up();
         }
-    }
-
-    /// Puts the records into the entry: LAY-030, LAY-033, LAY-034, LAY-035.
-    fn apply(&mut self, records: &[Record], entry: &mut Entry) {
-        let is_link = matches!(entry.header.typeflag(), b'1' | b'2');
-        let (mut path, mut target) = (false, false);
-        for key in ["gid", "linkpath", "path", "size", "uid"] {
-            // Of records with the same keyword the last one counts.
-            let Some(record) = records.iter().rfind(|record| record.key == key.as_bytes()) else { continue };
-            match key {
-                "path" => {
-                    path = true;
-                    self.judge_name_record(record, &entry.header, field::NAME, needs_path(record));
-                    entry.path.clone_from(&record.value);
-                }
-                "linkpath" => {
-                    target = true;
-                    self.judge_name_record(record, &entry.header, field::LINKNAME, is_link && needs_path(record));
-                    entry.target.clone_from(&record.value);
-                }
-                "size" => self.judge_number_record(record, &entry.header, field::SIZE, &mut entry.size),
-                "uid" => self.judge_number_record(record, &entry.header, field::UID, &mut entry.uid),
-                _ => self.judge_number_record(record, &entry.header, field::GID, &mut entry.gid),
-            }
-        }
-        // LAY-035
-        for (overridden, name, range) in [(path, "name", field::NAME), (target, "linkname", field::LINKNAME)] {
-            let bytes = header::until_zero(entry.header.field(range.clone()));
-            if !overridden && !bytes.is_ascii() {
-                let message = format!("the field `{name}` holds {}, which is not ASCII", header::show(bytes));
-                self.violations.push(Violation::new(&clause::LAY_035, entry.header.place(range), message));
-            }
-        }
-    }
-
-    fn judge_name_record(&mut self, record: &Record, header: &Header, range: std::ops::Range<usize>, needed: bool) {
-        let key = String::from_utf8_lossy(&record.key);
-        if !needed {
-            let message =
-                format!("the record `{key}` holds {}, which the header can hold", header::show(&record.value));
-            self.violations.push(Violation::new(&clause::LAY_030, record.place(), message));
-            return;
-        }
-        let stub = pax::stub(&record.value);
-        let held = header::until_zero(header.field(range.clone()));
-        if held != stub {
-            let message = format!(
-                "the header holds {} where the record `{key}` overrides it; its stub is {}",
-                header::show(held),
-                header::show(&stub)
-            );
-            self.violations.push(Violation::new(&clause::LAY_034, header.place(range), message));
-        }
-    }
-
-    fn judge_number_record(
-        &mut self,
-        record: &Record,
-        header: &Header,
-        range: std::ops::Range<usize>,
-        value: &mut u64,
-    ) {
-        let Some(number) = pax::decimal(&record.value) else { return };
-        let key = String::from_utf8_lossy(&record.key);
-        let digits = range.len() as u32 - 1;
-        let held = header.octal(range.clone()).unwrap_or_default();
-        if number < 8_u64.pow(digits) {
-            let message = format!("the record `{key}` holds {number}, which the header can hold");
-            self.violations.push(Violation::new(&clause::LAY_030, record.place(), message));
-        } else if held != 0 {
-            let message = format!("the header holds {held} where the record `{key}` says {number}");
-            self.violations.push(Violation::new(&clause::LAY_033, header.place(range), message));
-        }
-        *value = number;
     }
 
     fn begin_data(&mut self, size: u64, seen: bool, sink: &mut impl Sink) {
@@ -614,10 +461,6 @@ impl Reader {
             sink.end_of_entry(&mut self.violations);
         }
     }
-}
-
-fn needs_path(record: &Record) -> bool {
-    pax::needs_record(&record.value)
 }
 
 fn is_zero(block: &[u8]) -> bool {
