@@ -2,6 +2,7 @@
 
 mod app;
 mod check;
+mod content;
 mod document;
 mod rootfs;
 mod time;

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::image::{Manifests, WalkFacts, judge_blob, judge_content, judge_listing, judge_manifests};
 use super::layout::{FileKind, SignatureSet, classify, path_of};
+use super::order::{Position, position_of};
 use super::signatures::{Folder, check_index, check_marker};
 use crate::clause::{self, Clause};
 use crate::diagnostic::{Place, Violation};
 use crate::digest::{Digest, Hasher};
 use crate::layer::{ListingKind, Tree, Walker, read_listing};
 use crate::limits::Limits;
-use crate::manifest::{self, Outline, check_interpreter, check_rootfs, exec_file};
+use crate::manifest::{self, check_interpreter, check_rootfs, exec_file};
 use crate::shown::shown_bytes;
 use crate::tar::{self, Part, Profile, Reader, Sink};
 
@@ -143,24 +144,6 @@ enum Role {
 struct Progress {
     tree: Tree,
     next: usize,
-}
-
-/// Where an entry stands in the order of an archive (STO-029).
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Position {
-    Marker,
-    Keyring(Vec<u8>, u64),
-    Catalog(Vec<u8>),
-    Image(Digest, InImage),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum InImage {
-    Manifest,
-    /// The index, or an envelope and whether it is its proof.
-    Evidence(SignatureSet, Option<(Digest, bool)>),
-    Attachment(usize),
-    Layer(usize, bool),
 }
 
 struct ArchiveSink {
@@ -424,50 +407,13 @@ impl ArchiveSink {
         })
     }
 
-    /// Where a blob stands in an image: where it is first needed.
-    fn place_in_image(outline: &Outline, digest: Digest) -> Option<InImage> {
-        let attachment = outline.attachments.iter().find(|(_, attachment)| attachment.digest == digest);
-        if let Some((index, _)) = attachment {
-            return Some(InImage::Attachment(*index));
-        }
-        outline.layers.iter().find_map(|(index, layer)| {
-            if layer.listing.digest == digest {
-                Some(InImage::Layer(*index, false))
-            } else if layer.digest == digest {
-                Some(InImage::Layer(*index, true))
-            } else {
-                None
-            }
-        })
-    }
-
     /// STO-029, STO-031
     fn judge_position(&mut self, kind: &FileKind, place: Place, out: &mut Vec<Violation>) {
-        let evidence = |set: SignatureSet, image: Digest, file| {
-            let is_known = self.seen.contains(&path_of(&FileKind::Manifest(image)));
-            is_known.then_some(Position::Image(image, InImage::Evidence(set, file)))
-        };
-        let position = match kind {
-            FileKind::Marker => Some(Position::Marker),
-            FileKind::Keyring { authority, number } => Some(Position::Keyring(authority.clone().into_bytes(), *number)),
-            FileKind::Catalog(name) => Some(Position::Catalog(name.clone().into_bytes())),
-            FileKind::Manifest(id) => Some(Position::Image(*id, InImage::Manifest)),
-            FileKind::Index(set, image) => evidence(*set, *image, None),
-            FileKind::Envelope(set, image, digest) => evidence(*set, *image, Some((*digest, false))),
-            FileKind::Proof(set, image, digest) => evidence(*set, *image, Some((*digest, true))),
-            FileKind::Blob(digest) => {
-                let named = self
-                    .manifests
-                    .iter()
-                    .find_map(|(id, outline)| Some(Position::Image(*id, Self::place_in_image(outline, *digest)?)));
-                if named.is_none() && !self.all_clean {
-                    // A manifest that cannot be trusted to say what it names may have named it.
-                    return;
-                }
-                named
-            }
-            FileKind::Packed(_) | FileKind::Torrent(_) => return,
-        };
+        let position = position_of(kind, &self.manifests, &self.seen);
+        if position.is_none() && matches!(kind, FileKind::Blob(_)) && !self.all_clean {
+            // A manifest with a violation may have been meant to name it.
+            return;
+        }
         match position {
             None => {
                 let message = "no manifest before it names it";

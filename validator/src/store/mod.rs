@@ -4,6 +4,7 @@ mod archive;
 mod directory;
 mod image;
 mod layout;
+mod order;
 mod signatures;
 mod writer;
 
