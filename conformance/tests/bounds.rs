@@ -27,7 +27,9 @@ fn each_recipe_ends_in_time() {
         reference::check(&fixture, &[]).unwrap();
         let took = processor_time() - start;
         println!("{took:>10.2?} {}", fixture.folder);
-        assert!(took < LONGEST, "{} took {took:?}", fixture.folder);
+        // A merged listing can have twice as many lines as a layer.
+        let longest = if fixture.case.kind == "rootfs" { 2 * LONGEST } else { LONGEST };
+        assert!(took < longest, "{} took {took:?}", fixture.folder);
     }
 }
 
