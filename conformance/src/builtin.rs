@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use cornercast::diagnostic::Findings;
@@ -70,7 +71,7 @@ fn check(seq: u64, input: &Path, kind: &str) -> Answer {
 pub fn findings(input: &Path, kind: Kind) -> io::Result<Findings> {
     let mut findings = Findings::new(input.display().to_string(), MAX_FINDINGS);
     if kind == Kind::Store {
-        check_store(&Directory(input.to_owned()), &Limits::FORMAT, &mut findings)?;
+        check_store(&Directory(input.to_owned()), &Limits::FORMAT, NonZero::<usize>::MIN, &mut findings)?;
     } else {
         check_stream(kind, &mut File::open(input)?, &Limits::FORMAT, &mut findings)?;
     }
@@ -104,7 +105,7 @@ impl Files for Directory {
         Ok(listed)
     }
 
-    fn open(&self, path: &str) -> io::Result<Box<dyn Read + '_>> {
+    fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send + '_>> {
         Ok(Box::new(BufReader::new(File::open(self.0.join(path))?)))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
+use std::num::NonZero;
 
 use cornercast::diagnostic::{Diagnostic, Findings};
 use cornercast::input::{Kind, check_stream};
@@ -30,7 +31,7 @@ pub fn check(fixture: &Fixture, off: &[&str]) -> io::Result<Vec<Diagnostic>> {
         (Some(recipe), _) => check_stream(kind, &mut Bytes::new(recipe), &limits, &mut findings)?,
         (None, Kind::Store) => {
             let memory = Memory { files: &fixture.files, links: &fixture.case.links };
-            check_store(&memory, &limits, &mut findings)?;
+            check_store(&memory, &limits, NonZero::<usize>::MIN, &mut findings)?;
         }
         (None, _) => {
             let bytes = fixture.files.get(name).map(Vec::as_slice).unwrap_or_default();
@@ -70,7 +71,7 @@ impl Files for Memory<'_> {
         Ok(files.chain(links).collect())
     }
 
-    fn open(&self, path: &str) -> io::Result<Box<dyn Read + '_>> {
+    fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send + '_>> {
         let bytes = self.files.get(&format!("store/{path}")).ok_or(io::ErrorKind::NotFound)?;
         Ok(Box::new(bytes.as_slice()))
     }

@@ -112,7 +112,7 @@ fn the_tiny_layer_has_the_tiny_listing() {
     let listing = all.iter().find(|example| example.kind == "listing").unwrap();
     let mut walker = Walker::new(Limits::FORMAT);
     walker.push(&input(layer).1);
-    let walk = walker.finish();
+    let (walk, _) = walker.finish();
     let mut written = Vec::new();
     for entry in &walk.entries {
         write_line(&mut written, &entry.path, &entry.node);

@@ -57,6 +57,15 @@ impl Digest {
     pub fn hex(&self) -> String {
         hex(&self.0)
     }
+
+    /// Appends 64 lower-case hexadecimal digits.
+    pub fn write_hex(&self, out: &mut Vec<u8>) {
+        let mut digits = [0; 64];
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(self.0) {
+            pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+        }
+        out.extend_from_slice(&digits);
+    }
 }
 
 impl fmt::Display for Digest {
@@ -95,8 +104,12 @@ impl JsonSchema for Digest {
 /// `bytes` in lower-case hexadecimal digits.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
-    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
-    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).filter_map(|digit| DIGITS.get(usize::from(digit))).collect()
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).map(char::from).collect()
+}
+
+/// The hexadecimal digit of a value from 0 to 15.
+fn digit(value: u8) -> u8 {
+    if value < 10 { b'0' + value } else { b'a' - 10 + value }
 }
 
 /// A writer that counts and hashes what passes through.

@@ -186,7 +186,7 @@ pub fn check_stream(kind: Kind, input: &mut dyn Read, limits: &Limits, findings:
                 walker.push(bytes);
                 !walker.gave_up()
             })?;
-            findings.extend(walker.finish().violations);
+            findings.extend(walker.finish().0.violations);
         }
         Kind::Archive => archive(input, limits, findings)?,
         Kind::Store => {

@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read};
+use std::num::NonZero;
 use std::path::Path;
 
 use cornercast::diagnostic::{Findings, Severity, Violation};
 use cornercast::digest::Digest;
-use cornercast::layer::{LayerWriter, ListingKind, Tree, Walker, read_listing, write_line};
+use cornercast::layer::{Comparison, LayerWriter, ListingKind, Tree, Walker, read_listing, write_line};
 use cornercast::limits::Limits;
 use cornercast::store::{Files, Listed, MARKER, check_store};
 use cornercast::tar::{Entry, Profile, Reader, Sink};
@@ -29,11 +30,16 @@ fn layers() -> [(Vec<u8>, Vec<u8>); 2] {
 fn the_listings_are_those_of_the_layers() {
     for (layer, listing) in layers() {
         for piece in [1, 511, 512, layer.len()] {
-            let mut walker = Walker::new(Limits::FORMAT).expecting(listing.clone());
-            layer.chunks(piece).for_each(|bytes| walker.push(bytes));
-            let walk = walker.finish();
+            let mut walker = Walker::new(Limits::FORMAT);
+            let mut comparison = Comparison::new(listing.as_slice());
+            for bytes in layer.chunks(piece) {
+                walker.push(bytes);
+                comparison.lines(walker.lines()).unwrap();
+            }
+            let (walk, last) = walker.finish();
+            comparison.lines(&last).unwrap();
             assert_eq!(walk.violations, []);
-            assert_eq!(walk.divergence, None);
+            assert_eq!(comparison.finish().unwrap().0, None);
             assert_eq!((walk.listing, walk.listing_size), (Digest::of(&listing), listing.len() as u64));
             let mut written = Vec::new();
             walk.entries.iter().for_each(|entry| write_line(&mut written, &entry.path, &entry.node));
@@ -122,7 +128,7 @@ impl Files for Memory {
         Ok(self.0.keys().map(|path| Listed { path: path.clone(), irregular: None }).collect())
     }
 
-    fn open(&self, path: &str) -> io::Result<Box<dyn Read + '_>> {
+    fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send + '_>> {
         let bytes = self.0.get(path).ok_or(io::ErrorKind::NotFound)?;
         Ok(Box::new(bytes.as_slice()))
     }
@@ -141,7 +147,7 @@ fn the_image_is_accepted() {
         files.insert(format!("blobs/sha256/{}", Digest::of(&bytes).hex()), bytes);
     }
     let mut findings = Findings::new("vectors", 10);
-    check_store(&Memory(files), &Limits::FORMAT, &mut findings).unwrap();
+    check_store(&Memory(files), &Limits::FORMAT, NonZero::<usize>::MIN, &mut findings).unwrap();
     let found: Vec<_> = findings
         .list()
         .iter()

@@ -123,7 +123,7 @@ fn missing<'a>(tree: &Tree, mount_points: &[&'a str]) -> io::Result<Vec<&'a str>
     let mut missing = Vec::new();
     for path in mount_points {
         let path = path.trim_start_matches('/');
-        match tree.get(path).map(|entry| &entry.node) {
+        match tree.get(path).map(|entry| entry.node) {
             Some(Node::Dir { .. }) => {}
             Some(other) => {
                 let what = other.type_name();

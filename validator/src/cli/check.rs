@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::io::{self, Read, Write};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::files::Directory;
-use super::{Check, FailOn, Failure, Format, print};
+use super::{Check, FailOn, Failure, Format, print, processors};
 use crate::config::Config;
 use crate::diagnostic::{Diagnostic, Findings, Severity};
 use crate::input::{HEAD, Kind, check_stream, recognise};
@@ -124,17 +125,19 @@ fn is_manifest(head: &[u8]) -> bool {
 
 /// Checks inputs in parallel; the results come in the order of the inputs.
 fn check_all(inputs: &[PathBuf], arguments: &Check, config: &Config) -> Vec<Checked> {
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let jobs = arguments.jobs.map_or(processors, usize::from).min(inputs.len());
+    let jobs = arguments.jobs.unwrap_or_else(processors);
+    // As many inputs at once as there are threads; where there are fewer inputs, each gets several.
+    let at_once = jobs.get().min(inputs.len());
+    let each = NonZero::new(jobs.get() / at_once.max(1)).unwrap_or(NonZero::<usize>::MIN);
     let next = AtomicUsize::new(0);
     let results: Mutex<Vec<(usize, Checked)>> = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
-        for _ in 0..jobs {
+        for _ in 0..at_once {
             scope.spawn(|| {
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(input) = inputs.get(index) else { break };
-                    let checked = check_one(input, arguments, config);
+                    let checked = check_one(input, each, arguments, config);
                     if let Ok(mut results) = results.lock() {
                         results.push((index, checked));
                     }
@@ -147,10 +150,10 @@ fn check_all(inputs: &[PathBuf], arguments: &Check, config: &Config) -> Vec<Chec
     results.into_iter().map(|(_, checked)| checked).collect()
 }
 
-fn check_one(path: &Path, arguments: &Check, config: &Config) -> Checked {
+fn check_one(path: &Path, jobs: NonZero<usize>, arguments: &Check, config: &Config) -> Checked {
     let name = if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
     let mut findings = Findings::new(&name, arguments.max_findings);
-    let failure = read(path, arguments.kind, &mut findings).err().map(|error| format!("{name}: {error}"));
+    let failure = read(path, arguments.kind, jobs, &mut findings).err().map(|error| format!("{name}: {error}"));
     let (mut errors, mut warnings) = (findings.errors, findings.warnings);
     let mut kept = Vec::new();
     for finding in findings.list() {
@@ -169,7 +172,7 @@ fn check_one(path: &Path, arguments: &Check, config: &Config) -> Checked {
     Checked { findings: kept, errors, warnings, failure }
 }
 
-fn read(path: &Path, kind: Option<Kind>, findings: &mut Findings) -> Result<(), String> {
+fn read(path: &Path, kind: Option<Kind>, jobs: NonZero<usize>, findings: &mut Findings) -> Result<(), String> {
     let limits = Limits::FORMAT;
     let text = |error: io::Error| error.to_string();
     if path == Path::new("-") {
@@ -182,7 +185,7 @@ fn read(path: &Path, kind: Option<Kind>, findings: &mut Findings) -> Result<(), 
         if kind.is_none() && !path.join("cornercast").exists() && !path.join("images").is_dir() {
             return Err("it is no store: it has no file `cornercast`; use --as store to check it as one".to_owned());
         }
-        return check_store(&Directory(path.to_owned()), &limits, findings).map_err(text);
+        return check_store(&Directory(path.to_owned()), &limits, jobs, findings).map_err(text);
     }
     let mut file = fs::File::open(path).map_err(text)?;
     stream(&mut file, kind, &limits, findings)

@@ -40,7 +40,7 @@ impl Files for Directory {
         Ok(out)
     }
 
-    fn open(&self, path: &str) -> io::Result<Box<dyn Read + '_>> {
+    fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send + '_>> {
         Ok(Box::new(open_regular(&self.0.join(path))?))
     }
 }

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use super::Failure;
 use super::files::{Directory, open_regular};
+use super::{Failure, processors};
 use crate::build::Content;
 use crate::diagnostic::{Findings, Severity};
 use crate::digest::Digest;
@@ -36,7 +36,7 @@ impl Image {
         let limits = Limits::FORMAT;
         let mut findings = Findings::new(path.display().to_string(), 20);
         let checked = if path.is_dir() {
-            check_store(&Directory(path.clone()), &limits, &mut findings)
+            check_store(&Directory(path.clone()), &limits, processors(), &mut findings)
         } else {
             File::open(&path).and_then(|mut file| check_stream(Kind::Archive, &mut file, &limits, &mut findings))
         };

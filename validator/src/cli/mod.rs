@@ -8,6 +8,7 @@ mod listing;
 mod pack;
 
 use std::io::{self, Write};
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -73,9 +74,9 @@ struct Check {
     /// Violations that are reported for one input
     #[arg(long, value_name = "N", default_value_t = 1000)]
     max_findings: usize,
-    /// Inputs that are checked at once; by default as many as there are processors
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    jobs: Option<u16>,
+    /// Threads that work at once; by default as many as there are processors
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZero<usize>>,
     /// A lint configuration; by default the cornercast.toml of this directory or the closest above
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -217,6 +218,11 @@ pub fn run() -> ExitCode {
             ExitCode::from(code)
         }
     }
+}
+
+/// Threads that can run at once.
+fn processors() -> NonZero<usize> {
+    std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN)
 }
 
 /// Writes to standard output; a reader that has gone is no error.

@@ -88,7 +88,12 @@ pub fn write_node(out: &mut Vec<u8>, node: &Node) {
 /// Writes `string` with its quotes and the escapes of RFC 8785.
 pub fn write_string(out: &mut Vec<u8>, string: &str) {
     out.push(b'"');
-    for byte in string.bytes() {
+    let mut rest = string.as_bytes();
+    // Most strings need no escape: they are copied as a whole.
+    while let Some(at) = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0x00..=0x1F)) {
+        let (plain, from_here) = rest.split_at(at);
+        out.extend_from_slice(plain);
+        let Some((byte, after)) = from_here.split_first() else { break };
         match byte {
             b'"' => out.extend_from_slice(b"\\\""),
             b'\\' => out.extend_from_slice(b"\\\\"),
@@ -97,9 +102,10 @@ pub fn write_string(out: &mut Vec<u8>, string: &str) {
             0x0A => out.extend_from_slice(b"\\n"),
             0x0C => out.extend_from_slice(b"\\f"),
             0x0D => out.extend_from_slice(b"\\r"),
-            0x00..=0x1F => out.extend(format!("\\u{byte:04x}").bytes()),
-            _ => out.push(byte),
+            control => out.extend(format!("\\u{control:04x}").bytes()),
         }
+        rest = after;
     }
+    out.extend_from_slice(rest);
     out.push(b'"');
 }

@@ -17,8 +17,9 @@ use crate::shown::{quoted, shown};
 #[derive(Debug, Default)]
 struct Open {
     name: String,
-    /// The name of the last entry in it that is no directory.
-    last_leaf: Option<(String, &'static str)>,
+    /// The name of the last entry in it that is no directory, and what that is.
+    last_leaf: String,
+    leaf_kind: Option<&'static str>,
     whiteouts: BTreeSet<String>,
     /// Whether it or a directory above is opaque.
     opaque: bool,
@@ -35,7 +36,7 @@ pub(super) struct Checker {
     /// The directories from the root to the parent of the last entry, and that entry if it is one.
     open: Vec<Open>,
     /// Path and rank of the last entry.
-    last: Option<(Vec<String>, u8)>,
+    last: Option<(String, u8)>,
     /// An entry has been passed over, so that a missing one may not be missing.
     gaps: bool,
     /// All entries, once the order is broken and they cannot be searched by it.
@@ -103,40 +104,39 @@ impl Checker {
     fn judge_order(&mut self, candidate: &Candidate, out: &mut Vec<Broken>) {
         let mut report = |clause, message| out.push(Broken { clause, field: Field::Path, message });
         let path = &candidate.path;
-        let components: Vec<String> = path.split('/').map(str::to_owned).collect();
         let rank = if candidate.kind == Kind::Whiteout { RANK_WHITEOUT } else { RANK_OTHER };
         let order =
-            self.last.as_ref().map_or(Ordering::Less, |(last, last_rank)| compare(last, *last_rank, &components, rank));
+            self.last.as_ref().map_or(Ordering::Less, |(last, last_rank)| compare(last, *last_rank, path, rank));
         if order == Ordering::Greater {
             self.index_entries();
         }
-        let key = (candidate.kind == Kind::Whiteout, path.clone());
-        let repeated = self.unordered.as_ref().is_some_and(|index| index.contains_key(&key));
-        let hidden = self.unordered.as_ref().is_some_and(|index| index.contains_key(&(!key.0, key.1.clone())));
+        let is_whiteout = candidate.kind == Kind::Whiteout;
+        let is_known =
+            |whiteout| self.unordered.as_ref().is_some_and(|index| index.contains_key(&(whiteout, path.clone())));
+        let (repeated, hidden) = (is_known(is_whiteout), is_known(!is_whiteout));
         if order == Ordering::Equal || repeated {
             report(&clause::LAY_048, format!("the path {} stands twice", quoted(path)));
         } else if order == Ordering::Greater {
-            let (last, _) = self.last.as_ref().map_or((String::new(), 0), |(last, rank)| (last.join("/"), *rank));
-            report(&clause::LAY_047, format!("the path {} stands after {}", quoted(path), quoted(&last)));
+            let last = self.last.as_ref().map_or("", |(last, _)| last);
+            report(&clause::LAY_047, format!("the path {} stands after {}", quoted(path), quoted(last)));
         }
         // Go up to the directory that this entry and the last one have in common, then down.
-        let (name, parents) =
-            components.split_last().map_or((String::new(), &[][..]), |(name, parents)| (name.clone(), parents));
-        let common = self.open.iter().skip(1).zip(parents).take_while(|(open, name)| open.name == **name).count();
+        let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let parents = || components(directory);
+        let common = self.open.iter().skip(1).zip(parents()).take_while(|(open, name)| open.name == *name).count();
         self.open.truncate(common + 1);
-        for missing in parents.iter().skip(common) {
+        for missing in parents().skip(common) {
             let parent = self.open.last();
-            let leaf = parent.and_then(|parent| parent.last_leaf.as_ref()).filter(|(leaf, _)| leaf == missing);
+            let leaf = parent.and_then(|parent| Some((&parent.last_leaf, parent.leaf_kind?)));
+            let leaf = leaf.filter(|(leaf, _)| *leaf == missing);
             if order != Ordering::Greater && (leaf.is_some() || !self.gaps) {
                 let message = match leaf {
                     Some((leaf, kind)) => {
                         format!("the parent {} of {} is {kind}, not a directory", quoted(leaf), quoted(path))
                     }
-                    None => format!(
-                        "the parent directory {} of {} has no entry before it",
-                        quoted(&parents.join("/")),
-                        quoted(path)
-                    ),
+                    None => {
+                        format!("the parent directory {} of {} has no entry before it", quoted(directory), quoted(path))
+                    }
                 };
                 // One is enough for everything below that directory.
                 if parent.is_some() && out.last().is_none_or(|broken| broken.clause != &clause::LAY_046) {
@@ -144,7 +144,7 @@ impl Checker {
                 }
             }
             let opaque = parent.is_some_and(|parent| parent.opaque);
-            self.open.push(Open { name: missing.clone(), opaque, ..Open::default() });
+            self.open.push(Open { name: missing.to_owned(), opaque, ..Open::default() });
         }
         let Some(parent) = self.open.last_mut() else { return };
         match candidate.kind {
@@ -156,10 +156,10 @@ impl Checker {
                 if hidden {
                     out.push(both(path));
                 }
-                parent.whiteouts.insert(name);
+                parent.whiteouts.insert(name.to_owned());
             }
             kind => {
-                if hidden || parent.whiteouts.contains(&name) {
+                if hidden || parent.whiteouts.contains(name) {
                     out.push(both(path));
                 }
                 if kind == Kind::Dir {
@@ -167,18 +167,21 @@ impl Checker {
                         out.push(nested_opaque(path));
                     }
                     let opaque = parent.opaque || candidate.opaque;
-                    self.open.push(Open { name, opaque, ..Open::default() });
+                    self.open.push(Open { name: name.to_owned(), opaque, ..Open::default() });
                 } else {
                     let what = match kind {
                         Kind::Symlink => "a symbolic link",
                         Kind::Hardlink => "a hard link",
                         _ => "a file",
                     };
-                    parent.last_leaf = Some((name, what));
+                    name.clone_into(&mut parent.last_leaf);
+                    parent.leaf_kind = Some(what);
                 }
             }
         }
-        self.last = Some((components, rank));
+        let (last, last_rank) = self.last.get_or_insert_default();
+        path.clone_into(last);
+        *last_rank = rank;
     }
 
     /// An opaque marker in the directory `directory`; its path is the clear path of an entry.
@@ -268,11 +271,9 @@ impl Checker {
         if let Some(index) = &self.unordered {
             return self.entries.get(*index.get(&(false, path.to_owned()))?);
         }
-        let components: Vec<String> = path.split('/').map(str::to_owned).collect();
         let found = self.entries.binary_search_by(|entry| {
             let rank = if entry.node == Node::Whiteout { RANK_WHITEOUT } else { RANK_OTHER };
-            let other: Vec<String> = entry.path.split('/').map(str::to_owned).collect();
-            compare(&other, rank, &components, RANK_OTHER)
+            compare(&entry.path, rank, path, RANK_OTHER)
         });
         self.entries.get(found.ok()?)
     }
@@ -300,23 +301,27 @@ fn nested_opaque(path: &str) -> Broken {
     Broken { clause: &clause::LAY_068, field: Field::Path, message }
 }
 
+/// The components of a path; none of the root's.
+fn components(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter(|component| !component.is_empty())
+}
+
 /// The order of entries (LAY-047): components as bytes, the last one by its rank first.
-fn compare(a: &[String], a_rank: u8, b: &[String], b_rank: u8) -> Ordering {
-    let rank = |components: &[String], at: usize, rank: u8| if at + 1 == components.len() { rank } else { RANK_OTHER };
-    for at in 0.. {
-        let order = match (a.get(at), b.get(at)) {
-            (None, None) => return Ordering::Equal,
-            (None, Some(_)) => Ordering::Less,
-            (Some(_), None) => Ordering::Greater,
-            (Some(x), Some(y)) => {
-                rank(a, at, a_rank).cmp(&rank(b, at, b_rank)).then_with(|| x.as_bytes().cmp(y.as_bytes()))
-            }
-        };
-        if order != Ordering::Equal {
-            return order;
-        }
-    }
-    Ordering::Equal
+fn compare(a: &str, a_rank: u8, b: &str, b_rank: u8) -> Ordering {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let same = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    let common = a.get(..same).unwrap_or_default();
+    let start = common.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+    // The first component in which they can differ, its rank, and whether it is the last one.
+    let component = |path: &[u8], rank: u8| -> (u8, usize, bool) {
+        let rest = path.get(start..).unwrap_or_default();
+        let end = rest.iter().position(|byte| *byte == b'/');
+        (if end.is_some() { RANK_OTHER } else { rank }, start + end.unwrap_or(rest.len()), end.is_none())
+    };
+    let (a_rank, a_end, a_last) = component(a, a_rank);
+    let (b_rank, b_end, b_last) = component(b, b_rank);
+    let by_bytes = || a.get(start..a_end).cmp(&b.get(start..b_end));
+    a_rank.cmp(&b_rank).then_with(by_bytes).then_with(|| b_last.cmp(&a_last))
 }
 
 /// Why the name that a whiteout hides is none that a path can have (LAY-065).

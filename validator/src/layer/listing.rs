@@ -437,43 +437,58 @@ pub fn write_line(out: &mut Vec<u8>, path: &str, node: &Node) {
     let mut line = Line { out, first: true };
     match node {
         Node::File { attributes, size, sha256 } => {
-            line.head(attributes);
-            line.string("path", path);
-            line.string("sha256", &sha256.hex());
-            line.number("size", *size);
-            line.tail("file", attributes);
+            return write_file_line(line.out, path, attributes, *size, *sha256, None);
         }
         Node::Hardlink { attributes, size, sha256, target } => {
-            line.head(attributes);
-            line.string("path", path);
-            line.string("sha256", &sha256.hex());
-            line.number("size", *size);
-            line.string("target", target);
-            line.tail("hardlink", attributes);
+            return write_file_line(line.out, path, attributes, *size, *sha256, Some(target));
         }
         Node::Dir { attributes, opaque } => {
             line.head(attributes);
             if *opaque {
-                line.name("opaque");
+                line.name(r#""opaque""#);
                 line.out.extend_from_slice(b"true");
             }
-            line.string("path", path);
+            line.string(r#""path""#, path);
             line.tail("dir", attributes);
         }
         Node::Symlink { uid, gid, mtime, target } => {
-            line.number("gid", u64::from(*gid));
-            line.number("mtime", *mtime);
-            line.string("path", path);
-            line.string("target", target);
-            line.string("type", "symlink");
-            line.number("uid", u64::from(*uid));
+            line.number(r#""gid""#, u64::from(*gid));
+            line.number(r#""mtime""#, *mtime);
+            line.string(r#""path""#, path);
+            line.string(r#""target""#, target);
+            line.string(r#""type""#, "symlink");
+            line.number(r#""uid""#, u64::from(*uid));
         }
         Node::Whiteout => {
-            line.string("path", path);
-            line.string("type", "whiteout");
+            line.string(r#""path""#, path);
+            line.string(r#""type""#, "whiteout");
         }
     }
     out.extend_from_slice(b"}\n");
+}
+
+/// Writes the line of a file, or of a hard link to `target`, with its newline.
+pub(super) fn write_file_line(
+    out: &mut Vec<u8>,
+    path: &str,
+    attributes: &Attributes,
+    size: u64,
+    sha256: Digest,
+    target: Option<&str>,
+) {
+    let mut line = Line { out, first: true };
+    line.head(attributes);
+    line.string(r#""path""#, path);
+    line.name(r#""sha256""#);
+    line.out.push(b'"');
+    sha256.write_hex(line.out);
+    line.out.push(b'"');
+    line.number(r#""size""#, size);
+    if let Some(target) = target {
+        line.string(r#""target""#, target);
+    }
+    line.tail(if target.is_some() { "hardlink" } else { "file" }, attributes);
+    line.out.extend_from_slice(b"}\n");
 }
 
 /// A line that is being written; its members come in canonical order.
@@ -483,16 +498,27 @@ struct Line<'a> {
 }
 
 impl Line<'_> {
-    fn name(&mut self, name: &str) {
+    /// Begins a member; `quoted` is its name in quotes, which needs no escapes.
+    fn name(&mut self, quoted: &str) {
         self.out.push(if self.first { b'{' } else { b',' });
         self.first = false;
-        write_string(self.out, name);
+        self.out.extend_from_slice(quoted.as_bytes());
         self.out.push(b':');
     }
 
     fn number(&mut self, name: &str, value: u64) {
         self.name(name);
-        self.out.extend(value.to_string().bytes());
+        // The longest number has 20 digits; they are written from the last one.
+        let (mut digits, mut at, mut rest) = ([b'0'; 20], 20, value);
+        for (index, digit) in digits.iter_mut().enumerate().rev() {
+            *digit += u8::try_from(rest % 10).unwrap_or_default();
+            rest /= 10;
+            at = index;
+            if rest == 0 {
+                break;
+            }
+        }
+        self.out.extend_from_slice(digits.get(at..).unwrap_or_default());
     }
 
     fn string(&mut self, name: &str, value: &str) {
@@ -501,21 +527,23 @@ impl Line<'_> {
     }
 
     fn head(&mut self, attributes: &Attributes) {
-        self.number("gid", u64::from(attributes.gid));
-        self.number("mode", u64::from(attributes.mode));
-        self.number("mtime", attributes.mtime);
+        self.number(r#""gid""#, u64::from(attributes.gid));
+        self.number(r#""mode""#, u64::from(attributes.mode));
+        self.number(r#""mtime""#, attributes.mtime);
     }
 
     fn tail(&mut self, kind: &str, attributes: &Attributes) {
-        self.string("type", kind);
-        self.number("uid", u64::from(attributes.uid));
+        self.string(r#""type""#, kind);
+        self.number(r#""uid""#, u64::from(attributes.uid));
         if attributes.xattrs.is_empty() {
             return;
         }
-        self.name("xattrs");
+        self.name(r#""xattrs""#);
         let mut inner = Line { out: self.out, first: true };
         for (name, value) in &attributes.xattrs {
-            inner.string(name, &STANDARD.encode(value));
+            let mut quoted = Vec::new();
+            write_string(&mut quoted, name);
+            inner.string(&String::from_utf8_lossy(&quoted), &STANDARD.encode(value));
         }
         self.out.push(b'}');
     }

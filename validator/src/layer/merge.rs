@@ -1,9 +1,12 @@
 //! What the layers of an image merge to.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::ops::Range;
 
 use super::entry::{Attributes, Entry, Node};
-use super::listing::write_line;
+use super::listing::{write_file_line, write_line};
+use super::path::{depth_first, is_below};
 use crate::digest::{Digest, Hasher};
 use crate::limits::Limits;
 use crate::shown::shown;
@@ -24,16 +27,23 @@ use crate::shown::shown;
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Tree {
-    /// By path with `/` replaced by U+0000, so that the order is depth first.
-    nodes: BTreeMap<String, TreeEntry>,
-    layers: usize,
+    layers: Vec<Vec<Entry>>,
+    /// What is left of the layers, depth first.
+    order: Vec<At>,
+}
+
+/// Where an entry stands.
+#[derive(Debug, Clone, Copy)]
+struct At {
+    layer: u32,
+    entry: u32,
 }
 
 /// An entry of a tree, and where it comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TreeEntry {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TreeEntry<'a> {
     /// What it is. A hard link still has the target that its layer gives it.
-    pub node: Node,
+    pub node: &'a Node,
     /// The layer that it comes from, counted from 0.
     pub layer: usize,
 }
@@ -61,7 +71,7 @@ pub enum Resolved<'a> {
         /// Its path.
         path: String,
         /// The entry.
-        entry: &'a TreeEntry,
+        entry: TreeEntry<'a>,
     },
     /// Nothing, for this reason.
     Nothing(String),
@@ -80,116 +90,180 @@ impl Tree {
     /// How many entries the tree has.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.nodes.len()
+        self.order.len()
     }
 
     /// Whether the tree has no entry.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.nodes.is_empty()
+        self.order.is_empty()
     }
 
     /// The entry at `path`.
     #[must_use]
-    pub fn get(&self, path: &str) -> Option<&TreeEntry> {
-        self.nodes.get(&key(path))
+    pub fn get(&self, path: &str) -> Option<TreeEntry<'_>> {
+        let at = self.find(path)?;
+        Some(TreeEntry { node: &self.entry(at)?.node, layer: at.layer as usize })
     }
 
-    /// Merges the next layer in.
-    pub fn merge(&mut self, layer: Vec<Entry>) {
-        // Step 1
-        for entry in &layer {
-            if matches!(entry.node, Node::Dir { opaque: true, .. }) {
-                self.remove_below(&key(&entry.path));
+    /// The file at `path`, or the one that the hard link there leads to: its layer and its number among
+    /// the entries of that layer, both counted from 0.
+    #[must_use]
+    pub fn file(&self, path: &str) -> Option<(usize, usize)> {
+        let at = self.find(path)?;
+        match &self.entry(at)?.node {
+            Node::File { .. } => Some((at.layer as usize, at.entry as usize)),
+            Node::Hardlink { target, .. } => {
+                // The file may be hidden by a higher layer, so it is looked for in its own.
+                let layer = self.layers.get(at.layer as usize)?;
+                let is_target = |entry: &Entry| entry.node != Node::Whiteout && entry.path == *target;
+                Some((at.layer as usize, layer.get(..at.entry as usize)?.iter().position(is_target)?))
+            }
+            _ => None,
+        }
+    }
+
+    fn find(&self, path: &str) -> Option<At> {
+        let found = self.order.binary_search_by(|at| depth_first(self.path(*at), path)).ok()?;
+        self.order.get(found).copied()
+    }
+
+    fn entry(&self, at: At) -> Option<&Entry> {
+        self.layers.get(at.layer as usize)?.get(at.entry as usize)
+    }
+
+    fn path(&self, at: At) -> &str {
+        self.entry(at).map_or("", |entry| &entry.path)
+    }
+
+    /// Merges the next layer in; its entries are in the order of a layer (LAY-047).
+    pub fn merge(&mut self, mut layer: Vec<Entry>) {
+        let number = u32::try_from(self.layers.len()).unwrap_or(u32::MAX);
+        // Steps 1 and 2
+        let mut hidden = Vec::new();
+        for Entry { path, node } in &layer {
+            match node {
+                Node::Dir { opaque: true, .. } => hidden.push(self.below(path)),
+                Node::Whiteout => {
+                    let below = self.below(path);
+                    let itself = usize::from(self.find(path).is_some());
+                    hidden.push(below.start - itself..below.end);
+                }
+                _ => {}
             }
         }
-        // Step 2
-        for entry in &layer {
-            if entry.node == Node::Whiteout {
-                let key = key(&entry.path);
-                self.remove_below(&key);
-                self.nodes.remove(&key);
-            }
-        }
+        self.remove(hidden);
         // Step 3
-        for Entry { path, node } in layer {
-            let node = match node {
-                Node::Whiteout => continue,
-                Node::Dir { attributes, .. } => Node::Dir { attributes, opaque: false },
-                other => other,
-            };
-            let key = key(&path);
-            let keeps_children = matches!(node, Node::Dir { .. })
-                && self.nodes.get(&key).is_some_and(|old| matches!(old.node, Node::Dir { .. }));
-            if !keeps_children {
-                self.remove_below(&key);
+        let mut merged = Vec::with_capacity(self.order.len() + layer.len());
+        let mut rest = self.order.as_slice();
+        for (index, Entry { path, node }) in (0..).zip(&layer) {
+            if *node == Node::Whiteout {
+                continue;
             }
-            self.nodes.insert(key, TreeEntry { node, layer: self.layers });
+            let (before, from_here) = split_while(rest, |at| depth_first(self.path(*at), path) == Ordering::Less);
+            merged.extend_from_slice(before);
+            rest = from_here;
+            let old = rest.first().and_then(|at| self.entry(*at)).filter(|old| old.path == *path);
+            let keeps_children =
+                matches!(node, Node::Dir { .. }) && old.is_some_and(|old| matches!(old.node, Node::Dir { .. }));
+            rest = rest.get(usize::from(old.is_some())..).unwrap_or_default();
+            if !keeps_children {
+                rest = split_while(rest, |at| is_below(self.path(*at), path)).1;
+            }
+            merged.push(At { layer: number, entry: index });
         }
-        self.layers += 1;
+        merged.extend_from_slice(rest);
+        self.order = merged;
+        for entry in &mut layer {
+            if let Node::Dir { opaque, .. } = &mut entry.node {
+                *opaque = false;
+            }
+        }
+        self.layers.push(layer);
     }
 
-    fn remove_below(&mut self, key: &str) {
-        let (from, to) = (format!("{key}\0"), format!("{key}\u{1}"));
-        // Most entries have nothing below them.
-        let doomed: Vec<String> = self.nodes.range(from..to).map(|(key, _)| key.clone()).collect();
-        for key in doomed {
-            self.nodes.remove(&key);
+    /// The places in the order of everything below `path`.
+    fn below(&self, path: &str) -> Range<usize> {
+        let start = self.order.partition_point(|at| depth_first(self.path(*at), path) != Ordering::Greater);
+        let rest = self.order.get(start..).unwrap_or_default();
+        start..start + rest.partition_point(|at| is_below(self.path(*at), path))
+    }
+
+    fn remove(&mut self, mut places: Vec<Range<usize>>) {
+        if places.is_empty() {
+            return;
         }
+        places.sort_by_key(|range| range.start);
+        let mut places = places.into_iter().peekable();
+        let mut index = 0;
+        self.order.retain(|_| {
+            while places.next_if(|range| range.end <= index).is_some() {}
+            let is_hidden = places.peek().is_some_and(|range| range.contains(&index));
+            index += 1;
+            !is_hidden
+        });
     }
 
     /// The entries of the merged listing in order, hard links among what is left of their groups.
     pub fn entries(&self) -> impl Iterator<Item = Entry> + '_ {
         let groups = self.groups();
-        self.nodes.iter().map(move |(key, entry)| {
-            let path = path(key);
-            let node = match (&entry.node, group(entry, &path)) {
-                (
-                    Node::File { attributes, size, sha256 } | Node::Hardlink { attributes, size, sha256, .. },
-                    Some(group),
-                ) => match groups.get(&group) {
-                    Some(first) if *first != path => Node::Hardlink {
-                        attributes: attributes.clone(),
-                        size: *size,
-                        sha256: *sha256,
-                        target: first.clone(),
-                    },
-                    _ => Node::File { attributes: attributes.clone(), size: *size, sha256: *sha256 },
-                },
-                (node, _) => node.clone(),
+        self.order.iter().filter_map(move |at| {
+            let Entry { path, node } = self.entry(*at)?;
+            let node = match (content(node), self.first_of_group(&groups, *at)) {
+                (Some((attributes, size, sha256)), Some(first)) if first != path => {
+                    Node::Hardlink { attributes: attributes.clone(), size, sha256, target: first.to_owned() }
+                }
+                (Some((attributes, size, sha256)), _) => Node::File { attributes: attributes.clone(), size, sha256 },
+                (None, _) => node.clone(),
             };
-            Entry { path, node }
+            Some(Entry { path: path.clone(), node })
         })
     }
 
-    /// For each group of linked names, the first one that is left.
-    fn groups(&self) -> HashMap<(usize, String), String> {
-        let linked: HashSet<(usize, String)> = self
-            .nodes
-            .values()
-            .filter_map(|entry| match &entry.node {
-                Node::Hardlink { target, .. } => Some((entry.layer, target.clone())),
+    /// For each group of linked names, by the layer and path of its file, the first one that is left.
+    fn groups(&self) -> Groups<'_> {
+        let mut groups: Groups<'_> = self
+            .order
+            .iter()
+            .filter_map(|at| match &self.entry(*at)?.node {
+                Node::Hardlink { target, .. } => Some(((at.layer, target.as_str()), "")),
                 _ => None,
             })
             .collect();
-        let mut groups = HashMap::new();
-        for (key, entry) in &self.nodes {
-            let path = path(key);
-            if let Some(group) = group(entry, &path)
-                && linked.contains(&group)
-            {
-                groups.entry(group).or_insert(path);
+        if groups.is_empty() {
+            return groups;
+        }
+        for at in &self.order {
+            let Some(entry) = self.entry(*at) else { continue };
+            if let Some(first) = groups.get_mut(&(at.layer, group(entry))).filter(|first| first.is_empty()) {
+                *first = &entry.path;
             }
         }
         groups
     }
 
+    /// The first name that is left of the group of the entry at `at`, if it has one.
+    fn first_of_group<'a>(&'a self, groups: &Groups<'a>, at: At) -> Option<&'a str> {
+        if groups.is_empty() {
+            return None;
+        }
+        groups.get(&(at.layer, group(self.entry(at)?))).copied()
+    }
+
     /// Calls `line` with each line of the merged listing, its newline included.
     pub fn for_each_line(&self, mut line: impl FnMut(&[u8])) {
+        let groups = self.groups();
         let mut buffer = Vec::new();
-        for entry in self.entries() {
+        for at in &self.order {
+            let Some(Entry { path, node }) = self.entry(*at) else { continue };
             buffer.clear();
-            write_line(&mut buffer, &entry.path, &entry.node);
+            match content(node) {
+                Some((attributes, size, sha256)) => {
+                    let target = self.first_of_group(&groups, *at).filter(|first| first != path);
+                    write_file_line(&mut buffer, path, attributes, size, sha256, target);
+                }
+                None => write_line(&mut buffer, path, node),
+            }
             line(&buffer);
         }
     }
@@ -198,18 +272,18 @@ impl Tree {
     #[must_use]
     pub fn summary(&self) -> Summary {
         let mut hasher = Hasher::default();
-        let (mut entries, mut size) = (0, 0_u64);
-        let mut buffer = Vec::new();
-        for entry in self.entries() {
-            buffer.clear();
-            write_line(&mut buffer, &entry.path, &entry.node);
-            hasher.update(&buffer);
-            entries += 1;
-            if let Node::File { size: file, .. } = entry.node {
-                size = size.saturating_add(file);
+        self.for_each_line(|line| hasher.update(line));
+        let groups = self.groups();
+        let mut size = 0_u64;
+        for at in &self.order {
+            let Some(Entry { path, node }) = self.entry(*at) else { continue };
+            if let Some((_, bytes, _)) = content(node)
+                && self.first_of_group(&groups, *at).is_none_or(|first| first == path)
+            {
+                size = size.saturating_add(bytes);
             }
         }
-        Summary { entries, size, bytes: hasher.size(), digest: hasher.finish() }
+        Summary { entries: self.order.len() as u64, size, bytes: hasher.size(), digest: hasher.finish() }
     }
 
     /// Resolves an absolute path inside the tree, as the manifest chapter says, and tells the steps.
@@ -267,21 +341,37 @@ impl Tree {
     }
 }
 
-fn key(path: &str) -> String {
-    path.replace('/', "\0")
-}
+/// Names of files by the layer and path of the file in a group of linked names.
+type Groups<'a> = HashMap<(u32, &'a str), &'a str>;
 
-fn path(key: &str) -> String {
-    key.replace('\0', "/")
-}
-
-/// The group that an entry belongs to: its layer and the path of the file there.
-fn group(entry: &TreeEntry, path: &str) -> Option<(usize, String)> {
+/// The path of the file that a name leads to, in its layer.
+fn group(entry: &Entry) -> &str {
     match &entry.node {
-        Node::File { .. } => Some((entry.layer, path.to_owned())),
-        Node::Hardlink { target, .. } => Some((entry.layer, target.clone())),
+        Node::Hardlink { target, .. } => target,
+        _ => &entry.path,
+    }
+}
+
+/// What the names of a file have in common.
+fn content(node: &Node) -> Option<(&Attributes, u64, Digest)> {
+    match node {
+        Node::File { attributes, size, sha256 } | Node::Hardlink { attributes, size, sha256, .. } => {
+            Some((attributes, *size, *sha256))
+        }
         _ => None,
     }
+}
+
+/// Splits `places` after the first ones for which `belongs` is true; a few of them are looked at when
+/// there are a few, so that merging a small layer into a large tree is quick.
+fn split_while(places: &[At], belongs: impl Fn(&At) -> bool) -> (&[At], &[At]) {
+    let mut step = 1;
+    while places.get(step - 1).is_some_and(&belongs) {
+        step *= 2;
+    }
+    let (from, to) = (step / 2, (step - 1).min(places.len()));
+    let between = places.get(from..to).unwrap_or_default();
+    places.split_at(from + between.partition_point(belongs))
 }
 
 fn reversed(path: &str) -> Vec<String> {

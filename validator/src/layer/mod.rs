@@ -2,16 +2,20 @@
 
 mod candidate;
 mod check;
+mod compare;
 mod entry;
+mod interpreter;
 mod listing;
 mod merge;
 mod path;
 mod walk;
 mod write;
 
+pub use compare::{Comparison, Divergence};
 pub use entry::{Attributes, Entry, Node, Xattrs};
+pub use interpreter::{Interpreter, Interpreters};
 pub use listing::{Listing, ListingKind, read_listing, write_line};
 pub use merge::{Resolved, Step, Summary, Tree, TreeEntry};
 pub use path::{clean_absolute, contains_control, join};
-pub use walk::{Divergence, Walk, Walker};
+pub use walk::{Walk, Walker};
 pub use write::LayerWriter;

@@ -1,5 +1,7 @@
 //! The clauses about paths, which layers, listings and manifests share.
 
+use std::cmp::Ordering;
+
 use crate::clause::{self, Clause};
 use crate::limits::Limits;
 use crate::shown::quoted;
@@ -21,15 +23,33 @@ pub fn join(directory: &str, name: &str) -> String {
     if directory.is_empty() { name.to_owned() } else { format!("{directory}/{name}") }
 }
 
+/// The depth-first order of paths: a directory, everything below it, then its next sibling; siblings by bytes.
+pub(super) fn depth_first(a: &str, b: &str) -> Ordering {
+    // A `/` ends a component, so it comes before every byte that a component can have.
+    let rank = |byte: u8| if byte == b'/' { 0 } else { byte };
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let differing = a.iter().zip(b).find(|(a, b)| a != b);
+    differing.map_or_else(|| a.len().cmp(&b.len()), |(a, b)| rank(*a).cmp(&rank(*b)))
+}
+
+/// Whether `path` lies below the directory `directory`.
+pub(super) fn is_below(path: &str, directory: &str) -> bool {
+    path.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'))
+}
+
 /// Whether `path` names the root: it is empty or consists of `.` and `/` only (LAY-041).
 pub(super) fn is_root(path: &str) -> bool {
-    path.split('/').all(|component| component.is_empty() || component == ".")
+    matches!(path.as_bytes().first(), None | Some(b'.' | b'/'))
+        && path.split('/').all(|component| component.is_empty() || component == ".")
 }
 
 /// Judges the path of an entry, which has no final `/` and does not name the root.
 ///
 /// Says whether its place in the tree is clear, so that its order can be judged.
 pub(super) fn judge(path: &str, limits: &Limits, mut report: impl FnMut(&'static Clause, String)) -> bool {
+    if is_plain(path.as_bytes(), limits) {
+        return true;
+    }
     let mut clear = true;
     let mut rest = path;
     // LAY-038
@@ -73,6 +93,20 @@ pub(super) fn judge(path: &str, limits: &Limits, mut report: impl FnMut(&'static
         report(&clause::LAY_045, message);
     }
     clear
+}
+
+/// Whether `path` keeps all clauses that [`judge`] knows, as far as one look at each byte can tell.
+fn is_plain(path: &[u8], limits: &Limits) -> bool {
+    // The control characters beyond ASCII are the only ones whose first byte can be 0xC2.
+    let without_controls = path.iter().all(|byte| !matches!(byte, 0..=0x1F | 0x7F | 0xC2));
+    let mut components = 0;
+    let plain_components = path.split(|byte| *byte == b'/').all(|component| {
+        components += 1;
+        let is_special = component.first() == Some(&b'.')
+            && (matches!(component, b"." | b"..") || component.starts_with(WHITEOUT.as_bytes()));
+        !component.is_empty() && component.len() <= limits.component && !is_special
+    });
+    without_controls && plain_components && components <= limits.path_components && path.len() <= limits.path
 }
 
 /// Why `path` is not absolute and clean as the manifest chapter defines it; `None` if it is.

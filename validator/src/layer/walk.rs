@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::candidate::{Broken, Candidate, Field, Kind};
 use super::check::{Checker, judge_hidden};
 use super::entry::Entry;
+use super::interpreter::{Heads, Interpreters};
 use super::listing::write_line;
 use super::path::{self, OPAQUE, WHITEOUT, is_root};
 use crate::clause;
@@ -22,7 +23,7 @@ use crate::tar::{self, Profile, Reader, Sink};
 ///
 /// let mut walker = Walker::new(Limits::FORMAT);
 /// walker.push(&[0; 1024]);
-/// let walk = walker.finish();
+/// let (walk, _) = walker.finish();
 /// assert_eq!(walk.violations[0].clause.id, "LAY-001");
 /// ```
 #[derive(Debug)]
@@ -43,21 +44,8 @@ pub struct Walk {
     pub listing: Digest,
     /// Size of the layer's listing in bytes.
     pub listing_size: u64,
-    /// Where the layer's listing and the one that was expected part.
-    pub divergence: Option<Divergence>,
-    /// The first bytes of the file that was asked for.
-    pub head: Option<Vec<u8>>,
-}
-
-/// The first line in which two listings differ.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Divergence {
-    /// Where the line begins in the listing that was expected.
-    pub offset: u64,
-    /// The line that the layer has there, without newline; `None` after its last.
-    pub layer: Option<String>,
-    /// The line that was expected, without newline; `None` after its last.
-    pub expected: Option<String>,
+    /// The interpreters that the files name.
+    pub interpreters: Interpreters,
 }
 
 /// Violations of one layer that are kept.
@@ -70,35 +58,20 @@ impl Walker {
         let sink = LayerSink {
             checker: Checker::new(limits.clone()),
             limits: limits.clone(),
-            lines: 0,
+            count: 0,
             written: 0,
-            line: Vec::new(),
+            lines: Vec::new(),
             listing: Hasher::default(),
-            expected: None,
             file: None,
-            wanted: None,
-            head: None,
+            heads: Heads::default(),
             full: false,
         };
         Self { reader: Reader::new(Profile::Layer, limits), sink, violations: Vec::new() }
     }
 
-    /// The same, comparing the layer's listing with `listing` as it goes.
-    #[must_use]
-    pub fn expecting(mut self, listing: Vec<u8>) -> Self {
-        self.sink.expected = Some(Expected { listing, at: 0, divergence: None });
-        self
-    }
-
-    /// The same, keeping the first bytes of the file `path` (MAN-017).
-    #[must_use]
-    pub fn keeping_head(mut self, path: String) -> Self {
-        self.sink.wanted = Some(path);
-        self
-    }
-
     /// Takes the next bytes of the layer in.
     pub fn push(&mut self, bytes: &[u8]) {
+        self.sink.hash_lines();
         if self.reader.gave_up() {
             return;
         }
@@ -111,28 +84,36 @@ impl Walker {
         }
     }
 
-    /// Whether nothing more will be read, so that the bytes that follow do not matter.
+    /// The lines of the layer's listing that the bytes of the last [`push`](Self::push) completed.
     #[must_use]
-    pub fn gave_up(&self) -> bool {
-        self.reader.gave_up()
+    pub fn lines(&self) -> &[u8] {
+        &self.sink.lines
     }
 
-    /// The layer ends here.
+    /// The layer ends here: what was found, and the lines that this completed.
     #[must_use]
-    pub fn finish(mut self) -> Walk {
+    pub fn finish(mut self) -> (Walk, Vec<u8>) {
+        self.sink.hash_lines();
         self.reader.finish();
         self.violations.extend(self.reader.take_violations());
         let mut sink = self.sink;
         sink.write_lines(sink.checker.entries().len());
-        let divergence = sink.expected.and_then(Expected::finish);
-        Walk {
+        let lines = std::mem::take(&mut sink.lines);
+        sink.listing.update(&lines);
+        let walk = Walk {
             entries: sink.checker.into_entries(),
             violations: self.violations,
             listing_size: sink.listing.size(),
             listing: sink.listing.finish(),
-            divergence,
-            head: sink.head,
-        }
+            interpreters: sink.heads.finish(),
+        };
+        (walk, lines)
+    }
+
+    /// Whether nothing more will be read, so that the bytes that follow do not matter.
+    #[must_use]
+    pub fn gave_up(&self) -> bool {
+        self.reader.gave_up()
     }
 }
 
@@ -141,16 +122,15 @@ struct LayerSink {
     limits: Limits,
     checker: Checker,
     /// Entries that have a line in the listing.
-    lines: u64,
+    count: u64,
     /// Entries whose line has been written.
     written: usize,
-    line: Vec<u8>,
+    /// Lines that have been written, but not hashed.
+    lines: Vec<u8>,
     listing: Hasher,
-    expected: Option<Expected>,
     /// The hash of the file whose data is coming.
     file: Option<Hasher>,
-    wanted: Option<String>,
-    head: Option<Vec<u8>>,
+    heads: Heads,
     /// There are more entries than a layer can have.
     full: bool,
 }
@@ -162,16 +142,14 @@ impl Sink for LayerSink {
             return;
         }
         let mut broken = Vec::new();
-        let shown_path = shown_bytes(&entry.path);
         let kept = self.judge(&entry, &mut broken, out);
-        out.extend(broken.into_iter().map(|broken| locate(broken, &entry, &shown_path)));
+        if !broken.is_empty() {
+            let shown_path = shown_bytes(&entry.path);
+            out.extend(broken.into_iter().map(|broken| locate(broken, &entry, &shown_path)));
+        }
         if kept && entry.header.typeflag() == b'0' {
             self.file = Some(Hasher::default());
-            let is_wanted = self
-                .wanted
-                .as_ref()
-                .is_some_and(|wanted| self.checker.entries().last().is_some_and(|last| last.path == *wanted));
-            self.head = if is_wanted { Some(Vec::new()) } else { self.head.take() };
+            self.heads.begin();
         }
         // A directory's line waits for its opaque marker, a file's for its digest.
         self.write_lines(self.checker.entries().len().saturating_sub(1));
@@ -180,17 +158,13 @@ impl Sink for LayerSink {
     fn data(&mut self, bytes: &[u8]) {
         let Some(file) = &mut self.file else { return };
         file.update(bytes);
-        let Some(head) = &mut self.head else { return };
-        let is_wanted = self.checker.entries().last().map(|last| &last.path) == self.wanted.as_ref();
-        let room = self.limits.interpreter_head.saturating_sub(head.len());
-        if is_wanted && room > 0 {
-            head.extend_from_slice(bytes.get(..room.min(bytes.len())).unwrap_or_default());
-        }
+        self.heads.data(bytes, self.limits.interpreter_head);
     }
 
     fn end_of_entry(&mut self, _: &mut Vec<Violation>) {
         if let Some(file) = self.file.take() {
             self.checker.set_sha256(file.finish());
+            self.heads.end(self.checker.entries().len().saturating_sub(1));
         }
     }
 
@@ -248,8 +222,8 @@ impl LayerSink {
             _ => Candidate::new(Kind::Dir, path.to_owned()),
         };
         // LAY-006
-        self.lines += 1;
-        if self.lines > self.limits.layer_lines {
+        self.count += 1;
+        if self.count > self.limits.layer_lines {
             let message = format!("the layer has more than {} entries", self.limits.layer_lines);
             out.push(Violation::new(&clause::LAY_006, entry_place(entry), message));
             self.full = true;
@@ -318,56 +292,15 @@ impl LayerSink {
     /// Writes the lines of the entries up to `end`.
     fn write_lines(&mut self, end: usize) {
         for entry in self.checker.entries().get(self.written..end).unwrap_or_default() {
-            self.line.clear();
-            write_line(&mut self.line, &entry.path, &entry.node);
-            self.listing.update(&self.line);
-            if let Some(expected) = &mut self.expected {
-                expected.compare(&self.line);
-            }
+            write_line(&mut self.lines, &entry.path, &entry.node);
         }
         self.written = self.written.max(end);
     }
-}
 
-/// A listing that the layer's is compared with.
-#[derive(Debug)]
-struct Expected {
-    listing: Vec<u8>,
-    at: usize,
-    divergence: Option<Divergence>,
-}
-
-impl Expected {
-    fn compare(&mut self, line: &[u8]) {
-        if self.divergence.is_some() {
-            return;
-        }
-        let rest = self.listing.get(self.at..).unwrap_or_default();
-        if rest.starts_with(line) {
-            self.at += line.len();
-        } else {
-            self.divergence = Some(Divergence {
-                offset: self.at as u64,
-                layer: Some(without_newline(line)),
-                expected: (!rest.is_empty()).then(|| without_newline(rest)),
-            });
-        }
+    fn hash_lines(&mut self) {
+        self.listing.update(&self.lines);
+        self.lines.clear();
     }
-
-    fn finish(self) -> Option<Divergence> {
-        let rest = self.listing.get(self.at..).unwrap_or_default();
-        if self.divergence.is_none() && !rest.is_empty() {
-            let expected = Some(without_newline(rest));
-            return Some(Divergence { offset: self.at as u64, layer: None, expected });
-        }
-        self.divergence
-    }
-}
-
-/// The first line of `bytes`.
-fn without_newline(bytes: &[u8]) -> String {
-    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    String::from_utf8_lossy(line).into_owned()
 }
 
 fn entry_place(entry: &tar::Entry) -> Place {

@@ -26,7 +26,7 @@ use crate::tar::{END, EntryHeader, header_bytes, padding};
 ///
 /// let mut walker = Walker::new(Limits::FORMAT);
 /// walker.push(&layer);
-/// let walk = walker.finish();
+/// let (walk, _) = walker.finish();
 /// assert!(walk.violations.is_empty());
 /// assert_eq!(walk.entries, [entry]);
 /// # Ok::<(), std::io::Error>(())
@@ -113,6 +113,11 @@ impl<W: Write> LayerWriter<W> {
         }
         self.out.write_all(&vec![0; padding(size)])?;
         Ok(hasher.finish())
+    }
+
+    /// What the layer is written to.
+    pub fn get_ref(&self) -> &W {
+        &self.out
     }
 
     /// Writes the end of the layer and gives `out` back.

@@ -4,7 +4,7 @@ use super::document::Outline;
 use super::types::{App, Mount, User};
 use crate::clause;
 use crate::diagnostic::{Place, Violation};
-use crate::layer::{Attributes, Node, Resolved, Step, Summary, Tree, clean_absolute};
+use crate::layer::{Attributes, Interpreter, Node, Resolved, Step, Summary, Tree, clean_absolute};
 use crate::limits::Limits;
 use crate::shown::{quoted, shown};
 
@@ -13,8 +13,8 @@ use crate::shown::{quoted, shown};
 pub struct ExecFile {
     /// The layer that it comes from, counted from 0.
     pub layer: usize,
-    /// Its path in that layer; of a hard link the path of the file that it links to.
-    pub path: String,
+    /// Its number among the entries of that layer; of a hard link that of the file that it links to.
+    pub entry: usize,
 }
 
 /// Judges a manifest by what its layers merge to: MAN-015, MAN-016, MAN-018, MAN-020, MAN-042,
@@ -72,12 +72,9 @@ pub fn exec_file(outline: &Outline, tree: &Tree, limits: &Limits) -> Option<Exec
     if clean_absolute(program, limits).is_some() {
         return None;
     }
-    let (Resolved::Entry { path, entry }, _) = tree.resolve(program, limits) else { return None };
-    match &entry.node {
-        Node::File { .. } => Some(ExecFile { layer: entry.layer, path }),
-        Node::Hardlink { target, .. } => Some(ExecFile { layer: entry.layer, path: target.clone() }),
-        _ => None,
-    }
+    let (Resolved::Entry { path, .. }, _) = tree.resolve(program, limits) else { return None };
+    let (layer, entry) = tree.file(&path)?;
+    Some(ExecFile { layer, entry })
 }
 
 /// MAN-015, MAN-016, MAN-018
@@ -188,17 +185,22 @@ fn mount(outline: &Outline, index: usize, mount: &Mount, tree: &Tree, limits: &L
     out.push(Violation::new(&clause::MAN_043, place(), message));
 }
 
-/// Judges the interpreter or loader that the program names in its first bytes (MAN-017).
+/// Judges the interpreter or loader that the program names (MAN-017).
 #[must_use]
-pub fn check_interpreter(outline: &Outline, head: &[u8], tree: &Tree, limits: &Limits) -> Option<Violation> {
+pub fn check_interpreter(
+    outline: &Outline,
+    interpreter: &Interpreter,
+    tree: &Tree,
+    limits: &Limits,
+) -> Option<Violation> {
     if !outline.sound {
         return None;
     }
-    let (what, path) = match head {
-        [b'#', b'!', rest @ ..] => ("interpreter", script_interpreter(rest)?),
-        _ => ("loader", elf_loader(head)?),
+    let what = match interpreter {
+        Interpreter::Script(_) => "interpreter",
+        Interpreter::Loader(_) => "loader",
     };
-    let path = std::str::from_utf8(path).map_err(|_| ());
+    let path = std::str::from_utf8(interpreter.path()).map_err(|_| ());
     // A relative or empty path is found nowhere.
     let reason = match path {
         Err(()) => "is not UTF-8".to_owned(),
@@ -214,42 +216,4 @@ pub fn check_interpreter(outline: &Outline, head: &[u8], tree: &Tree, limits: &L
     };
     let place: Place = outline.place("/app/exec/0");
     Some(Violation::new(&clause::MAN_017, place, format!("the {what} of the program {reason}")))
-}
-
-/// What a `#!` line names.
-fn script_interpreter(line: &[u8]) -> Option<&[u8]> {
-    let start = line.iter().position(|byte| !matches!(byte, b' ' | b'\t')).unwrap_or(line.len());
-    line.get(start..)?.split(|byte| matches!(byte, b' ' | b'\t' | b'\n')).next()
-}
-
-/// What the program header `PT_INTERP` of an ELF file names.
-fn elf_loader(head: &[u8]) -> Option<&[u8]> {
-    const PT_INTERP: u64 = 3;
-    let [0x7F, b'E', b'L', b'F', class @ (1 | 2), order @ (1 | 2), ..] = head else { return None };
-    let wide = *class == 2;
-    let number = |at: usize, length: usize| -> Option<u64> {
-        let bytes = head.get(at..at.checked_add(length)?)?;
-        let fold = |value: u64, byte: &u8| (value << 8) | u64::from(*byte);
-        Some(if *order == 2 { bytes.iter().fold(0, fold) } else { bytes.iter().rev().fold(0, fold) })
-    };
-    let (table, entry_size, count) = if wide {
-        (number(32, 8)?, number(54, 2)?, number(56, 2)?)
-    } else {
-        (number(28, 4)?, number(42, 2)?, number(44, 2)?)
-    };
-    for index in 0..count {
-        let at = usize::try_from(table.checked_add(index.checked_mul(entry_size)?)?).ok()?;
-        if number(at, 4)? != PT_INTERP {
-            continue;
-        }
-        let (offset, size) = if wide {
-            (number(at.checked_add(8)?, 8)?, number(at.checked_add(32)?, 8)?)
-        } else {
-            (number(at.checked_add(4)?, 4)?, number(at.checked_add(16)?, 4)?)
-        };
-        let start = usize::try_from(offset).ok()?;
-        let end = start.checked_add(usize::try_from(size).ok()?)?;
-        return head.get(start..end)?.split(|byte| *byte == 0).next();
-    }
-    None
 }

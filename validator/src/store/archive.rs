@@ -1,6 +1,8 @@
 //! A check of a whole archive in one pass.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::io::Cursor;
+use std::sync::Arc;
 
 use super::image::{Manifests, WalkFacts, judge_blob, judge_content, judge_listing, judge_manifests};
 use super::layout::{FileKind, SignatureSet, classify, path_of};
@@ -9,7 +11,7 @@ use super::signatures::{Folder, check_index, check_marker};
 use crate::clause::{self, Clause};
 use crate::diagnostic::{Place, Violation};
 use crate::digest::{Digest, Hasher};
-use crate::layer::{ListingKind, Tree, Walker, read_listing};
+use crate::layer::{Comparison, Divergence, ListingKind, Tree, Walk, Walker, read_listing};
 use crate::limits::Limits;
 use crate::manifest::{self, check_interpreter, check_rootfs, exec_file};
 use crate::shown::shown_bytes;
@@ -49,7 +51,7 @@ impl ArchiveChecker {
             progress: None,
             listings: HashMap::new(),
             walks: HashMap::new(),
-            heads: HashMap::new(),
+            programs: HashSet::new(),
             folders: BTreeMap::new(),
             all_clean: true,
             stopped: false,
@@ -121,14 +123,49 @@ enum Current {
     /// A document that is read whole, if it is not too long.
     Document(FileKind, Vec<u8>),
     Listing(Digest, u64, Vec<u8>),
-    Layer(Digest, u64, Box<Walker>),
+    Layer(Digest, u64, Box<Walking>),
     /// A file that is hashed only; the size that a descriptor gives, if one is known.
     Hashed(FileKind, Option<u64>),
 }
 
+/// A layer that is being walked, beside its listing if that is there.
+struct Walking {
+    walker: Walker,
+    comparison: Option<Comparison<Cursor<Source>>>,
+}
+
+impl Walking {
+    fn push(&mut self, bytes: &[u8]) {
+        self.walker.push(bytes);
+        if let Some(comparison) = &mut self.comparison {
+            // Reading from memory does not fail.
+            let _ = comparison.lines(self.walker.lines());
+        }
+    }
+
+    fn finish(self) -> (Walk, Option<Divergence>) {
+        let (walk, lines) = self.walker.finish();
+        let divergence = self.comparison.and_then(|mut comparison| {
+            comparison.lines(&lines).ok()?;
+            comparison.finish().ok()?.0
+        });
+        (walk, divergence)
+    }
+}
+
+/// The bytes of a listing, shared by the archive and a walk.
+#[derive(Clone)]
+struct Source(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for Source {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 /// A listing that has been read.
 struct Listing {
-    source: Vec<u8>,
+    source: Source,
     clean: bool,
 }
 
@@ -160,7 +197,8 @@ struct ArchiveSink {
     progress: Option<Progress>,
     listings: HashMap<Digest, Listing>,
     walks: HashMap<Digest, WalkFacts>,
-    heads: HashMap<(Digest, String), Vec<u8>>,
+    /// What `exec` resolved to when the layer came: the layer, and the number of the entry in it (MAN-017).
+    programs: HashSet<(Digest, usize)>,
     folders: BTreeMap<(SignatureSet, Digest), Folder>,
     /// No manifest read so far has a violation.
     all_clean: bool,
@@ -247,7 +285,7 @@ impl Sink for ArchiveSink {
                 let room = usize::try_from(*size).unwrap_or(usize::MAX).saturating_sub(source.len());
                 source.extend_from_slice(bytes.get(..room.min(bytes.len())).unwrap_or_default());
             }
-            Current::Layer(_, _, walker) => walker.push(bytes),
+            Current::Layer(_, _, walking) => walking.push(bytes),
             Current::Hashed(..) => {}
         }
         self.hasher.update(bytes);
@@ -269,19 +307,13 @@ impl Sink for ArchiveSink {
                     clean &= listing.violations.is_empty();
                     out.extend(listing.violations.into_iter().map(|violation| violation.in_file(&path)));
                 }
-                self.listings.insert(digest, Listing { source, clean });
+                self.listings.insert(digest, Listing { source: Source(Arc::new(source)), clean });
                 self.advance();
             }
-            Current::Layer(digest, size, walker) => {
+            Current::Layer(digest, size, walking) => {
                 let judged = judge_blob(&path, (digest, size), seen);
-                let named = judged.is_none();
-                let mut walk = walker.finish();
-                // A layer that is another one or has violations is not looked into.
-                let head = walk.head.take().filter(|_| named && walk.violations.is_empty());
-                if let (Some(head), Some(wanted)) = (head, self.wanted_file(digest)) {
-                    self.heads.insert((digest, wanted), head);
-                }
-                let facts = WalkFacts::new(&walk, named);
+                let (walk, divergence) = walking.finish();
+                let facts = WalkFacts::new(&walk, divergence, judged.is_none());
                 if seen.0 == size {
                     out.extend(walk.violations.into_iter().map(|violation| violation.in_file(&path)));
                 }
@@ -347,14 +379,12 @@ impl ArchiveSink {
             FileKind::Blob(digest) => match self.role(digest) {
                 Some(Role::Listing(size)) if size <= self.limits.listing => Current::Listing(digest, size, Vec::new()),
                 Some(Role::Layer(size, listing)) => {
-                    let mut walker = Walker::new(self.limits.clone());
-                    if let Some(listing) = self.listings.get(&listing).filter(|listing| listing.clean) {
-                        walker = walker.expecting(listing.source.clone());
-                    }
-                    if let Some(wanted) = self.wanted_file(digest) {
-                        walker = walker.keeping_head(wanted);
-                    }
-                    Current::Layer(digest, size, Box::new(walker))
+                    let program = self.program().filter(|(layer, _)| *layer == digest);
+                    self.programs.extend(program);
+                    let listing = self.listings.get(&listing).filter(|listing| listing.clean);
+                    let comparison = listing.map(|listing| Comparison::new(Cursor::new(listing.source.clone())));
+                    let walker = Walker::new(self.limits.clone());
+                    Current::Layer(digest, size, Box::new(Walking { walker, comparison }))
                 }
                 Some(Role::Attachment(size) | Role::Listing(size)) => Current::Hashed(kind, Some(size)),
                 None => Current::Hashed(kind, None),
@@ -434,7 +464,7 @@ impl ArchiveSink {
             let Some((_, layer)) = outline.layers.get(progress.next) else { return };
             match self.listings.get(&layer.listing.digest) {
                 Some(listing) if listing.clean => {
-                    let entries = read_listing(&listing.source, ListingKind::Layer, &self.limits).entries;
+                    let entries = read_listing(&listing.source.0, ListingKind::Layer, &self.limits).entries;
                     progress.tree.merge(entries);
                     progress.next += 1;
                 }
@@ -444,14 +474,12 @@ impl ArchiveSink {
         }
     }
 
-    /// The file of the layer `digest` that the current image's `exec` resolves to, as far as the
-    /// listings that have come can tell.
-    fn wanted_file(&self, digest: Digest) -> Option<String> {
+    /// What the current image's `exec` resolves to by the listings that have come.
+    fn program(&self) -> Option<(Digest, usize)> {
         let outline = self.manifests.get(&self.current_image?)?;
-        let progress = self.progress.as_ref()?;
-        let exec = exec_file(outline, &progress.tree, &self.limits)?;
+        let exec = exec_file(outline, &self.progress.as_ref()?.tree, &self.limits)?;
         let (_, layer) = outline.layers.get(exec.layer)?;
-        (layer.digest == digest).then_some(exec.path)
+        Some((layer.digest, exec.entry))
     }
 
     /// All entries of the current image have come.
@@ -463,11 +491,14 @@ impl ArchiveSink {
             && next == outline.layers.len()
         {
             let mut judged = check_rootfs(outline, &tree, &self.limits);
+            // A layer that is another one or has violations is not looked into.
             if let Some(exec) = exec_file(outline, &tree, &self.limits)
                 && let Some((_, layer)) = outline.layers.get(exec.layer)
-                && let Some(head) = self.heads.get(&(layer.digest, exec.path))
+                && self.programs.contains(&(layer.digest, exec.entry))
+                && let Some(facts) = self.walks.get(&layer.digest).filter(|facts| facts.clean)
+                && let Some(interpreter) = facts.interpreters.get(exec.entry)
             {
-                judged.extend(check_interpreter(outline, head, &tree, &self.limits));
+                judged.extend(check_interpreter(outline, interpreter, &tree, &self.limits));
             }
             out.extend(judged.into_iter().map(|violation| violation.in_file(&path)));
         }
@@ -510,12 +541,12 @@ impl ArchiveSink {
         let mut done = BTreeSet::new();
         for outline in self.manifests.values() {
             for (_, layer) in &outline.layers {
-                let clean = self.listings.get(&layer.listing.digest).is_some_and(|listing| listing.clean);
-                if clean
+                let listing = self.listings.get(&layer.listing.digest).filter(|listing| listing.clean);
+                if let Some(listing) = listing
                     && done.insert((layer.digest, layer.listing.digest))
                     && let Some(facts) = self.walks.get(&layer.digest)
                 {
-                    out.extend(judge_listing(facts, layer.listing.digest));
+                    out.extend(judge_listing(facts, layer.listing.digest, &listing.source.0));
                 }
             }
         }

@@ -1,22 +1,24 @@
 //! A check of a whole store.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
+use std::num::NonZero;
 
+use super::blob::Stored;
 use super::image::{Manifests, WalkFacts, judge_blob, judge_content, judge_listing, judge_manifests};
 use super::layout::{FileKind, SignatureSet, classify, path_of};
 use super::signatures::{Folder, check_index, check_marker};
+use super::walks::{Planned, Walked, walk_layers};
 use crate::clause;
 use crate::diagnostic::{Findings, Place, Violation};
 use crate::digest::{Digest, Hasher};
-use crate::layer::{ListingKind, Tree, Walker, read_listing};
+use crate::layer::{Entry, ListingKind, Tree, read_listing};
 use crate::limits::Limits;
 use crate::manifest::{self, Outline, check_interpreter, check_rootfs, exec_file};
 use crate::shown::shown;
-use crate::zstd::Decoder;
 
 /// The files of a store, wherever they are.
-pub trait Files {
+pub trait Files: Sync {
     /// Everything below the root of the store that is no directory.
     ///
     /// # Errors
@@ -29,7 +31,7 @@ pub trait Files {
     /// # Errors
     ///
     /// Errors of the file system.
-    fn open(&self, path: &str) -> io::Result<Box<dyn Read + '_>>;
+    fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send + '_>>;
 }
 
 /// A file of a store.
@@ -41,17 +43,24 @@ pub struct Listed {
     pub irregular: Option<&'static str>,
 }
 
-/// Checks a store and all images in it, and adds what is wrong to `findings`.
+/// Checks a store and all images in it with `jobs` threads, and adds what is wrong to `findings`. The
+/// number of threads changes nothing that is found.
 ///
 /// # Errors
 ///
 /// Errors of the file system, which leave the check incomplete.
-pub fn check_store(files: &dyn Files, limits: &Limits, findings: &mut Findings) -> io::Result<()> {
+pub fn check_store(
+    files: &dyn Files,
+    limits: &Limits,
+    jobs: NonZero<usize>,
+    findings: &mut Findings,
+) -> io::Result<()> {
     let mut listed = files.list()?;
     listed.sort();
     let mut store = Store {
         files,
         limits,
+        jobs,
         findings,
         kinds: BTreeMap::new(),
         irregular: BTreeSet::new(),
@@ -95,6 +104,7 @@ type Checked = HashMap<(Digest, u64), Blob>;
 struct Store<'a> {
     files: &'a dyn Files,
     limits: &'a Limits,
+    jobs: NonZero<usize>,
     findings: &'a mut Findings,
     kinds: BTreeMap<FileKind, String>,
     /// What stands in the place of a file of the layout, but is no file.
@@ -231,50 +241,83 @@ impl Store<'_> {
             }
         }
         for (_, attachment) in &outline.attachments {
-            self.blob(attachment.digest, attachment.size, &mut |_| {})?;
+            self.blob((attachment.digest, attachment.size), &mut |_| {})?;
         }
-        let tree = self.merge(outline)?;
-        let exec = tree.as_ref().and_then(|tree| exec_file(outline, tree, self.limits));
-        let mut head = None;
-        for (index, layer) in &outline.layers {
-            let wanted = exec.as_ref().filter(|exec| exec.layer == *index).map(|exec| exec.path.clone());
-            let found = self.layer(layer, wanted)?;
-            head = found.or(head);
+        let mut walked = self.walk(outline)?;
+        let tree = self.merge(outline, &mut walked)?;
+        for (_, layer) in &outline.layers {
+            self.layer(layer, walked.remove(&layer.digest))?;
         }
         let Some(tree) = tree else { return Ok(()) };
-        let judged = check_rootfs(outline, &tree, self.limits);
-        let judged =
-            judged.into_iter().chain(head.and_then(|head| check_interpreter(outline, &head, &tree, self.limits)));
+        let exec = exec_file(outline, &tree, self.limits);
+        let interpreter = exec.and_then(|exec| {
+            let (_, layer) = outline.layers.get(exec.layer)?;
+            // A layer that is another one or has violations is not looked into.
+            let facts = self.walks.get(&layer.digest).filter(|facts| facts.clean)?;
+            facts.interpreters.get(exec.entry)
+        });
+        let interpreter = interpreter.and_then(|found| check_interpreter(outline, found, &tree, self.limits));
+        let judged = check_rootfs(outline, &tree, self.limits).into_iter().chain(interpreter);
         self.findings.extend(judged.map(|violation| violation.in_file(&manifest_path)));
         Ok(())
     }
 
+    /// Walks the layers of an image that have not been walked yet.
+    fn walk(&self, outline: &Outline) -> io::Result<BTreeMap<Digest, Walked>> {
+        let mut planned = BTreeMap::new();
+        for (_, layer) in &outline.layers {
+            if let Some(kind) = self.copies(layer.digest).into_iter().next()
+                && !self.walks.contains_key(&layer.digest)
+            {
+                // What stands in two places is read as a whole, to compare both.
+                let listing = match self.copies(layer.listing.digest).as_slice() {
+                    [listing] if layer.listing.size <= self.limits.listing => Some(listing.clone()),
+                    _ => None,
+                };
+                planned.entry(layer.digest).or_insert(Planned { layer: *layer, kind, listing });
+            }
+        }
+        walk_layers(self.files, planned.into_values().collect(), self.limits, self.jobs)
+    }
+
     /// The merged tree, if all listings are there and without violations.
-    fn merge(&mut self, outline: &Outline) -> io::Result<Option<Tree>> {
+    fn merge(&mut self, outline: &Outline, walked: &mut BTreeMap<Digest, Walked>) -> io::Result<Option<Tree>> {
         let mut tree = outline.all_layers.then(Tree::default);
         for (_, layer) in &outline.layers {
             let key = (layer.listing.digest, layer.listing.size);
-            let is_new = !self.checked.contains_key(&key);
-            let (blob, source) = self.listing(key)?;
-            if !matches!(blob, Blob::Named | Blob::Other) {
-                tree = None;
-                continue;
-            }
-            let listing = read_listing(&source, ListingKind::Layer, self.limits);
-            let clean = listing.violations.is_empty() && blob == Blob::Named;
-            if !listing.violations.is_empty() {
-                self.checked.insert(key, Blob::Flawed);
-            }
-            if is_new {
-                let path = path_of(&FileKind::Blob(layer.listing.digest));
-                self.findings.extend(listing.violations.into_iter().map(|violation| violation.in_file(&path)));
-            }
-            match &mut tree {
-                Some(tree) if clean => tree.merge(listing.entries),
+            let confirmed = walked.get_mut(&layer.digest).and_then(|walked| walked.confirmed(layer));
+            let entries = match confirmed {
+                Some(entries) => {
+                    self.checked.entry(key).or_insert(Blob::Named);
+                    Some(entries)
+                }
+                None => self.read_listing(key)?,
+            };
+            match (&mut tree, entries) {
+                (Some(tree), Some(entries)) => tree.merge(entries),
                 _ => tree = None,
             }
         }
         Ok(tree)
+    }
+
+    /// The entries of a listing, if it is the one that its descriptor names and has no violations.
+    fn read_listing(&mut self, key: (Digest, u64)) -> io::Result<Option<Vec<Entry>>> {
+        let is_new = !self.checked.contains_key(&key);
+        let (blob, source) = self.listing(key)?;
+        if !matches!(blob, Blob::Named | Blob::Other) {
+            return Ok(None);
+        }
+        let listing = read_listing(&source, ListingKind::Layer, self.limits);
+        let clean = listing.violations.is_empty() && blob == Blob::Named;
+        if !listing.violations.is_empty() {
+            self.checked.insert(key, Blob::Flawed);
+        }
+        if is_new {
+            let path = path_of(&FileKind::Blob(key.0));
+            self.findings.extend(listing.violations.into_iter().map(|violation| violation.in_file(&path)));
+        }
+        Ok(clean.then_some(listing.entries))
     }
 
     /// A listing, if its descriptor keeps the limit.
@@ -283,65 +326,77 @@ impl Store<'_> {
         if size > self.limits.listing {
             return Ok((Blob::Missing, source));
         }
-        let blob = self.blob(digest, size, &mut |bytes| source.extend_from_slice(bytes))?;
+        let blob = self.blob((digest, size), &mut |bytes| source.extend_from_slice(bytes))?;
         Ok((blob, source))
     }
 
-    /// Walks a layer, once; the head of the file `wanted`.
-    fn layer(&mut self, layer: &manifest::Layer, wanted: Option<String>) -> io::Result<Option<Vec<u8>>> {
-        let listing = (layer.listing.digest, layer.listing.size);
-        let is_clean = self.checked.get(&listing) == Some(&Blob::Named);
-        let is_new = !self.walks.contains_key(&layer.digest);
-        let mut head = None;
-        if is_new || wanted.is_some() {
-            let mut walker = Walker::new(self.limits.clone());
-            if let Some(wanted) = wanted {
-                walker = walker.keeping_head(wanted);
+    /// Judges a layer, which may have been walked for this image.
+    fn layer(&mut self, layer: &manifest::Layer, walked: Option<Walked>) -> io::Result<()> {
+        if let Some(Walked { kind, seen, frame, walk, divergence, .. }) = walked {
+            let mut copies = vec![(kind, seen, frame)];
+            for kind in self.copies(layer.digest).into_iter().skip(1) {
+                let (seen, frame) = self.read_copy(&kind, layer.size, &mut |_| {})?;
+                copies.push((kind, seen, frame));
             }
-            if is_clean {
-                walker = walker.expecting(self.listing(listing)?.1);
-            }
-            let blob = self.blob(layer.digest, layer.size, &mut |bytes| walker.push(bytes))?;
-            let mut walk = walker.finish();
-            // A layer that is another one or has violations is not looked into.
-            head = walk.head.take().filter(|_| blob == Blob::Named && walk.violations.is_empty());
-            if is_new && matches!(blob, Blob::Named | Blob::Other) {
+            let blob = self.settle((layer.digest, layer.size), copies);
+            if matches!(blob, Blob::Named | Blob::Other) {
                 let path = path_of(&FileKind::Blob(layer.digest));
-                let facts = WalkFacts::new(&walk, blob == Blob::Named);
+                let facts = WalkFacts::new(&walk, divergence, blob == Blob::Named);
                 self.findings.extend(walk.violations.into_iter().map(|violation| violation.in_file(&path)));
                 self.walks.insert(layer.digest, facts);
             }
+        } else {
+            // Another descriptor of a layer that is known, which may give another size.
+            self.blob((layer.digest, layer.size), &mut |_| {})?;
         }
-        if is_clean && let Some(facts) = self.walks.get(&layer.digest) {
-            let judged = judge_listing(facts, listing.0);
-            self.findings.extend(judged);
+        let listing = (layer.listing.digest, layer.listing.size);
+        if self.checked.get(&listing) != Some(&Blob::Named) {
+            return Ok(());
         }
-        Ok(head)
+        let wrong = self.walks.get(&layer.digest).filter(|facts| facts.clean && facts.listing != listing.0).cloned();
+        if let Some(facts) = wrong {
+            let source = self.listing(listing)?.1;
+            self.findings.extend(judge_listing(&facts, listing.0, &source));
+        }
+        Ok(())
+    }
+
+    /// Where a blob stands.
+    fn copies(&self, digest: Digest) -> Vec<FileKind> {
+        let kinds = [FileKind::Blob(digest), FileKind::Packed(digest)];
+        kinds.into_iter().filter(|kind| self.kinds.contains_key(kind)).collect()
     }
 
     /// Reads a blob from everywhere it is; `take` gets its bytes once.
-    fn blob(&mut self, digest: Digest, size: u64, take: &mut dyn FnMut(&[u8])) -> io::Result<Blob> {
-        let known = self.checked.get(&(digest, size)).copied();
-        let mut found: Option<Blob> = None;
-        for kind in [FileKind::Blob(digest), FileKind::Packed(digest)] {
-            if !self.kinds.contains_key(&kind) || (known.is_some() && found.is_some()) {
-                continue;
-            }
-            let path = path_of(&kind);
+    fn blob(&mut self, (digest, size): (Digest, u64), take: &mut dyn FnMut(&[u8])) -> io::Result<Blob> {
+        let is_known = self.checked.contains_key(&(digest, size));
+        let mut copies = Vec::new();
+        for (index, kind) in self.copies(digest).into_iter().take(if is_known { 1 } else { 2 }).enumerate() {
             let mut nothing = |_: &[u8]| {};
-            let taker: &mut dyn FnMut(&[u8]) = if found.is_none() { &mut *take } else { &mut nothing };
-            let (seen, violations) = self.read_blob(&kind, &path, size, taker)?;
-            let judged = violations.is_empty().then(|| judge_blob(&path, (digest, size), seen)).flatten();
+            let taker: &mut dyn FnMut(&[u8]) = if index == 0 { &mut *take } else { &mut nothing };
+            let (seen, frame) = self.read_copy(&kind, size, taker)?;
+            copies.push((kind, seen, frame));
+        }
+        Ok(self.settle((digest, size), copies))
+    }
+
+    /// What a blob is, by what was seen of its copies; says what is wrong the first time.
+    fn settle(&mut self, key: (Digest, u64), copies: Vec<(FileKind, (u64, Digest), Vec<Violation>)>) -> Blob {
+        if let Some(known) = self.checked.get(&key) {
+            return *known;
+        }
+        let mut found: Option<Blob> = None;
+        for (kind, seen, frame) in copies {
+            let path = path_of(&kind);
+            let judged = frame.is_empty().then(|| judge_blob(&path, key, seen)).flatten();
             let blob = match &judged {
-                _ if !violations.is_empty() => Blob::Damaged,
+                _ if !frame.is_empty() => Blob::Damaged,
                 None => Blob::Named,
                 Some(violation) if violation.clause == &clause::NAM_029 => Blob::Other,
                 Some(_) => Blob::Damaged,
             };
-            if known.is_none() {
-                self.findings.extend(violations.into_iter().map(|violation| violation.in_file(&path)));
-                self.findings.extend(judged);
-            }
+            self.findings.extend(frame.into_iter().map(|violation| violation.in_file(&path)));
+            self.findings.extend(judged);
             // The first place gives the bytes; the second one can only spoil the verdict.
             found = Some(match found {
                 Some(Blob::Named) if blob != Blob::Named => Blob::Damaged,
@@ -349,34 +404,25 @@ impl Store<'_> {
                 None => blob,
             });
         }
-        let blob = known.or(found).unwrap_or(Blob::Missing);
-        self.checked.entry((digest, size)).or_insert(blob);
-        Ok(blob)
+        let blob = found.unwrap_or(Blob::Missing);
+        self.checked.insert(key, blob);
+        blob
     }
 
     /// The length and digest of a blob, at most one byte more than `size`, and what is wrong with its frame.
-    fn read_blob(
+    fn read_copy(
         &self,
         kind: &FileKind,
-        path: &str,
         size: u64,
         take: &mut dyn FnMut(&[u8]),
     ) -> io::Result<((u64, Digest), Vec<Violation>)> {
         let mut hasher = Hasher::default();
-        let file = self.files.open(path)?;
-        let mut violations = Vec::new();
-        let mut both = |bytes: &[u8]| {
+        let mut stored = Stored::open(self.files, kind, size, self.limits)?;
+        copy(&mut stored, &mut |bytes| {
             hasher.update(bytes);
             take(bytes);
-        };
-        if matches!(kind, FileKind::Blob(_)) {
-            copy(&mut file.take(size.saturating_add(1)), &mut both)?;
-        } else {
-            let mut decoder = Decoder::new(BufReader::with_capacity(CHUNK, file), self.limits);
-            copy(&mut (&mut decoder).take(size.saturating_add(1)), &mut both)?;
-            violations = decoder.take_violations();
-        }
-        Ok(((hasher.size(), hasher.finish()), violations))
+        })?;
+        Ok(((hasher.size(), hasher.finish()), stored.frame()))
     }
 
     /// STO-006 for blobs that no manifest reaches. One that is packed has no descriptor to bound its

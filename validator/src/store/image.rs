@@ -6,7 +6,7 @@ use super::layout::{FileKind, path_of};
 use crate::clause::{self, Clause};
 use crate::diagnostic::{Excerpt, Place, Violation};
 use crate::digest::Digest;
-use crate::layer::{Divergence, Walk};
+use crate::layer::{Divergence, Interpreters, Walk};
 use crate::manifest::{Layer, Outline};
 use crate::shown::clip;
 
@@ -57,18 +57,24 @@ pub(super) fn judge_manifests(manifests: &Manifests) -> Vec<Violation> {
     out
 }
 
-/// LST-016: what a walk says about the listing that a manifest names for the layer.
-pub(super) fn judge_listing(walk: &WalkFacts, listing: Digest) -> Option<Violation> {
+/// LST-016: what a walk says about the listing that a manifest names for the layer; `source` is that listing.
+pub(super) fn judge_listing(walk: &WalkFacts, listing: Digest, source: &[u8]) -> Option<Violation> {
     if !walk.clean || walk.listing == listing {
         return None;
     }
     let path = path_of(&FileKind::Blob(listing));
-    let Some(Divergence { offset, layer, expected }) = &walk.divergence else {
+    let Some(Divergence { offset, layer }) = &walk.divergence else {
         let message = format!("the listing of this layer has the digest {}", walk.listing);
         return Some(Violation::new(&clause::LST_016, Place::default().file(path), message));
     };
+    let rest = usize::try_from(*offset).ok().and_then(|offset| source.get(offset..)).unwrap_or_default();
+    let expected = (!rest.is_empty())
+        .then(|| String::from_utf8_lossy(rest.split(|byte| *byte == b'\n').next().unwrap_or_default()).into_owned());
     let line = |line: &Option<String>| line.as_deref().map_or_else(|| "no more line".to_owned(), clip);
-    let shown = expected.clone().unwrap_or_default();
+    let (what, layer_says, listing_says) = difference(layer.as_deref(), expected.as_deref())
+        .unwrap_or_else(|| (String::new(), line(layer), line(&expected)));
+    let message = format!("{what}the layer says {layer_says}, its listing says {listing_says}");
+    let shown = expected.unwrap_or_default();
     let mut place = Place::bytes(*offset..offset + shown.len() as u64).file(path);
     place.excerpt = (!shown.is_empty()).then(|| Excerpt {
         start: *offset,
@@ -76,9 +82,6 @@ pub(super) fn judge_listing(walk: &WalkFacts, listing: Digest) -> Option<Violati
         text: true,
         line_column: None,
     });
-    let (what, layer_says, listing_says) = difference(layer.as_deref(), expected.as_deref())
-        .unwrap_or_else(|| (String::new(), line(layer), line(expected)));
-    let message = format!("{what}the layer says {layer_says}, its listing says {listing_says}");
     Some(Violation::new(&clause::LST_016, place, message))
 }
 
@@ -105,14 +108,16 @@ pub(super) struct WalkFacts {
     /// The digest of its listing.
     pub(super) listing: Digest,
     pub(super) divergence: Option<Divergence>,
+    pub(super) interpreters: Interpreters,
 }
 
 impl WalkFacts {
-    pub(super) fn new(walk: &Walk, is_named: bool) -> Self {
+    pub(super) fn new(walk: &Walk, divergence: Option<Divergence>, is_named: bool) -> Self {
         Self {
             clean: is_named && walk.violations.is_empty(),
             listing: walk.listing,
-            divergence: walk.divergence.clone(),
+            divergence,
+            interpreters: walk.interpreters.clone(),
         }
     }
 }

@@ -1,11 +1,14 @@
 //! Stores and archives (STO): the layout, and checks of a whole store or archive.
 
 mod archive;
+mod blob;
 mod directory;
 mod image;
+pub mod lanes;
 mod layout;
 mod order;
 mod signatures;
+mod walks;
 mod writer;
 
 pub use archive::ArchiveChecker;

@@ -1,7 +1,7 @@
 //! The reader: takes the bytes of an archive in pieces of any size, does no I/O, and never fails.
 
 use super::entry::Entry;
-use super::header::{self, BLOCK, Header, field};
+use super::header::{self, BLOCK, Header, field, is_zero};
 use super::pax::{self, Record};
 use crate::clause;
 use crate::diagnostic::{Excerpt, Place, Violation};
@@ -461,10 +461,6 @@ impl Reader {
             sink.end_of_entry(&mut self.violations);
         }
     }
-}
-
-fn is_zero(block: &[u8]) -> bool {
-    block.iter().all(|byte| *byte == 0)
 }
 
 /// The first `most` bytes of `input`, and how many there are.
