@@ -26,6 +26,7 @@ pub mod config;
 pub mod diagnostic;
 pub mod digest;
 pub mod input;
+pub mod inspection;
 pub mod json;
 pub mod layer;
 pub mod limits;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::catalogue::Requirement;
 use crate::config::Config;
 use crate::diagnostic::Diagnostic;
+use crate::inspection::Inspection;
 use crate::manifest::Manifest;
 use crate::store::{Index, Marker};
 
@@ -184,8 +185,16 @@ fn only_true(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
 }
 
 /// The names of the schemas.
-pub const NAMES: [&str; 7] =
-    ["manifest", "listing-line", "store-marker", "signature-index", "diagnostic", "requirements", "lint-configuration"];
+pub const NAMES: [&str; 8] = [
+    "manifest",
+    "listing-line",
+    "store-marker",
+    "signature-index",
+    "diagnostic",
+    "inspection",
+    "requirements",
+    "lint-configuration",
+];
 
 /// The schema `name`, pretty-printed; `None` if there is none of that name.
 ///
@@ -202,6 +211,9 @@ pub fn schema(name: &str) -> Option<String> {
         "signature-index" => generator().into_root_schema_for::<Index>(),
         "diagnostic" => {
             SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<Diagnostic>()
+        }
+        "inspection" => {
+            SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<Inspection>()
         }
         "requirements" => generator().into_root_schema_for::<Vec<Requirement>>(),
         "lint-configuration" => generator().into_root_schema_for::<Config>(),

@@ -55,6 +55,28 @@ pub fn clip(text: &str) -> String {
     }
 }
 
+/// A number of bytes for people, with a unit.
+///
+/// ```
+/// assert_eq!(cornercast::shown::size(1023), "1023 B");
+/// assert_eq!(cornercast::shown::size(1536), "1.5 KiB");
+/// ```
+#[must_use]
+pub fn size(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut tenths = u128::from(bytes) * 10 / 1024;
+    let mut units = UNITS.iter();
+    let mut unit = units.next();
+    while tenths >= 10_240 {
+        tenths /= 1024;
+        unit = units.next();
+    }
+    format!("{}.{} {}", tenths / 10, tenths % 10, unit.unwrap_or(&""))
+}
+
 /// Bidirectional controls and invisible characters could make a message read as another one.
 fn push_escaped(out: &mut String, character: char) {
     let code = u32::from(character);

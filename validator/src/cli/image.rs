@@ -13,10 +13,10 @@ use crate::build::Content;
 use crate::diagnostic::{Findings, Severity};
 use crate::digest::Digest;
 use crate::input::{Kind, check_stream};
-use crate::layer::{ListingKind, Tree, read_listing};
+use crate::layer::{Entry, ListingKind, Tree, read_listing};
 use crate::limits::Limits;
 use crate::manifest::{self, Layer, Manifest};
-use crate::store::{FileKind, check_store, classify};
+use crate::store::{FileKind, SignatureSet, check_store, classify};
 use crate::tar::{self, Profile, Reader, Sink};
 use crate::zstd::{self, Decoder};
 
@@ -93,28 +93,39 @@ impl Image {
 
     /// The merged tree, from listings that have the digests of the manifest.
     pub(super) fn tree(&self) -> Result<Tree, Failure> {
-        let limits = Limits::FORMAT;
         let mut tree = Tree::default();
-        for Layer { listing, .. } in &self.manifest.layers {
-            let mut source = Vec::new();
-            let opened = self
-                .open_blob(listing.digest)
-                .map_err(|error| Failure::Error(format!("{}: {error}", listing.digest)))?;
-            let read = opened.take(limits.listing.min(listing.size) + 1).read_to_end(&mut source);
-            read.map_err(|error| Failure::Error(format!("{}: {error}", listing.digest)))?;
-            if Digest::of(&source) != listing.digest {
-                return Err(Failure::Refused(format!("the listing {} has another digest", listing.digest)));
-            }
-            let parsed = read_listing(&source, ListingKind::Layer, &limits);
-            if let Some(violation) = parsed.violations.first() {
-                return Err(Failure::Refused(format!(
-                    "the listing {} is not valid: {} [{}]",
-                    listing.digest, violation.message, violation.clause.id
-                )));
-            }
-            tree.merge(parsed.entries);
+        for layer in &self.manifest.layers {
+            tree.merge(self.entries(layer)?);
         }
         Ok(tree)
+    }
+
+    /// The entries of a layer, from a listing that has the digest of the manifest.
+    pub(super) fn entries(&self, layer: &Layer) -> Result<Vec<Entry>, Failure> {
+        let limits = Limits::FORMAT;
+        let listing = layer.listing;
+        let fail = |error: io::Error| Failure::Error(format!("the listing {}: {error}", listing.digest));
+        let opened = self.open_blob(listing.digest).map_err(fail)?;
+        let mut source = Vec::new();
+        opened.take(limits.listing.min(listing.size) + 1).read_to_end(&mut source).map_err(fail)?;
+        if Digest::of(&source) != listing.digest {
+            return Err(Failure::Refused(format!("the listing {} has another digest", listing.digest)));
+        }
+        let parsed = read_listing(&source, ListingKind::Layer, &limits);
+        match parsed.violations.first() {
+            Some(violation) => Err(Failure::Refused(format!(
+                "the listing {} is not valid: {} [{}]",
+                listing.digest, violation.message, violation.clause.id
+            ))),
+            None => Ok(parsed.entries),
+        }
+    }
+
+    /// How many files of a set there are for this image, without their index and proofs.
+    pub(super) fn envelopes(&self, set: SignatureSet) -> u64 {
+        let is_one =
+            |kind: &&FileKind| matches!(kind, FileKind::Envelope(of, image, _) if *of == set && *image == self.id);
+        self.files.keys().filter(is_one).count() as u64
     }
 
     /// Opens a blob, decoded.

@@ -4,6 +4,7 @@ mod check;
 mod explain;
 mod files;
 mod image;
+mod inspect;
 mod listing;
 mod pack;
 
@@ -27,6 +28,7 @@ enum Command {
     Check(Check),
     Pack(Pack),
     Listing(Listing),
+    Inspect(Inspect),
     /// Print a clause, why it is there, a bad and a good example
     Explain {
         /// The id of a clause, such as MAN-012
@@ -178,6 +180,28 @@ enum ListingOf {
     Image,
 }
 
+/// Print what an image says of itself, and what each of its layers does
+///
+/// The manifest and the listings are read, and verified by their digests; the contents of layers are not
+/// read. `check` judges an image; `inspect` shows one.
+#[derive(Debug, Args)]
+struct Inspect {
+    /// A store with one image, STORE@sha256:…, an archive, or - for standard input
+    image: String,
+    /// Print one JSON object, in the form of inspection.schema.json, with the effects of all layers
+    #[arg(long)]
+    json: bool,
+    /// Print what each layer adds, changes and hides
+    #[arg(long)]
+    layers: bool,
+    /// Print the merged tree, with the totals of directories
+    #[arg(long)]
+    tree: bool,
+    /// How deep the tree is printed: 1 for the entries of the root
+    #[arg(long, value_name = "N", requires = "tree")]
+    depth: Option<usize>,
+}
+
 /// Why a command fails, and the exit status.
 #[derive(Debug)]
 enum Failure {
@@ -202,6 +226,7 @@ pub fn run() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Pack(arguments) => pack::run(&arguments),
         Command::Listing(arguments) => listing::run(&arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Explain { id } => explain::explain(&id),
         Command::Rules { json } => explain::rules(json),
         Command::Schema { name } => explain::schema(name.as_deref()),

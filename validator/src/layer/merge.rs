@@ -106,6 +106,14 @@ impl Tree {
         Some(TreeEntry { node: &self.entry(at)?.node, layer: at.layer as usize })
     }
 
+    /// The entries as the layers have them, with their paths, in the order of a listing.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, TreeEntry<'_>)> {
+        self.order.iter().filter_map(|at| {
+            let Entry { path, node } = self.entry(*at)?;
+            Some((path.as_str(), TreeEntry { node, layer: at.layer as usize }))
+        })
+    }
+
     /// The file at `path`, or the one that the hard link there leads to: its layer and its number among
     /// the entries of that layer, both counted from 0.
     #[must_use]

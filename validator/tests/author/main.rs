@@ -1,0 +1,5 @@
+//! The commands for authors of images: what they print and write, and their exit status.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod inspect;
+mod workplace;
