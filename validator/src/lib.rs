@@ -24,6 +24,7 @@ pub mod clause;
 pub mod cli;
 pub mod config;
 pub mod diagnostic;
+pub mod difference;
 pub mod digest;
 pub mod input;
 pub mod inspection;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::catalogue::Requirement;
 use crate::config::Config;
 use crate::diagnostic::Diagnostic;
+use crate::difference::Difference;
 use crate::inspection::Inspection;
 use crate::manifest::Manifest;
 use crate::store::{Index, Marker};
@@ -185,13 +186,14 @@ fn only_true(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
 }
 
 /// The names of the schemas.
-pub const NAMES: [&str; 8] = [
+pub const NAMES: [&str; 9] = [
     "manifest",
     "listing-line",
     "store-marker",
     "signature-index",
     "diagnostic",
     "inspection",
+    "difference",
     "requirements",
     "lint-configuration",
 ];
@@ -214,6 +216,9 @@ pub fn schema(name: &str) -> Option<String> {
         }
         "inspection" => {
             SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<Inspection>()
+        }
+        "difference" => {
+            SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<Difference>()
         }
         "requirements" => generator().into_root_schema_for::<Vec<Requirement>>(),
         "lint-configuration" => generator().into_root_schema_for::<Config>(),

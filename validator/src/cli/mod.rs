@@ -1,6 +1,7 @@
 //! The command `cornercast`: arguments, files and standard streams. Each subcommand has a module.
 
 mod check;
+mod diff;
 mod explain;
 mod files;
 mod image;
@@ -29,6 +30,7 @@ enum Command {
     Pack(Pack),
     Listing(Listing),
     Inspect(Inspect),
+    Diff(Diff),
     /// Print a clause, why it is there, a bad and a good example
     Explain {
         /// The id of a clause, such as MAN-012
@@ -202,6 +204,59 @@ struct Inspect {
     depth: Option<usize>,
 }
 
+/// Print what two images or trees differ in
+///
+/// Each of A and B is a directory, a tar archive, or an image: a store, STORE@sha256:…, an archive; one of
+/// them can be - for standard input. Of images the listings and manifests are compared; the contents of layers
+/// are not read. `A` is an entry that only B has, `D` one that only A has, `M` one that differs.
+///
+/// Exit status: 0 without differences, 1 with some, 2 if the two could not be compared.
+#[derive(Debug, Args)]
+struct Diff {
+    /// The first image, directory or tar archive
+    a: String,
+    /// The second one
+    b: String,
+    /// Print one JSON object, in the form of difference.schema.json
+    #[arg(long)]
+    json: bool,
+    /// Compare without this; can be given several times, or with commas
+    #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',')]
+    ignore: Vec<Ignored>,
+    #[command(flatten)]
+    ownership: OwnershipArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Ignored {
+    /// Modes
+    Mode,
+    /// Users and groups
+    Owner,
+    /// Times
+    Mtime,
+    /// Extended attributes
+    Xattrs,
+    /// Which names are one file
+    Link,
+    /// Everything but the files: the members of the manifests
+    Manifest,
+}
+
+impl Ignored {
+    fn attribute(self) -> Option<crate::difference::Attribute> {
+        use crate::difference::Attribute;
+        match self {
+            Self::Mode => Some(Attribute::Mode),
+            Self::Owner => Some(Attribute::Owner),
+            Self::Mtime => Some(Attribute::Mtime),
+            Self::Xattrs => Some(Attribute::Xattrs),
+            Self::Link => Some(Attribute::Link),
+            Self::Manifest => None,
+        }
+    }
+}
+
 /// Why a command fails, and the exit status.
 #[derive(Debug)]
 enum Failure {
@@ -227,6 +282,7 @@ pub fn run() -> ExitCode {
         Command::Pack(arguments) => pack::run(&arguments),
         Command::Listing(arguments) => listing::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
         Command::Explain { id } => explain::explain(&id),
         Command::Rules { json } => explain::rules(json),
         Command::Schema { name } => explain::schema(name.as_deref()),

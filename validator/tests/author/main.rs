@@ -1,5 +1,6 @@
 //! The commands for authors of images: what they print and write, and their exit status.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod diff;
 mod inspect;
 mod workplace;
