@@ -7,6 +7,7 @@ mod files;
 mod image;
 mod inspect;
 mod listing;
+mod manual;
 mod pack;
 
 use std::io::{self, Write};
@@ -46,6 +47,19 @@ enum Command {
     Schema {
         /// The name of the schema
         name: Option<String>,
+    },
+    /// Print a script that completes the arguments of this command in a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print a manual page, or write all
+    Man {
+        /// The command that the page is about, such as check; without one, the page of all
+        command: Option<String>,
+        /// Write all pages into this directory instead, which is made if it is not there
+        #[arg(long, value_name = "DIR", conflicts_with = "command")]
+        dir: Option<PathBuf>,
     },
 }
 
@@ -286,6 +300,9 @@ pub fn run() -> ExitCode {
         Command::Explain { id } => explain::explain(&id),
         Command::Rules { json } => explain::rules(json),
         Command::Schema { name } => explain::schema(name.as_deref()),
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man { dir: Some(dir), .. } => manual::pages(&dir),
+        Command::Man { command, dir: None } => manual::page(command.as_deref()),
     };
     match result {
         Ok(code) => code,

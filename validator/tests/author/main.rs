@@ -3,4 +3,5 @@
 
 mod diff;
 mod inspect;
+mod manual;
 mod workplace;

@@ -90,6 +90,26 @@ impl Workplace {
     }
 }
 
+/// The names in a folder, hidden ones too.
+pub(crate) fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+/// Another program, if it is at hand; it has to be where `CORNERCAST_REQUIRE_PEERS` is 1.
+pub(crate) fn peer(program: &str) -> Option<Command> {
+    let found = std::env::split_paths(&std::env::var_os("PATH")?).any(|folder| folder.join(program).is_file());
+    let required = std::env::var_os("CORNERCAST_REQUIRE_PEERS").is_some_and(|value| value == "1");
+    assert!(found || !required, "{program} is not installed");
+    if !found {
+        eprintln!("{program} is not installed; what it would say is not tested");
+    }
+    found.then(|| Command::new(program))
+}
+
 fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
