@@ -63,27 +63,32 @@ pub fn clip(text: &str) -> String {
 /// ```
 #[must_use]
 pub fn size(bytes: u64) -> String {
-    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    if bytes < 1024 {
+    const KIB: u128 = 1 << 10;
+    let mut units = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"].iter();
+    let mut unit = units.next();
+    let mut tenths = u128::from(bytes) * 10 / KIB;
+    if tenths < 10 {
         return format!("{bytes} B");
     }
-    let mut tenths = u128::from(bytes) * 10 / 1024;
-    let mut units = UNITS.iter();
-    let mut unit = units.next();
-    while tenths >= 10_240 {
-        tenths /= 1024;
+    while tenths >= 10 * KIB {
+        tenths /= KIB;
         unit = units.next();
     }
     format!("{}.{} {}", tenths / 10, tenths % 10, unit.unwrap_or(&""))
 }
 
-/// Bidirectional controls and invisible characters could make a message read as another one.
 fn push_escaped(out: &mut String, character: char) {
-    let code = u32::from(character);
-    let invisible = matches!(code, 0x200B..=0x200F | 0x2028..=0x202E | 0x2060..=0x2069 | 0xFEFF);
-    if character.is_control() || invisible {
-        out.push_str(&format!("\\u{{{code:04X}}}"));
+    if is_hidden(character) {
+        out.push_str(&format!("\\u{{{:04X}}}", u32::from(character)));
     } else {
         out.push(character);
     }
+}
+
+/// Whether a character is a control, invisible, or makes text read in another order: such a character
+/// could make a message read as another one. None of them is above U+FFFF.
+#[must_use]
+pub fn is_hidden(character: char) -> bool {
+    let invisible = matches!(u32::from(character), 0x200B..=0x200F | 0x2028..=0x202E | 0x2060..=0x2069 | 0xFEFF);
+    character.is_control() || invisible
 }

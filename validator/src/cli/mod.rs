@@ -5,6 +5,7 @@ mod diff;
 mod explain;
 mod files;
 mod image;
+mod init;
 mod inspect;
 mod listing;
 mod manual;
@@ -27,6 +28,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(Init),
     Check(Check),
     Pack(Pack),
     Listing(Listing),
@@ -61,6 +63,34 @@ enum Command {
         #[arg(long, value_name = "DIR", conflicts_with = "command")]
         dir: Option<PathBuf>,
     },
+}
+
+/// Print a manifest to start from
+///
+/// For a directory or tar archive: with the platform and program that are found in it. For an OCI image
+/// layout (a directory or tar archive, with :TAG if there are several images) or an archive of `docker
+/// save`: with what its configuration says. Comments explain each member, and say what has to be filled in.
+#[derive(Debug, Args)]
+#[command(disable_version_flag = true)]
+struct Init {
+    /// A directory, a tar archive, an OCI image layout or a saved image; without one, everything is to be filled in
+    #[arg(value_name = "TREE|OCI-IMAGE")]
+    input: Option<String>,
+    /// The name of the image
+    #[arg(long)]
+    name: Option<String>,
+    /// The version of the image
+    #[arg(long)]
+    version: Option<String>,
+    /// What the image runs on; of an OCI image for several platforms, this one is taken
+    #[arg(long, value_name = "OS/ARCHITECTURE[/VARIANT]", value_parser = parse_platform)]
+    platform: Option<crate::manifest::Platform>,
+    /// Write the manifest to this file instead
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Replace the file if it is there
+    #[arg(long, requires = "output")]
+    force: bool,
 }
 
 /// Check images, layers and documents
@@ -292,6 +322,7 @@ impl From<crate::build::BuildError> for Failure {
 /// Runs the command that the arguments of the process name.
 pub fn run() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Init(arguments) => init::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Pack(arguments) => pack::run(&arguments),
         Command::Listing(arguments) => listing::run(&arguments),
@@ -358,6 +389,16 @@ fn parse_kind(name: &str) -> Result<crate::input::Kind, String> {
 fn parse_output(text: &str) -> Result<(Format, PathBuf), String> {
     let (format, file) = text.split_once('=').ok_or("write FORMAT=FILE, such as json=report.jsonl")?;
     Ok((Format::from_str(format, false)?, PathBuf::from(file)))
+}
+
+fn parse_platform(text: &str) -> Result<crate::manifest::Platform, String> {
+    let parts: Vec<&str> = text.split('/').collect();
+    let (os, architecture, variant) = match parts.as_slice() {
+        [os, architecture] => (*os, *architecture, None),
+        [os, architecture, variant] => (*os, *architecture, Some((*variant).to_owned())),
+        _ => return Err("write OS/ARCHITECTURE or OS/ARCHITECTURE/VARIANT, such as linux/arm/v7".to_owned()),
+    };
+    Ok(crate::manifest::Platform { os: os.to_owned(), architecture: architecture.to_owned(), variant })
 }
 
 fn parse_owner(text: &str) -> Result<(u32, u32), String> {

@@ -178,7 +178,7 @@ fn stop(checker: &mut Checker<'_>, stop: &Node) {
     }
 }
 
-fn is_signal(signal: &str) -> bool {
+pub(crate) fn is_signal(signal: &str) -> bool {
     const NAMES: [&str; 13] = [
         "SIGABRT", "SIGALRM", "SIGCONT", "SIGHUP", "SIGINT", "SIGIO", "SIGKILL", "SIGPWR", "SIGQUIT", "SIGTERM",
         "SIGUSR1", "SIGUSR2", "SIGWINCH",
@@ -285,7 +285,7 @@ fn overlaps(checker: &mut Checker<'_>, paths: &[(&Node, &str, String)]) {
     }
 }
 
-pub(super) fn is_reserved(path: &str) -> bool {
+pub(crate) fn is_reserved(path: &str) -> bool {
     matches!(path, "/" | "/run" | "/etc")
         || ["/proc", "/sys", "/dev", "/run/cornercast"].iter().any(|reserved| is_at_or_below(path, reserved))
 }

@@ -8,10 +8,12 @@ mod rootfs;
 mod time;
 mod types;
 
-pub use check::check;
 #[cfg(feature = "cli")]
-pub(crate) use check::closest;
+pub(crate) use app::{is_reserved, is_signal};
+pub use check::check;
 pub(crate) use check::judge_format_version;
+#[cfg(feature = "cli")]
+pub(crate) use check::{closest, is_annotation_name};
 pub use document::Outline;
 pub use rootfs::{ExecFile, check_interpreter, check_rootfs, exec_file};
 pub use types::*;

@@ -1,0 +1,127 @@
+//! `cornercast init`: a manifest to start from.
+
+mod config;
+mod draft;
+mod elf;
+mod layout;
+mod naming;
+mod rootfs;
+mod user;
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use self::draft::{Draft, Program};
+use self::layout::Wanted;
+use self::rootfs::Rootfs;
+use super::listing::read_tree;
+use super::{Failure, Init, print};
+use crate::build::{Ownership, finish, temporary_in};
+use crate::manifest::User;
+use crate::shown::quoted;
+
+pub(super) fn run(arguments: &Init) -> Result<ExitCode, Failure> {
+    let mut draft = draft(arguments)?;
+    if let Some(name) = &arguments.name {
+        draft.name.clone_from(name);
+    }
+    if let Some(version) = &arguments.version {
+        draft.version.clone_from(version);
+    }
+    if let Some(platform) = &arguments.platform {
+        draft.platform = Some(platform.clone());
+    }
+    let text = draft.to_toml();
+    match &arguments.output {
+        Some(file) => write(file, &text, arguments.force)?,
+        None => print(&text)?,
+    }
+    if !draft.is_complete() {
+        anstream::eprintln!("note: not everything could be determined; the comments say what to fill in");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn draft(arguments: &Init) -> Result<Draft, Failure> {
+    let Some(input) = &arguments.input else { return Ok(for_tree("nothing", "image".as_ref(), &Rootfs::default())) };
+    let (path, tag) = split(input);
+    let wanted = Wanted { tag, platform: arguments.platform.clone().map(layout::normal) };
+    let (files, spool) = read_tree(&path, &Ownership::default(), None)?;
+    match layout::find(&files, &wanted).map_err(|failure| at(input, failure))? {
+        Some(found) => {
+            let rootfs = found.rootfs().map_err(|failure| at(input, failure))?;
+            Ok(config::draft(input, &path, &found, &rootfs))
+        }
+        None if wanted.tag.is_some() => Err(Failure::Refused(format!(
+            "{}: it is neither an OCI image layout nor a saved image, so there is no tag in it",
+            path.display()
+        ))),
+        None => {
+            let mut rootfs = Rootfs::default();
+            rootfs.add_source(files, spool)?;
+            Ok(for_tree(input, &path, &rootfs))
+        }
+    }
+}
+
+/// A draft for a tree, of which only the files are known.
+fn for_tree(source: &str, path: &Path, rootfs: &Rootfs) -> Draft {
+    let candidates = rootfs.candidates();
+    let program = match candidates.as_slice() {
+        [only] => Program::Found(vec![only.clone()]),
+        [] => Program::Missing("There is no program where programs usually stand".to_owned(), Vec::new()),
+        _ => Program::Missing("There is more than one program".to_owned(), candidates.clone()),
+    };
+    let found = candidates.first().filter(|_| candidates.len() == 1);
+    // Anyone but root, unless the program is for its owner only.
+    let owner = found.and_then(|path| rootfs.program(path)).filter(|(_, attributes)| attributes.mode & 0o001 == 0);
+    let (uid, gid) = owner.map_or((1000, 1000), |(_, attributes)| (attributes.uid, attributes.gid));
+    Draft {
+        source: source.to_owned(),
+        name: naming::of_path(path),
+        version: naming::FIRST_VERSION.to_owned(),
+        platform: rootfs.platform(found.map(String::as_str)),
+        created: None,
+        program,
+        arguments: Vec::new(),
+        user: User { uid, gid, supplementary_gids: Vec::new() },
+        working_directory: draft::Path { path: "/".to_owned(), exists: true },
+        environment: BTreeMap::new(),
+        signal: None,
+        ports: Vec::new(),
+        mounts: Vec::new(),
+        annotations: BTreeMap::new(),
+        remarks: Vec::new(),
+    }
+}
+
+/// A path, and the tag after a `:` if no file has that name.
+fn split(input: &str) -> (PathBuf, Option<String>) {
+    match input.rsplit_once(':') {
+        Some((path, tag)) if !Path::new(input).exists() => (PathBuf::from(path), Some(tag.to_owned())),
+        _ => (PathBuf::from(input), None),
+    }
+}
+
+fn at(input: &str, failure: Failure) -> Failure {
+    match failure {
+        Failure::Refused(message) => Failure::Refused(format!("{input}: {message}")),
+        Failure::Error(message) => Failure::Error(format!("{input}: {message}")),
+    }
+}
+
+fn write(file: &Path, text: &str, force: bool) -> Result<(), Failure> {
+    if file.exists() && !force {
+        let message =
+            format!("{} is there already; choose another name, or use --force", quoted(&file.to_string_lossy()));
+        return Err(Failure::Error(message));
+    }
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let written = temporary_in(folder).and_then(|mut temporary| {
+        temporary.write_all(text.as_bytes())?;
+        finish(temporary, file)
+    });
+    written.map_err(|error| Failure::Error(format!("{}: {error}", file.display())))
+}
