@@ -1,6 +1,6 @@
 //! A tree that a layer will be made from: what is where, and where its content can be read.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
@@ -109,6 +109,8 @@ pub struct SourceTree {
     notes: Vec<Note>,
     /// No time is later than this.
     pub epoch: Option<u64>,
+    /// Is told how many bytes of content have been read, again and again while a layer is written.
+    pub on_read: Option<fn(u64)>,
 }
 
 /// The largest time that a layer can hold (LAY-021).
@@ -264,7 +266,8 @@ impl SourceTree {
                             Node::Hardlink { attributes, size: *size, sha256: *sha256, target: target.clone() }
                         }
                         None => {
-                            let mut content = content.open().map_err(BuildError::io(path))?;
+                            let content = content.open().map_err(BuildError::io(path))?;
+                            let mut content = Observed { content, on_read: self.on_read };
                             let sha256 =
                                 writer.file(path, &attributes, *size, &mut content).map_err(BuildError::io(path))?;
                             if let Some(identity) = identity {
@@ -287,10 +290,38 @@ impl SourceTree {
         Ok(entries)
     }
 
+    /// The sum of the sizes of the files, in bytes, each counted once.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        let mut seen = HashSet::new();
+        let sizes = self.nodes.values().filter_map(|(_, node)| match node {
+            SourceNode::File { size, identity, .. } if identity.is_none_or(|identity| seen.insert(identity)) => {
+                Some(*size)
+            }
+            _ => None,
+        });
+        sizes.fold(0, u64::saturating_add)
+    }
+
     /// Whether the tree has no entry.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
+    }
+}
+
+struct Observed {
+    content: Box<dyn Read>,
+    on_read: Option<fn(u64)>,
+}
+
+impl Read for Observed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.content.read(buffer)?;
+        if let Some(on_read) = self.on_read {
+            on_read(read as u64);
+        }
+        Ok(read)
     }
 }
 

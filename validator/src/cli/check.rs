@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::files::Directory;
+use super::files::{Directory, length};
+use super::progress::{self, Counted};
 use super::{Check, FailOn, Failure, Format, print, processors};
 use crate::config::Config;
 use crate::diagnostic::{Diagnostic, Findings, Severity};
@@ -29,7 +30,9 @@ struct Checked {
 pub(super) fn run(arguments: &Check) -> Result<ExitCode, Failure> {
     let config = configuration(arguments)?;
     let inputs = inputs(arguments)?;
+    let shown = progress::show("checking", inputs.iter().map(|input| length(input)).sum());
     let checked = check_all(&inputs, arguments, &config);
+    drop(shown);
     let findings: Vec<Diagnostic> = checked.iter().flat_map(|checked| checked.findings.iter().cloned()).collect();
     let (errors, warnings) = checked
         .iter()
@@ -176,7 +179,7 @@ fn read(path: &Path, kind: Option<Kind>, jobs: NonZero<usize>, findings: &mut Fi
     let limits = Limits::FORMAT;
     let text = |error: io::Error| error.to_string();
     if path == Path::new("-") {
-        return stream(&mut io::stdin().lock(), kind, &limits, findings);
+        return stream(&mut Counted(io::stdin().lock()), kind, &limits, findings);
     }
     if path.is_dir() {
         if kind.is_some_and(|kind| kind != Kind::Store) {
@@ -187,7 +190,7 @@ fn read(path: &Path, kind: Option<Kind>, jobs: NonZero<usize>, findings: &mut Fi
         }
         return check_store(&Directory(path.to_owned()), &limits, jobs, findings).map_err(text);
     }
-    let mut file = fs::File::open(path).map_err(text)?;
+    let mut file = Counted(fs::File::open(path).map_err(text)?);
     stream(&mut file, kind, &limits, findings)
 }
 

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use super::progress::Counted;
 use crate::store::{Files, Listed};
 
 /// The files below a directory.
@@ -41,8 +42,18 @@ impl Files for Directory {
     }
 
     fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send + '_>> {
-        Ok(Box::new(open_regular(&self.0.join(path))?))
+        Ok(Box::new(Counted(open_regular(&self.0.join(path))?)))
     }
+}
+
+/// The bytes of a file, or of all files below a directory; 0 if that cannot be told.
+pub(super) fn length(path: &Path) -> u64 {
+    let of = |path: &Path| fs::metadata(path).map_or(0, |metadata| metadata.len());
+    if !path.is_dir() {
+        return of(path);
+    }
+    let files = Directory(path.to_owned()).list().unwrap_or_default();
+    files.iter().filter(|file| file.irregular.is_none()).map(|file| of(&path.join(&file.path))).sum()
 }
 
 /// Opens a regular file, not following a link in the last component, and never waiting for a writer.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use super::files::{Directory, open_regular};
+use super::progress::{self, Counted};
 use super::{Failure, processors};
 use crate::build::Content;
 use crate::diagnostic::{Findings, Severity};
@@ -35,11 +36,13 @@ impl Image {
         let (path, _) = split(argument);
         let limits = Limits::FORMAT;
         let mut findings = Findings::new(path.display().to_string(), 20);
+        let shown = progress::show("checking the base", super::files::length(&path));
         let checked = if path.is_dir() {
             check_store(&Directory(path.clone()), &limits, processors(), &mut findings)
         } else {
-            File::open(&path).and_then(|mut file| check_stream(Kind::Archive, &mut file, &limits, &mut findings))
+            File::open(&path).and_then(|file| check_stream(Kind::Archive, &mut Counted(file), &limits, &mut findings))
         };
+        drop(shown);
         checked.map_err(|error| Failure::Error(format!("{}: {error}", path.display())))?;
         if findings.errors > 0 {
             let errors: Vec<_> =
@@ -227,8 +230,9 @@ pub(super) fn plain_file(path: &Path) -> io::Result<(PathBuf, Option<NamedTempFi
     if is_regular && !is_zstd && !is_gzip {
         return Ok((path.to_owned(), None));
     }
+    let _shown = progress::show("reading", super::files::length(path));
     let mut spool = NamedTempFile::new()?;
-    let mut whole = head.as_slice().chain(input);
+    let mut whole = head.as_slice().chain(Counted(input));
     if is_zstd {
         let mut decoder = Decoder::new(BufReader::with_capacity(256 << 10, whole), &Limits::FORMAT);
         io::copy(&mut decoder, spool.as_file_mut())?;

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::image::{Image, is_image, plain_file};
+use super::progress;
 use super::{Failure, Listing, ListingOf, print, source_date_epoch};
 use crate::build::{Ownership, SourceTree, read_directory, read_tar};
 use crate::digest::Hasher;
@@ -21,8 +22,11 @@ pub(super) fn run(arguments: &Listing) -> Result<ExitCode, Failure> {
         Image::open(&arguments.input)?.tree()?.for_each_line(|line| out.line(line));
     } else {
         let tree = read_tree(Path::new(&arguments.input), &arguments.ownership.ownership(), source_date_epoch()?)?;
+        let shown = progress::show("reading", tree.0.size());
+        let entries = tree.0.write_layer(io::sink())?;
+        drop(shown);
         let mut line = Vec::new();
-        for entry in tree.0.write_layer(io::sink())? {
+        for entry in entries {
             line.clear();
             write_line(&mut line, &entry.path, &entry.node);
             out.line(&line);
@@ -38,6 +42,7 @@ pub(super) fn read_tree(
     epoch: Option<u64>,
 ) -> Result<(SourceTree, Option<tempfile::NamedTempFile>), Failure> {
     let mut tree = SourceTree::new(epoch);
+    tree.on_read = Some(progress::add);
     if path.is_dir() {
         read_directory(path, ownership, &mut tree)?;
         return Ok((tree, None));

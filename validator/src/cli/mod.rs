@@ -10,6 +10,7 @@ mod inspect;
 mod listing;
 mod manual;
 mod pack;
+mod progress;
 
 use std::io::{self, Write};
 use std::num::NonZero;

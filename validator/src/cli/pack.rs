@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use super::image::Image;
 use super::listing::read_tree;
+use super::progress::{self, Counted};
 use super::{Failure, Pack, print, source_date_epoch};
 use crate::build::{
     BaseLayers, BuiltLayer, ManifestInput, OutputBlobs, build_layer, build_manifest, write_archive, write_store,
@@ -42,7 +43,9 @@ pub(super) fn run(arguments: &Pack) -> Result<ExitCode, Failure> {
             let place = if note.path.is_empty() { source.display().to_string() } else { note.path };
             anstream::eprintln!("note: {}: {}", crate::shown::shown(&place), note.what);
         }
+        let shown = progress::show("packing", tree.size());
         let mut layer = build_layer(&tree, &folder, &limits)?;
+        drop(shown);
         drop(spool);
         merged.merge(std::mem::take(&mut layer.entries));
         layers.push(layer);
@@ -110,10 +113,11 @@ fn write(
 ) -> Result<(), Failure> {
     let mut blobs: OutputBlobs<'_> = Vec::new();
     if let Some(image) = base {
+        let open = move |digest| -> io::Result<Box<dyn Read>> { Ok(Box::new(Counted(image.open_blob(digest)?))) };
         for layer in &image.manifest.layers {
             let Layer { digest, size, listing } = *layer;
-            blobs.push((listing.digest, listing.size, Box::new(move || image.open_blob(listing.digest))));
-            blobs.push((digest, size, Box::new(move || image.open_blob(digest))));
+            blobs.push((listing.digest, listing.size, Box::new(move || open(listing.digest))));
+            blobs.push((digest, size, Box::new(move || open(digest))));
         }
     }
     for layer in layers {
@@ -122,8 +126,9 @@ fn write(
         let open_listing = move || -> io::Result<Box<dyn Read>> { Ok(Box::new(io::Cursor::new(bytes.clone()))) };
         blobs.push((listing.digest, listing.size, Box::new(open_listing)));
         let path = layer.file.path().to_owned();
-        blobs.push((digest, size, Box::new(move || Ok(Box::new(File::open(&path)?)))));
+        blobs.push((digest, size, Box::new(move || Ok(Box::new(Counted(File::open(&path)?))))));
     }
+    let _shown = progress::show("writing", blobs.iter().map(|(_, size, _)| size).sum());
     let is_archive = output == Path::new("-") || output.extension().is_some_and(|extension| extension == "ccast");
     if is_archive {
         write_archive(output, built, &blobs)?;

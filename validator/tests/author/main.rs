@@ -5,4 +5,5 @@ mod diff;
 mod init;
 mod inspect;
 mod manual;
+mod progress;
 mod workplace;
