@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use serde_json::Value;
 use tempfile::NamedTempFile;
 
+use super::temporary::private_in;
 use super::tree::{BuildError, SourceTree};
 use crate::clause;
 use crate::diagnostic::Violation;
@@ -38,7 +39,7 @@ pub fn build_layer(tree: &SourceTree, folder: &std::path::Path, limits: &Limits)
             "the tree is empty, and a layer has at least one entry; leave the layer out".to_owned(),
         ));
     }
-    let mut file = NamedTempFile::new_in(folder).map_err(BuildError::io(folder.display().to_string()))?;
+    let mut file = private_in(folder).map_err(BuildError::io(folder.display().to_string()))?;
     let (entries, hasher) = {
         let out = io::BufWriter::with_capacity(1 << 20, file.as_file_mut());
         let mut hashing = Hashing { out, hasher: Hasher::default() };

@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use tempfile::{Builder, NamedTempFile};
-
 use super::image::Built;
+use super::temporary::{directory_in, finish, make_folder, temporary_in};
 use super::tree::BuildError;
 use crate::digest::Digest;
 use crate::store::{ArchiveWriter, FileKind, MARKER, path_of};
@@ -38,12 +36,7 @@ pub fn write_store(folder: &Path, built: &Built, blobs: &OutputBlobs<'_>) -> Res
     if !is_new {
         return fill(folder, built, blobs).map_err(BuildError::io(&shown));
     }
-    // Temporary directories are private otherwise; a store is for everyone who can read its parent.
-    let temporary = Builder::new()
-        .prefix(".cornercast-")
-        .permissions(PermissionsExt::from_mode(0o777))
-        .tempdir_in(parent)
-        .map_err(BuildError::io(parent.display().to_string()))?;
+    let temporary = directory_in(parent).map_err(BuildError::io(parent.display().to_string()))?;
     fill(temporary.path(), built, blobs).map_err(BuildError::io(&shown))?;
     let made = temporary.keep();
     fs::rename(&made, folder).map_err(|error| {
@@ -67,30 +60,10 @@ fn fill(folder: &Path, built: &Built, blobs: &OutputBlobs<'_>) -> io::Result<()>
 fn place(folder: &Path, kind: &FileKind, content: &mut dyn Read) -> io::Result<()> {
     let path = folder.join(path_of(kind));
     let directory = path.parent().map_or_else(PathBuf::new, Path::to_owned);
-    fs::create_dir_all(&directory)?;
+    make_folder(&directory)?;
     let mut file = temporary_in(&directory)?;
     io::copy(content, file.as_file_mut())?;
     finish(file, &path)
-}
-
-/// A temporary file that has the permissions of a new file once it is renamed.
-///
-/// # Errors
-///
-/// Errors of the file system.
-pub fn temporary_in(folder: &Path) -> io::Result<NamedTempFile> {
-    Builder::new().permissions(PermissionsExt::from_mode(0o666)).tempfile_in(folder)
-}
-
-/// Gives a temporary file its name, once its bytes are on the disk.
-///
-/// # Errors
-///
-/// Errors of the file system; the temporary file is removed then.
-pub fn finish(file: NamedTempFile, path: &Path) -> io::Result<()> {
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
 }
 
 /// Writes an image as an archive to `path`, or to standard output if `path` is `-`.

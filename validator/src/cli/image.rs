@@ -10,7 +10,7 @@ use tempfile::NamedTempFile;
 use super::files::{Directory, open_regular};
 use super::progress::{self, Counted};
 use super::{Failure, processors};
-use crate::build::Content;
+use crate::build::{Content, private_in};
 use crate::diagnostic::{Findings, Severity};
 use crate::digest::Digest;
 use crate::input::{Kind, check_stream};
@@ -231,7 +231,7 @@ pub(super) fn plain_file(path: &Path) -> io::Result<(PathBuf, Option<NamedTempFi
         return Ok((path.to_owned(), None));
     }
     let _shown = progress::show("reading", super::files::length(path));
-    let mut spool = NamedTempFile::new()?;
+    let mut spool = private_in(&std::env::temp_dir())?;
     let mut whole = head.as_slice().chain(Counted(input));
     if is_zstd {
         let mut decoder = Decoder::new(BufReader::with_capacity(256 << 10, whole), &Limits::FORMAT);

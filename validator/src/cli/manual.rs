@@ -1,6 +1,5 @@
 //! `cornercast man` and `completions`: what a package of the command installs beside it.
 
-use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -10,7 +9,7 @@ use clap_complete::Shell;
 use clap_mangen::Man;
 
 use super::{Cli, Failure, print};
-use crate::build::{finish, temporary_in};
+use crate::build::{finish, make_folder, temporary_in};
 use crate::manifest::closest;
 
 pub(super) fn completions(shell: Shell) -> Result<ExitCode, Failure> {
@@ -39,7 +38,7 @@ pub(super) fn page(name: Option<&str>) -> Result<ExitCode, Failure> {
 /// Writes all pages into a folder, which is made if it is not there.
 pub(super) fn pages(folder: &Path) -> Result<ExitCode, Failure> {
     let write = || -> io::Result<()> {
-        fs::create_dir_all(folder)?;
+        make_folder(folder)?;
         for command in commands() {
             let mut file = temporary_in(folder)?;
             file.write_all(&render(&command)?)?;

@@ -11,6 +11,7 @@ mod listing;
 mod manual;
 mod pack;
 mod progress;
+mod signals;
 
 use std::io::{self, Write};
 use std::num::NonZero;
@@ -156,6 +157,10 @@ enum FailOn {
 /// on standard error.
 ///
 /// SOURCE_DATE_EPOCH, if set, is the latest time that a file can have in the image.
+///
+/// If it is stopped by a signal, it leaves nothing behind. If it is killed (SIGKILL) or the machine stops, files or
+/// directories whose names begin with `.cornercast-` can remain beside the output, in it if it is a store, and in the
+/// directory for temporary files; they can be removed.
 #[derive(Debug, Args)]
 struct Pack {
     /// The directory or tar archive; - is an archive on standard input
@@ -322,7 +327,9 @@ impl From<crate::build::BuildError> for Failure {
 
 /// Runs the command that the arguments of the process name.
 pub fn run() -> ExitCode {
-    let result = match Cli::parse().command {
+    let command = Cli::parse().command;
+    signals::watch();
+    let result = match command {
         Command::Init(arguments) => init::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Pack(arguments) => pack::run(&arguments),

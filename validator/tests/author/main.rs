@@ -6,4 +6,5 @@ mod init;
 mod inspect;
 mod manual;
 mod progress;
+mod signals;
 mod workplace;

@@ -9,11 +9,10 @@ use std::io::{self, Read, Write};
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use tempfile::NamedTempFile;
 
 use super::config::Config;
 use super::rootfs::Rootfs;
-use crate::build::{BuildError, Content, Ownership, SourceNode, SourceTree, read_tar};
+use crate::build::{BuildError, Content, Ownership, SourceNode, SourceTree, private_in, read_tar};
 use crate::cli::Failure;
 use crate::cli::image::plain_file;
 use crate::digest::{Digest, Hasher};
@@ -269,7 +268,7 @@ impl Found {
         let mut rootfs = Rootfs::default();
         for layer in &self.layers {
             let fail = |error: io::Error| Failure::Error(format!("the layer {}: {error}", layer.digest));
-            let mut raw = NamedTempFile::new().map_err(fail)?;
+            let mut raw = private_in(&std::env::temp_dir()).map_err(fail)?;
             let stored = copy(&mut layer.content.open().map_err(fail)?, raw.as_file_mut()).map_err(fail)?;
             let (path, decoded) = plain_file(raw.path()).map_err(fail)?;
             let digest = if layer.of_decoded {

@@ -1,0 +1,126 @@
+//! A command that is ended by a signal leaves nothing behind.
+
+use std::fs::{self, File};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use cornercast::build::PREFIX;
+
+use super::workplace::{Workplace, names};
+
+const SIGHUP: i32 = 1;
+const SIGINT: i32 = 2;
+const SIGKILL: i32 = 9;
+const SIGTERM: i32 = 15;
+
+/// A folder with a tree that takes a while to pack, and a manifest for it.
+fn large() -> Workplace {
+    let here = Workplace::new();
+    here.file("tree/large", 0o644, "");
+    File::options().write(true).open(here.path("tree/large")).unwrap().set_len(256 << 20).unwrap();
+    here.file(
+        "image.toml",
+        0o644,
+        "name = \"example.com/large\"\nversion = \"1.0.0\"\n\n[platform]\nos = \"linux\"\narchitecture = \"amd64\"\n",
+    );
+    here.file("temporary/keep", 0o644, "");
+    here
+}
+
+fn pack(here: &Workplace, tree: &str, out: &str) -> Child {
+    let mut command = here.command(&["pack", tree, "--manifest", "image.toml", "-o", out]);
+    command.env("TMPDIR", here.path("temporary")).stdin(Stdio::piped()).stderr(Stdio::null()).stdout(Stdio::null());
+    command.spawn().unwrap()
+}
+
+fn temporaries(folder: &Path) -> Vec<String> {
+    names(folder).into_iter().filter(|name| name.starts_with(PREFIX)).collect()
+}
+
+/// Waits until there are so many temporary files and folders.
+fn wait_for(child: &mut Child, folder: &Path, count: usize) {
+    let begin = Instant::now();
+    while temporaries(folder).len() < count {
+        assert!(child.try_wait().unwrap().is_none(), "it was done before it could be stopped");
+        assert!(begin.elapsed() < Duration::from_secs(60));
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn signal(child: &Child, signal: i32) {
+    let kill = format!("kill -{signal} {}", child.id());
+    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+}
+
+fn stop(mut child: Child, number: i32) -> ExitStatus {
+    signal(&child, number);
+    child.wait().unwrap()
+}
+
+/// In the middle of writing the layer, the archive, and the store.
+#[test]
+fn a_pack_that_is_stopped_leaves_nothing_behind() {
+    for (out, count, number) in [
+        ("out.ccast", 1, SIGINT),
+        ("out.ccast", 2, SIGINT),
+        ("out", 2, SIGINT),
+        ("out", 1, SIGTERM),
+        ("out", 2, SIGHUP),
+    ] {
+        let here = large();
+        let before = names(&here.path(""));
+        let mut child = pack(&here, "tree", out);
+        wait_for(&mut child, &here.path(""), count);
+        let status = stop(child, number);
+        assert_eq!(status.signal(), Some(number), "{out}: {status}");
+        assert_eq!(names(&here.path("")), before, "{out} at {count}");
+    }
+}
+
+/// What comes through a pipe is kept in a temporary file meanwhile.
+#[test]
+fn a_spool_is_removed() {
+    let here = large();
+    let mut child = pack(&here, "-", "out.ccast");
+    let pipe = child.stdin.take().unwrap();
+    std::io::Write::write_all(&mut &pipe, &[0; 4096]).unwrap();
+    wait_for(&mut child, &here.path("temporary"), 1);
+    assert_eq!(stop(child, SIGTERM).signal(), Some(SIGTERM));
+    assert_eq!(names(&here.path("temporary")), ["keep"]);
+}
+
+/// What was told to ignore a signal ignores it, as under `nohup`.
+#[test]
+fn an_ignored_signal_stays_ignored() {
+    let here = large();
+    let script =
+        format!("trap '' HUP; exec {} pack - --manifest image.toml -o out.ccast", env!("CARGO_BIN_EXE_cornercast"));
+    let mut command = Command::new("sh");
+    command.args(["-c", &script]).current_dir(here.path("")).env("TMPDIR", here.path("temporary"));
+    let mut child = command.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let pipe = child.stdin.take().unwrap();
+    std::io::Write::write_all(&mut &pipe, &[0; 4096]).unwrap();
+    wait_for(&mut child, &here.path("temporary"), 1);
+    signal(&child, SIGHUP);
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(child.try_wait().unwrap().is_none(), "it ended by SIGHUP");
+    assert_eq!(stop(child, SIGTERM).signal(), Some(SIGTERM));
+}
+
+/// Nothing can be done about SIGKILL, but what remains can be told by its name, and the output is not there.
+#[test]
+fn what_a_killed_pack_leaves_can_be_told() {
+    for out in ["out.ccast", "out"] {
+        let here = large();
+        let before = names(&here.path(""));
+        let mut child = pack(&here, "tree", out);
+        wait_for(&mut child, &here.path(""), 2);
+        stop(child, SIGKILL);
+        let left: Vec<String> = names(&here.path("")).into_iter().filter(|name| !before.contains(name)).collect();
+        assert!(!left.is_empty() && left.iter().all(|name| name.starts_with(PREFIX)), "{left:?}");
+        let modes = left.iter().map(|name| fs::metadata(here.path(name)).unwrap().is_dir());
+        assert_eq!(modes.filter(|is_dir| *is_dir).count(), usize::from(out == "out"));
+    }
+}
