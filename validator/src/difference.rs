@@ -24,7 +24,7 @@ pub struct Difference {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<Digest>,
     /// Members of the manifests that differ, by pointer. `rootfs` is left out, as the entries say more, and
-    /// so is `layers` if something is ignored.
+    /// so is `layers` if entries differ or something is ignored.
     pub manifest: Vec<MemberChange>,
     /// Entries that differ, in the order of a listing.
     pub entries: Vec<Change>,

@@ -37,15 +37,15 @@ fn difference(arguments: &Diff) -> Result<Difference, Failure> {
     }
     let (a, b) = (Side::read(&arguments.a, arguments)?, Side::read(&arguments.b, arguments)?);
     let ignored: BTreeSet<Attribute> = arguments.ignore.iter().filter_map(|ignored| ignored.attribute()).collect();
+    let entries = between_trees(a.tree.entries(), b.tree.entries(), &ignored);
     let manifest = match (&a.image, &b.image) {
         (Some(a), Some(b)) if !arguments.ignore.contains(&Ignored::Manifest) => {
-            // Layers hold what is ignored, too.
-            let layers: &[&str] = if ignored.is_empty() { &[] } else { &["layers"] };
+            // Of other entries, and with what is ignored, layers are others in any case.
+            let layers: &[&str] = if ignored.is_empty() && entries.is_empty() { &[] } else { &["layers"] };
             between_manifests(&a.manifest, &b.manifest, layers)
         }
         _ => Vec::new(),
     };
-    let entries = between_trees(a.tree.entries(), b.tree.entries(), &ignored);
     Ok(Difference { from: a.image.map(|image| image.id), to: b.image.map(|image| image.id), manifest, entries })
 }
 

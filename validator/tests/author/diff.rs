@@ -77,6 +77,26 @@ fn manifests_can_be_ignored() {
     here.succeed(&["diff", "base.ccast", "next.ccast", "--ignore", "owner", "--ignore", "manifest"]);
 }
 
+/// One tree can come from other layers.
+#[test]
+fn other_layers_are_a_difference() {
+    let here = Workplace::with_images();
+    here.succeed(&[
+        "pack",
+        "tree",
+        "--layer",
+        "tree",
+        "--manifest",
+        "base.toml",
+        "--owner",
+        "0:0",
+        "-o",
+        "twice.ccast",
+    ]);
+    insta::assert_snapshot!("diff_layers", here.transcript(&["diff", "base.ccast", "twice.ccast"]));
+    here.succeed(&["diff", "base.ccast", "twice.ccast", "--ignore", "manifest"]);
+}
+
 #[test]
 fn json_has_the_form_of_the_schema() {
     let here = Workplace::with_images();
