@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -10,7 +9,7 @@ use anstyle::AnsiColor;
 use serde_json::Value;
 
 use super::image::{Image, is_image, plain_file};
-use super::listing::read_tree;
+use super::listing::{entries, read_tree};
 use super::{Diff, Failure, Ignored, print, source_date_epoch};
 use crate::difference::{Attribute, Change, Difference, MemberChange, Seen, between_manifests, between_trees};
 use crate::layer::{Entry, Node, Tree, Xattrs};
@@ -71,7 +70,7 @@ impl Side {
         }
         let (source, _contents) = read_tree(Path::new(&file), &arguments.ownership.ownership(), source_date_epoch()?)?;
         let mut tree = Tree::default();
-        tree.merge(source.write_layer(io::sink())?);
+        tree.merge(entries(&source)?);
         Ok(Self { tree, image: None })
     }
 }

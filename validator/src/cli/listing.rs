@@ -9,7 +9,7 @@ use super::progress;
 use super::{Failure, Listing, ListingOf, print, source_date_epoch};
 use crate::build::{Ownership, SourceTree, read_directory, read_tar};
 use crate::digest::Hasher;
-use crate::layer::write_line;
+use crate::layer::{Entry, write_line};
 
 pub(super) fn run(arguments: &Listing) -> Result<ExitCode, Failure> {
     let mut out = Output {
@@ -22,11 +22,8 @@ pub(super) fn run(arguments: &Listing) -> Result<ExitCode, Failure> {
         Image::open(&arguments.input)?.tree()?.for_each_line(|line| out.line(line));
     } else {
         let tree = read_tree(Path::new(&arguments.input), &arguments.ownership.ownership(), source_date_epoch()?)?;
-        let shown = progress::show("reading", tree.0.size());
-        let entries = tree.0.write_layer(io::sink())?;
-        drop(shown);
         let mut line = Vec::new();
-        for entry in entries {
+        for entry in entries(&tree.0)? {
             line.clear();
             write_line(&mut line, &entry.path, &entry.node);
             out.line(&line);
@@ -50,6 +47,12 @@ pub(super) fn read_tree(
     let (file, spool) = plain_file(path).map_err(|error| Failure::Error(format!("{}: {error}", path.display())))?;
     read_tar(&file, ownership, &mut tree)?;
     Ok((tree, spool))
+}
+
+/// The entries of the layer that `pack` would make from a tree; every file is read for its digest.
+pub(super) fn entries(tree: &SourceTree) -> Result<Vec<Entry>, Failure> {
+    let _shown = progress::show("reading", tree.size());
+    Ok(tree.write_layer(io::sink())?)
 }
 
 struct Output<W: Write> {

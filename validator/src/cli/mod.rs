@@ -18,7 +18,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 /// Pack, list and check container images of the Cornercast format.
 #[derive(Debug, Parser)]
@@ -76,7 +76,7 @@ enum Command {
 #[command(disable_version_flag = true)]
 struct Init {
     /// A directory, a tar archive, an OCI image layout or a saved image; without one, everything is to be filled in
-    #[arg(value_name = "TREE|OCI-IMAGE")]
+    #[arg(value_name = "TREE|OCI-IMAGE", value_hint = ValueHint::AnyPath)]
     input: Option<String>,
     /// The name of the image
     #[arg(long)]
@@ -172,7 +172,7 @@ struct Pack {
     #[arg(long, value_name = "TREE")]
     layer: Vec<PathBuf>,
     /// The image whose layers come first
-    #[arg(long, value_name = "IMAGE")]
+    #[arg(long, value_name = "IMAGE", value_hint = ValueHint::AnyPath)]
     base: Option<String>,
     /// Fail if anything is left out or changed
     #[arg(long)]
@@ -212,7 +212,7 @@ impl OwnershipArgs {
 #[derive(Debug, Args)]
 struct Listing {
     /// A directory, a tar archive, or an image: a store, STORE@sha256:…, an archive, or - for standard input
-    #[arg(value_name = "DIR|TAR|IMAGE")]
+    #[arg(value_name = "DIR|TAR|IMAGE", value_hint = ValueHint::AnyPath)]
     input: String,
     /// Take the input as this instead of recognising it
     #[arg(long = "as", value_enum, value_name = "KIND")]
@@ -239,6 +239,7 @@ enum ListingOf {
 #[derive(Debug, Args)]
 struct Inspect {
     /// A store with one image, STORE@sha256:…, an archive, or - for standard input
+    #[arg(value_hint = ValueHint::AnyPath)]
     image: String,
     /// Print one JSON object, in the form of inspection.schema.json, with the effects of all layers
     #[arg(long)]
@@ -264,8 +265,10 @@ struct Inspect {
 #[derive(Debug, Args)]
 struct Diff {
     /// The first image, directory or tar archive
+    #[arg(value_hint = ValueHint::AnyPath)]
     a: String,
     /// The second one
+    #[arg(value_hint = ValueHint::AnyPath)]
     b: String,
     /// Print one JSON object, in the form of difference.schema.json
     #[arg(long)]

@@ -60,6 +60,21 @@ fn layers_are_not_read() {
     assert_eq!(here.succeed(&["inspect", "derived", "--tree", "--layers"]), expected);
 }
 
+/// Signatures are counted, and never said to be more than that.
+#[test]
+fn signatures_are_not_verified() {
+    let here = Workplace::with_images();
+    let inspection: Inspection = serde_json::from_str(&here.succeed(&["inspect", "derived", "--json"])).unwrap();
+    let folder = format!("derived/signatures/sha256/{}", inspection.image.hex());
+    for digit in ["1", "2"] {
+        here.file(&format!("{folder}/{}.json", digit.repeat(64)), 0o644, "{}");
+    }
+    here.file(&format!("{folder}/{}.proof", "1".repeat(64)), 0o644, "");
+    here.file(&format!("derived/signatures/sha256/{0}/{0}.json", "3".repeat(64)), 0o644, "{}");
+    let text = here.succeed(&["inspect", "derived"]);
+    assert!(text.contains("\nsignatures    2, not verified\nattestations  none\n"), "{text}");
+}
+
 /// What does not have the digest that names it is not shown.
 #[test]
 fn what_is_not_what_it_should_be_is_refused() {

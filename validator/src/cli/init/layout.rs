@@ -15,6 +15,7 @@ use super::rootfs::Rootfs;
 use crate::build::{BuildError, Content, Ownership, SourceNode, SourceTree, private_in, read_tar};
 use crate::cli::Failure;
 use crate::cli::image::plain_file;
+use crate::cli::progress;
 use crate::digest::{Digest, Hasher};
 use crate::manifest::Platform;
 use crate::shown::quoted;
@@ -280,6 +281,7 @@ impl Found {
                 return refuse(format!("the layer {} has another digest", layer.digest));
             }
             let mut tree = SourceTree::new(None);
+            tree.on_read = Some(progress::add);
             read_tar(&path, &Ownership::default(), &mut tree).map_err(|error| match error {
                 BuildError::Refused(why) => Failure::Refused(format!("the layer {}: {why}", layer.digest)),
                 other => other.into(),

@@ -1,12 +1,13 @@
 //! The files that a manifest is drafted for: what is where, and what stands in it.
 
-use std::io::{self, Read};
+use std::io::Read;
 
 use tempfile::NamedTempFile;
 
 use super::elf;
 use crate::build::{SourceNode, SourceTree};
 use crate::cli::Failure;
+use crate::cli::listing::entries;
 use crate::layer::{Attributes, Node, Resolved, Tree};
 use crate::limits::Limits;
 use crate::manifest::Platform;
@@ -28,7 +29,7 @@ pub(super) struct Rootfs {
 impl Rootfs {
     /// Adds a source above what is there; the file keeps its contents.
     pub(super) fn add_source(&mut self, source: SourceTree, spool: Option<NamedTempFile>) -> Result<(), Failure> {
-        self.tree.merge(source.write_layer(io::sink())?);
+        self.tree.merge(entries(&source)?);
         self.sources.push((source, spool));
         Ok(())
     }
