@@ -61,6 +61,8 @@ pub struct Excerpt {
     pub text: bool,
     /// Line of the first byte of the place and its column in characters, both from 1, for text.
     pub line_column: Option<(u64, u64)>,
+    /// The same of the byte after the place.
+    pub end: Option<(u64, u64)>,
 }
 
 impl Violation {
@@ -142,8 +144,8 @@ impl Excerpt {
     fn of_text(source: &[u8], range: &Range<u64>) -> Option<Self> {
         let start = usize::try_from(range.start).ok()?.min(source.len());
         let end = usize::try_from(range.end).ok()?.clamp(start, source.len());
-        let before = source.get(..start)?;
-        let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let (before, inside) = (source.get(..start)?, source.get(start..end)?);
+        let line_start = start_of_line(before);
         let mut from = line_start.max(start.saturating_sub(Self::AROUND));
         while from < start && source.get(from).is_some_and(|byte| byte & 0xC0 == 0x80) {
             from += 1;
@@ -155,21 +157,53 @@ impl Excerpt {
         while to > start && source.get(to).is_some_and(|byte| byte & 0xC0 == 0x80) {
             to -= 1;
         }
-        let line = before.iter().filter(|byte| **byte == b'\n').count() as u64 + 1;
-        let column = source.get(line_start..start)?.iter().filter(|byte| **byte & 0xC0 != 0x80).count() as u64 + 1;
+        let (line, column) = (newlines(before) + 1, characters(source.get(line_start..start)?) + 1);
+        let end = match start_of_line(inside) {
+            0 => (line, column + characters(inside)),
+            last => (line + newlines(inside), characters(inside.get(last..)?) + 1),
+        };
         Some(Self {
             start: from as u64,
             bytes: source.get(from..to)?.to_vec(),
             text: true,
             line_column: Some((line, column)),
+            end: Some(end),
         })
+    }
+
+    /// The same in the line `line` of a larger text, for a reader that was given that line alone.
+    pub(crate) fn in_line(&mut self, line: u64) {
+        for (own, _) in self.line_column.iter_mut().chain(&mut self.end) {
+            *own = line;
+        }
     }
 
     /// An excerpt of binary data: the bytes themselves.
     #[must_use]
     pub fn of_binary(start: u64, bytes: &[u8]) -> Self {
-        Self { start, bytes: bytes.iter().take(Self::INSIDE).copied().collect(), text: false, line_column: None }
+        Self {
+            start,
+            bytes: bytes.iter().take(Self::INSIDE).copied().collect(),
+            text: false,
+            line_column: None,
+            end: None,
+        }
     }
+}
+
+/// Where the last line of `text` begins.
+fn start_of_line(text: &[u8]) -> usize {
+    text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1)
+}
+
+fn newlines(text: &[u8]) -> u64 {
+    text.iter().filter(|byte| **byte == b'\n').count() as u64
+}
+
+/// The characters of `text`; a byte order mark, which no editor counts, is none.
+fn characters(text: &[u8]) -> u64 {
+    let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
+    text.iter().filter(|byte| **byte & 0xC0 != 0x80).count() as u64
 }
 
 /// A finding, complete with its place in the input: what reports are made of.
@@ -215,6 +249,15 @@ pub struct Location {
     /// The column in characters, from 1, for text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub column: Option<u64>,
+    /// The line of the character after the place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end_line: Option<u64>,
+    /// The column of the character after the place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end_column: Option<u64>,
+    /// Whether the second element of the chain is a file of a store or archive.
+    #[serde(skip)]
+    pub in_store: bool,
 }
 
 /// Bytes from `start` up to but not including `end`.
@@ -270,19 +313,20 @@ impl Findings {
             Severity::Error => self.errors += 1,
             Severity::Warning => self.warnings += 1,
         }
-        if self.list.len() >= self.max {
-            return;
+        if self.list.len() < self.max {
+            self.push(violation);
         }
+    }
+
+    /// Adds the notice that says why the input could not be checked, or not to its end; it is kept
+    /// whatever the maximum, and is no violation that counts.
+    pub fn interrupted(&mut self, notice: Violation) {
+        self.push(notice);
+    }
+
+    fn push(&mut self, violation: Violation) {
         let Violation { clause, message, help, place } = violation;
-        let chain = [Some(self.input.clone()), place.file, place.entry].into_iter().flatten().collect();
-        let line_column = place.excerpt.as_ref().and_then(|excerpt| excerpt.line_column);
-        let location = Location {
-            chain,
-            pointer: place.pointer,
-            bytes: place.bytes.map(|range| ByteRange { start: range.start, end: range.end }),
-            line: line_column.map(|(line, _)| line),
-            column: line_column.map(|(_, column)| column),
-        };
+        let location = located(&self.input, &place);
         self.list.push(Diagnostic {
             id: clause.id,
             severity: clause.severity,
@@ -291,7 +335,7 @@ impl Findings {
             location,
             related: Vec::new(),
             help: help.unwrap_or_else(|| clause.help.to_owned()),
-            url: None,
+            url: crate::catalogue::url(clause.id),
             excerpt: place.excerpt,
         });
     }
@@ -313,6 +357,23 @@ impl Findings {
     #[must_use]
     pub fn list(&self) -> &[Diagnostic] {
         &self.list
+    }
+}
+
+/// A place as one of the input `input`.
+fn located(input: &str, place: &Place) -> Location {
+    let chain = [Some(input), place.file.as_deref(), place.entry.as_deref()];
+    let begin = place.excerpt.as_ref().and_then(|excerpt| excerpt.line_column);
+    let end = place.excerpt.as_ref().and_then(|excerpt| excerpt.end);
+    Location {
+        chain: chain.into_iter().flatten().map(str::to_owned).collect(),
+        pointer: place.pointer.clone(),
+        bytes: place.bytes.as_ref().map(|range| ByteRange { start: range.start, end: range.end }),
+        line: begin.map(|(line, _)| line),
+        column: begin.map(|(_, column)| column),
+        end_line: end.map(|(line, _)| line),
+        end_column: end.map(|(_, column)| column),
+        in_store: place.file.is_some(),
     }
 }
 

@@ -31,6 +31,7 @@ pub mod layer;
 pub mod limits;
 pub mod manifest;
 pub mod name;
+pub mod notice;
 #[cfg(feature = "cli")]
 pub mod report;
 pub mod schema;

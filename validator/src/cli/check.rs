@@ -1,72 +1,31 @@
 //! `cornercast check`
 
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::files::Directory;
-use super::{Check, FailOn, Failure, Format, print};
+use super::output::{self, destinations};
+use super::{Check, Failure};
+use crate::clause::Clause;
 use crate::config::Config;
-use crate::diagnostic::{Diagnostic, Findings, Severity};
+use crate::diagnostic::{Diagnostic, Findings, Place, Severity, Violation};
 use crate::input::{HEAD, Kind, check_stream, recognise};
 use crate::limits::Limits;
-use crate::report;
+use crate::notice::{self, is_notice};
+use crate::report::{CheckedInput, Report};
 use crate::store::check_store;
 
-/// What is known of one input after its check.
-struct Checked {
-    findings: Vec<Diagnostic>,
-    errors: u64,
-    warnings: u64,
-    /// Why it could not be checked, or not to its end.
-    failure: Option<String>,
-}
-
 pub(super) fn run(arguments: &Check) -> Result<ExitCode, Failure> {
+    let destinations = destinations(arguments.format, &arguments.output)?;
     let config = configuration(arguments)?;
     let inputs = inputs(arguments)?;
-    let checked = check_all(&inputs, arguments, &config);
-    let findings: Vec<Diagnostic> = checked.iter().flat_map(|checked| checked.findings.iter().cloned()).collect();
-    let (errors, warnings) = checked
-        .iter()
-        .fold((0, 0), |(errors, warnings), checked| (errors + checked.errors, warnings + checked.warnings));
-    for (format, file) in &arguments.output {
-        let text = anstream::adapter::strip_str(&render(*format, &findings)).to_string();
-        write_report(file, &text).map_err(|error| Failure::Error(format!("{}: {error}", file.display())))?;
-    }
-    print(&render(arguments.format, &findings))?;
-    let failures: Vec<&String> = checked.iter().filter_map(|checked| checked.failure.as_ref()).collect();
-    if arguments.format == Format::Human && (failures.len() < inputs.len() || !findings.is_empty()) {
-        let done = inputs.len() - failures.len();
-        print(&report::summary(done, errors, warnings, findings.len() as u64))?;
-    }
-    if let Some((last, others)) = failures.split_last() {
-        for failure in others {
-            anstream::eprintln!("error: {failure}");
-        }
-        return Err(Failure::Error((*last).clone()));
-    }
-    let failing = errors > 0 || (arguments.fail_on == FailOn::Warning && warnings > 0);
-    Ok(ExitCode::from(u8::from(failing)))
-}
-
-fn render(format: Format, findings: &[Diagnostic]) -> String {
-    match format {
-        Format::Human => report::human(findings),
-        Format::Concise => report::concise(findings),
-        Format::Json => report::json(findings),
-    }
-}
-
-/// Writes a report whole or not at all.
-fn write_report(path: &Path, text: &str) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = crate::build::temporary_in(folder)?;
-    file.write_all(text.as_bytes())?;
-    crate::build::finish(file, path)
+    let report = Report { inputs: check_all(&inputs, arguments, &config), fail_on: arguments.fail_on };
+    output::write(&report, &destinations)?;
+    Ok(ExitCode::from(report.status()))
 }
 
 /// The configuration that was named, or the closest above this directory.
@@ -123,11 +82,11 @@ fn is_manifest(head: &[u8]) -> bool {
 }
 
 /// Checks inputs in parallel; the results come in the order of the inputs.
-fn check_all(inputs: &[PathBuf], arguments: &Check, config: &Config) -> Vec<Checked> {
+fn check_all(inputs: &[PathBuf], arguments: &Check, config: &Config) -> Vec<CheckedInput> {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = arguments.jobs.map_or(processors, usize::from).min(inputs.len());
     let next = AtomicUsize::new(0);
-    let results: Mutex<Vec<(usize, Checked)>> = Mutex::new(Vec::new());
+    let results: Mutex<Vec<(usize, CheckedInput)>> = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..jobs {
             scope.spawn(|| {
@@ -147,13 +106,19 @@ fn check_all(inputs: &[PathBuf], arguments: &Check, config: &Config) -> Vec<Chec
     results.into_iter().map(|(_, checked)| checked).collect()
 }
 
-fn check_one(path: &Path, arguments: &Check, config: &Config) -> Checked {
+fn check_one(path: &Path, arguments: &Check, config: &Config) -> CheckedInput {
     let name = if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
     let mut findings = Findings::new(&name, arguments.max_findings);
-    let failure = read(path, arguments.kind, &mut findings).err().map(|error| format!("{name}: {error}"));
+    if let Err(notice) = read(path, arguments.kind, &mut findings) {
+        findings.interrupted(notice);
+    }
     let (mut errors, mut warnings) = (findings.errors, findings.warnings);
     let mut kept = Vec::new();
     for finding in findings.list() {
+        if is_notice(finding.id) {
+            kept.push(finding.clone());
+            continue;
+        }
         let severity = config.severity(finding.id, finding.severity);
         match finding.severity {
             Severity::Error => errors -= 1,
@@ -166,35 +131,49 @@ fn check_one(path: &Path, arguments: &Check, config: &Config) -> Checked {
         }
         kept.extend(severity.map(|severity| Diagnostic { severity, ..finding.clone() }));
     }
-    Checked { findings: kept, errors, warnings, failure }
+    CheckedInput { name, is_directory: path.is_dir(), findings: kept, errors, warnings }
 }
 
-fn read(path: &Path, kind: Option<Kind>, findings: &mut Findings) -> Result<(), String> {
+/// Checks one input; the notice says why it could not be checked, or not to its end.
+fn read(path: &Path, kind: Option<Kind>, findings: &mut Findings) -> Result<(), Violation> {
     let limits = Limits::FORMAT;
-    let text = |error: io::Error| error.to_string();
     if path == Path::new("-") {
         return stream(&mut io::stdin().lock(), kind, &limits, findings);
     }
     if path.is_dir() {
         if kind.is_some_and(|kind| kind != Kind::Store) {
-            return Err("it is a directory, not a file".to_owned());
+            return Err(unchecked(&notice::INP_003, "the input is a directory, not a file"));
         }
         if kind.is_none() && !path.join("cornercast").exists() && !path.join("images").is_dir() {
-            return Err("it is no store: it has no file `cornercast`; use --as store to check it as one".to_owned());
+            let message = "the directory is no store: it has no file `cornercast`";
+            let help = "use --as store to check it as one, or --recursive to check what is in it";
+            return Err(unchecked(&notice::INP_002, message).help(help));
         }
-        return check_store(&Directory(path.to_owned()), &limits, findings).map_err(text);
+        return check_store(&Directory(path.to_owned()), &limits, findings).map_err(unreadable);
     }
-    let mut file = fs::File::open(path).map_err(text)?;
+    let mut file = fs::File::open(path).map_err(unreadable)?;
+    if kind == Some(Kind::Store) {
+        return Err(unchecked(&notice::INP_003, "the input is a file; a store is a directory"));
+    }
     stream(&mut file, kind, &limits, findings)
 }
 
 /// Recognises a stream by its head, and checks it.
-fn stream(input: &mut dyn Read, kind: Option<Kind>, limits: &Limits, findings: &mut Findings) -> Result<(), String> {
+fn stream(input: &mut dyn Read, kind: Option<Kind>, limits: &Limits, findings: &mut Findings) -> Result<(), Violation> {
     let mut head = Vec::new();
-    input.take(HEAD as u64).read_to_end(&mut head).map_err(|error| error.to_string())?;
+    input.take(HEAD as u64).read_to_end(&mut head).map_err(unreadable)?;
     let Some(kind) = kind.or_else(|| recognise(&head)) else {
-        let what = if head.is_empty() { "it is empty" } else { "it is none of the inputs that check knows" };
-        return Err(format!("{what}; use --as KIND to check it as one"));
+        let what =
+            if head.is_empty() { "the input is empty" } else { "the input is of none of the kinds that check knows" };
+        return Err(unchecked(&notice::INP_002, what));
     };
-    check_stream(kind, &mut head.as_slice().chain(input), limits, findings).map_err(|error| error.to_string())
+    check_stream(kind, &mut head.as_slice().chain(input), limits, findings).map_err(unreadable)
+}
+
+fn unchecked(notice: &'static Clause, message: impl Into<String>) -> Violation {
+    Violation::new(notice, Place::default(), message)
+}
+
+fn unreadable(error: io::Error) -> Violation {
+    unchecked(&notice::INP_001, format!("the input cannot be read: {error}"))
 }

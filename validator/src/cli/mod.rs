@@ -5,6 +5,7 @@ mod explain;
 mod files;
 mod image;
 mod listing;
+mod output;
 mod pack;
 
 use std::io::{self, Write};
@@ -12,6 +13,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::report::{FailOn, Format};
 
 /// Pack, list and check container images of the Cornercast format.
 #[derive(Debug, Parser)]
@@ -55,10 +58,11 @@ struct Check {
     /// Files and directories to check; - is standard input
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// The form of the report
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    format: Format,
-    /// Write another report to a file, such as json=report.jsonl; can be given several times
+    /// The form of the report on standard output; human if nothing else goes there
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// Write a report to a file too, such as sarif=check.sarif; - is standard output; can be given
+    /// several times
     #[arg(long, value_name = "FORMAT=FILE", value_parser = parse_output)]
     output: Vec<(Format, PathBuf)>,
     /// Take the inputs as this kind instead of recognising them
@@ -67,7 +71,7 @@ struct Check {
     /// Check everything below directories that is recognised
     #[arg(long)]
     recursive: bool,
-    /// The weight from which a violation makes the exit status 1
+    /// What makes the exit status 1
     #[arg(long, value_enum, default_value_t = FailOn::Error)]
     fail_on: FailOn,
     /// Violations that are reported for one input
@@ -79,24 +83,6 @@ struct Check {
     /// A lint configuration; by default the cornercast.toml of this directory or the closest above
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people, with excerpts
-    Human,
-    /// A line a violation
-    Concise,
-    /// A JSON object a violation and line
-    Json,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum FailOn {
-    /// A clause with MUST is broken, or the input is unsupported
-    Error,
-    /// Any clause is broken
-    Warning,
 }
 
 /// Make an image from directories and tar archives
@@ -245,15 +231,30 @@ fn source_date_epoch() -> Result<Option<u64>, Failure> {
 fn parse_kind(name: &str) -> Result<crate::input::Kind, String> {
     crate::input::Kind::by_name(name).ok_or_else(|| {
         let names: Vec<&str> = crate::input::Kind::ALL.iter().map(|(name, _)| *name).collect();
-        let close = crate::manifest::closest(name, names.iter().copied());
-        let hint = close.map_or_else(String::new, |close| format!(" (did you mean `{close}`?)"));
+        let hint = did_you_mean(name, names.iter().copied());
         format!("it is none of {}{hint}", names.join(", "))
     })
 }
 
+/// A suggestion in brackets, if one of `known` is close to `name`.
+fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    crate::manifest::closest(name, known).map_or_else(String::new, |close| format!(" (did you mean `{close}`?)"))
+}
+
 fn parse_output(text: &str) -> Result<(Format, PathBuf), String> {
-    let (format, file) = text.split_once('=').ok_or("write FORMAT=FILE, such as json=report.jsonl")?;
-    Ok((Format::from_str(format, false)?, PathBuf::from(file)))
+    let (name, file) = text.split_once('=').ok_or("write FORMAT=FILE, such as sarif=check.sarif")?;
+    let format = Format::from_str(name, false).map_err(|_| {
+        let names: Vec<String> = Format::value_variants()
+            .iter()
+            .filter_map(|format| Some(format.to_possible_value()?.get_name().to_owned()))
+            .collect();
+        let hint = did_you_mean(name, names.iter().map(String::as_str));
+        format!("the format `{name}` is none of {}{hint}", names.join(", "))
+    })?;
+    if file.is_empty() {
+        return Err(format!("the name of the file is missing; write {name}=FILE, or {name}=- for standard output"));
+    }
+    Ok((format, PathBuf::from(file)))
 }
 
 fn parse_owner(text: &str) -> Result<(u32, u32), String> {

@@ -143,8 +143,8 @@ impl ListingReader<'_> {
     fn place(&self, range: std::ops::Range<usize>) -> Place {
         let mut place =
             Place::bytes(range.start as u64..range.end as u64).text_excerpt(self.line).shifted(self.at as u64);
-        if let Some((line, _)) = place.excerpt.as_mut().and_then(|excerpt| excerpt.line_column.as_mut()) {
-            *line = self.number;
+        if let Some(excerpt) = &mut place.excerpt {
+            excerpt.in_line(self.number);
         }
         place
     }

@@ -3,11 +3,11 @@
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 
 use super::concise::place;
+use super::{CheckedInput, Report};
 use crate::diagnostic::{ByteRange, Diagnostic, Excerpt, Severity};
 
 /// The findings with excerpts, styled for a terminal; the caller strips the styles where there is none.
-#[must_use]
-pub fn human(findings: &[Diagnostic]) -> String {
+pub fn human<'a>(findings: impl IntoIterator<Item = &'a Diagnostic>) -> String {
     let renderer = Renderer::styled();
     let mut out = String::new();
     for finding in findings {
@@ -15,7 +15,10 @@ pub fn human(findings: &[Diagnostic]) -> String {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let group = level.primary_title(finding.message.as_str()).id(finding.id).element(Origin::path(place(finding)));
+        let group = level
+            .primary_title(finding.message.as_str())
+            .id(finding.id)
+            .element(Origin::path(place(&finding.location)));
         let group = match finding
             .excerpt
             .as_ref()
@@ -95,18 +98,32 @@ fn plain(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { '\u{FFFD}' } else { character }).collect()
 }
 
-/// What a check found, in one sentence.
-#[must_use]
-pub fn summary(inputs: usize, errors: u64, warnings: u64, shown: u64) -> String {
-    let plural = |count: u64, one: &str| if count == 1 { format!("{count} {one}") } else { format!("{count} {one}s") };
-    let inputs = plural(inputs as u64, "input");
-    let found = match (errors, warnings) {
-        (0, 0) => return format!("{inputs} checked: no violations\n"),
-        (errors, 0) => plural(errors, "error"),
-        (0, warnings) => plural(warnings, "warning"),
-        (errors, warnings) => format!("{}, {}", plural(errors, "error"), plural(warnings, "warning")),
-    };
-    let hidden = (errors + warnings).saturating_sub(shown);
+/// The findings and, last, what the check found in one sentence.
+pub(super) fn human_report(report: &Report) -> String {
+    let sum = |count: fn(&CheckedInput) -> u64| report.inputs.iter().map(count).sum::<u64>();
+    let (errors, warnings) = (sum(|input| input.errors), sum(|input| input.warnings));
+    let unchecked = sum(|input| u64::from(input.is_unchecked()));
+    let checked = sum(|_| 1) - unchecked;
+    let mut found: Vec<String> = [(errors, "error"), (warnings, "warning")]
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, one)| plural(count, one))
+        .collect();
+    if found.is_empty() {
+        found.push("no violations".to_owned());
+    }
+    let hidden = (errors + warnings + unchecked).saturating_sub(report.findings().count() as u64);
     let more = if hidden > 0 { format!(" ({hidden} of them not shown; see --max-findings)") } else { String::new() };
-    format!("{inputs} checked: {found}{more}\n")
+    let mut parts = Vec::new();
+    if checked > 0 || errors + warnings > 0 {
+        parts.push(format!("{} checked: {}{more}", plural(checked, "input"), found.join(", ")));
+    }
+    if unchecked > 0 {
+        parts.push(format!("{} could not be checked", plural(unchecked, "input")));
+    }
+    format!("{}{}\n", human(report.findings()), parts.join("; "))
+}
+
+fn plural(count: u64, one: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
 }

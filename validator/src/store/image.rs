@@ -75,6 +75,7 @@ pub(super) fn judge_listing(walk: &WalkFacts, listing: Digest) -> Option<Violati
         bytes: shown.into_bytes().into_iter().take(160).collect(),
         text: true,
         line_column: None,
+        end: None,
     });
     let (what, layer_says, listing_says) = difference(layer.as_deref(), expected.as_deref())
         .unwrap_or_else(|| (String::new(), line(layer), line(expected)));
