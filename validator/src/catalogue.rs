@@ -201,6 +201,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_page_is_a_chapter_with_an_anchor() {
+        for requirement in requirements() {
+            let page = requirement.page();
+            let (file, anchor) = page.split_once(".html#").unwrap();
+            let text = CHAPTERS.iter().find(|(chapter, _)| *chapter == format!("spec/{file}.md")).unwrap().1;
+            assert!(text.contains(&format!("<a id=\"{anchor}\"></a>")), "{page}");
+        }
+    }
+
+    #[test]
     fn a_keyword_outside_a_clause_is_a_problem() {
         let (_, problems) = extract("spec/x.md", "# X\n\nIt MUST be so.\n");
         assert_eq!(problems, ["spec/x.md:3: MUST stands outside a clause; reword it, or make it a clause with an id"]);

@@ -33,6 +33,8 @@ pub struct Violation {
     pub help: Option<String>,
     /// Where it is.
     pub place: Place,
+    /// Other places that help to understand it, each with what is there.
+    pub related: Vec<(String, Place)>,
 }
 
 /// A place inside one sequence of bytes.
@@ -63,18 +65,32 @@ pub struct Excerpt {
     pub line_column: Option<(u64, u64)>,
     /// The same of the byte after the place.
     pub end: Option<(u64, u64)>,
+    /// Whether its line begins before it.
+    pub begins_late: bool,
+    /// Whether its line goes on after it.
+    pub ends_early: bool,
 }
 
 impl Violation {
     /// A violation of `clause` at `place`.
     pub fn new(clause: &'static Clause, place: Place, message: impl Into<String>) -> Self {
-        Self { clause, message: message.into(), help: None, place }
+        Self { clause, message: message.into(), help: None, place, related: Vec::new() }
     }
 
     /// The same in the file `path` of a store or archive.
     #[must_use]
     pub fn in_file(mut self, path: &str) -> Self {
         self.place.file = Some(path.to_owned());
+        for (_, place) in &mut self.related {
+            place.file.get_or_insert_with(|| path.to_owned());
+        }
+        self
+    }
+
+    /// The same with another place that helps to understand it, and what is there.
+    #[must_use]
+    pub fn and(mut self, place: Place, message: impl Into<String>) -> Self {
+        self.related.push((message.into(), place));
         self
     }
 
@@ -138,7 +154,7 @@ impl Excerpt {
     /// Bytes kept before and after the place.
     const AROUND: usize = 48;
     /// Bytes of the place itself that are kept.
-    const INSIDE: usize = 96;
+    const INSIDE: usize = 64;
 
     /// An excerpt of the text `source` around `range`, not beyond its line.
     fn of_text(source: &[u8], range: &Range<u64>) -> Option<Self> {
@@ -168,6 +184,8 @@ impl Excerpt {
             text: true,
             line_column: Some((line, column)),
             end: Some(end),
+            begins_late: from > line_start,
+            ends_early: to < source.len() && source.get(to) != Some(&b'\n'),
         })
     }
 
@@ -181,13 +199,8 @@ impl Excerpt {
     /// An excerpt of binary data: the bytes themselves.
     #[must_use]
     pub fn of_binary(start: u64, bytes: &[u8]) -> Self {
-        Self {
-            start,
-            bytes: bytes.iter().take(Self::INSIDE).copied().collect(),
-            text: false,
-            line_column: None,
-            end: None,
-        }
+        let bytes = bytes.iter().take(Self::INSIDE).copied().collect();
+        Self { start, bytes, text: false, line_column: None, end: None, begins_late: false, ends_early: false }
     }
 }
 
@@ -276,6 +289,9 @@ pub struct Related {
     pub message: String,
     /// Where it is.
     pub location: Location,
+    /// Bytes to show.
+    #[serde(skip)]
+    pub excerpt: Option<Excerpt>,
 }
 
 /// Collects the findings of one input, in its order.
@@ -325,15 +341,20 @@ impl Findings {
     }
 
     fn push(&mut self, violation: Violation) {
-        let Violation { clause, message, help, place } = violation;
+        let Violation { clause, message, help, place, related } = violation;
         let location = located(&self.input, &place);
+        let related = related.into_iter().map(|(message, place)| Related {
+            message,
+            location: located(&self.input, &place),
+            excerpt: place.excerpt,
+        });
         self.list.push(Diagnostic {
             id: clause.id,
             severity: clause.severity,
             fingerprint: fingerprint(clause.id, &location, &message),
             message,
             location,
-            related: Vec::new(),
+            related: related.collect(),
             help: help.unwrap_or_else(|| clause.help.to_owned()),
             url: crate::catalogue::url(clause.id),
             excerpt: place.excerpt,

@@ -214,3 +214,73 @@ fn several_reports_at_once() {
     names.sort();
     assert_eq!(names, ["a.sarif", "a.txt", "layer.tar"]);
 }
+
+/// What is underlined is what is wrong, whatever the width of the characters before it.
+#[test]
+fn excerpts() {
+    let folder = TempDir::new().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    write("wide.json", "{\"kind\":\"コンテナ\",\"e\u{301}\":\"日本\",\"tab\":\"a\tb\u{7}\"}");
+    write("pretty.json", "{\r\n\t\"cornercast\": \"1.0\",\r\n\t\"kind\": \"image\",\r\n\t\t\"vezion\": true\r\n}\n");
+    let (long, longer) = ("x".repeat(90), "y".repeat(300));
+    write("long.json", &format!("{{\"a\":[\"{long}\",1.5,\"{longer}\\u0041\",{{\"b\":null}}]}}"));
+    write("twice.json", "{\"a\":1,\"b\":{\"c\":1,\n\"c\":2}}");
+    write("deep.json", &format!("{}1{}", "{\"a\":[".repeat(9), "]}".repeat(9)));
+    let mut text = String::new();
+    for (kind, name) in [
+        ("canonical", "wide.json"),
+        ("manifest", "pretty.json"),
+        ("canonical", "long.json"),
+        ("canonical", "twice.json"),
+        ("canonical", "deep.json"),
+    ] {
+        text.push_str(&transcript(folder.path(), &["check", "--as", kind, name]));
+    }
+    for case in [
+        "LST-003/rejected-capital/layer.listing",
+        "LAY-011/rejected-archive-mtime-base-256/image.ccast",
+        "LAY-026/rejected-archive-length/image.ccast",
+        "LAY-048/rejected-apart/layer.tar",
+        "STO-021/rejected-archive-one-byte/image.ccast",
+        "MAN-033/rejected-apart/manifest.json",
+        "STO-008/rejected-annotation/store",
+    ] {
+        text.push_str(&transcript(&fixtures(), &["check", case]));
+    }
+    insta::assert_snapshot!(text);
+}
+
+/// A second place is in every format.
+#[test]
+fn related_places_are_shown() {
+    for (format, shown) in [
+        ("human", "note: the first is here\n --> MAN-033/rejected-apart/manifest.json:1:346: /app/ports/0/name"),
+        ("concise", "(the first is here: MAN-033/rejected-apart/manifest.json:1:346: /app/ports/0/name)"),
+        ("json", "\"related\":[{\"message\":\"the first is here\",\"location\":{\"chain\":"),
+        ("sarif", "\"relatedLocations\": ["),
+        ("junit", "manifest.json:1:346: /app/ports/0/name: the first is here"),
+        ("github", "%0AMAN-033/rejected-apart/manifest.json:1:346: /app/ports/0/name: the first is here"),
+        ("gitlab", "the first is here: MAN-033/rejected-apart/manifest.json:1:346"),
+    ] {
+        let output = cornercast(&fixtures(), &["check", "--format", format, "MAN-033/rejected-apart/manifest.json"]);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains(shown), "{format}: {text}");
+    }
+}
+
+/// Colours are for terminals, unless they are asked for or refused.
+#[test]
+fn colours() {
+    let run = |arguments: &[&str], variable: Option<&str>| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_cornercast"));
+        command.args(["check", "LAY-048/rejected-apart/layer.tar"]).args(arguments).current_dir(fixtures());
+        command.env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE").env_remove("CLICOLOR");
+        command.envs(variable.map(|name| (name, "1")));
+        command.output().unwrap().stdout.contains(&0x1B)
+    };
+    assert!(!run(&[], None), "no terminal");
+    assert!(run(&[], Some("CLICOLOR_FORCE")));
+    assert!(run(&["--color", "always"], None));
+    assert!(!run(&["--color", "never"], Some("CLICOLOR_FORCE")));
+    assert!(!run(&[], Some("NO_COLOR")));
+}

@@ -20,8 +20,18 @@ use crate::report::{FailOn, Format};
 #[derive(Debug, Parser)]
 #[command(name = "cornercast", version, max_term_width = 100, disable_help_subcommand = true)]
 struct Cli {
+    /// When to use colours; auto asks the terminal, NO_COLOR and CLICOLOR_FORCE
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
+    color: Color,
     #[command(subcommand)]
     command: Command,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Color {
+    Auto,
+    Always,
+    Never,
 }
 
 #[derive(Debug, Subcommand)]
@@ -183,7 +193,14 @@ impl From<crate::build::BuildError> for Failure {
 
 /// Runs the command that the arguments of the process name.
 pub fn run() -> ExitCode {
-    let result = match Cli::parse().command {
+    let Cli { color, command } = Cli::parse();
+    match color {
+        Color::Auto => anstream::ColorChoice::Auto,
+        Color::Always => anstream::ColorChoice::Always,
+        Color::Never => anstream::ColorChoice::Never,
+    }
+    .write_global();
+    let result = match command {
         Command::Check(arguments) => check::run(&arguments),
         Command::Pack(arguments) => pack::run(&arguments),
         Command::Listing(arguments) => listing::run(&arguments),

@@ -114,6 +114,16 @@ impl Checker<'_> {
         self.violations.push(Violation::new(clause, place, message));
     }
 
+    /// Adds a place to the violation that was reported last.
+    pub(super) fn relate(&mut self, node: &Node, pointer: &str, message: &str) {
+        if self.violations.len() < MAX_VIOLATIONS
+            && let Some(last) = self.violations.last_mut()
+        {
+            let bytes = node.bytes.start as u64..node.bytes.end as u64;
+            last.related.push((message.to_owned(), Place::value(pointer, bytes).text_excerpt(self.source)));
+        }
+    }
+
     pub(super) fn report_all(&mut self, broken: Vec<name::Broken>, node: &Node, pointer: &str) {
         for (clause, message) in broken {
             self.report(clause, node, pointer, message);
@@ -247,6 +257,11 @@ impl Checker<'_> {
                 let message = format!("the member `{}` is not defined", shown(&member.name));
                 let before = self.violations.len();
                 self.report(&clause::MAN_012, &member.node, &pointer, message);
+                if let Some(violation) = self.violations.get_mut(before) {
+                    // The name is what is wrong, whatever the value.
+                    let name = member.name_bytes.start as u64..member.name_bytes.end as u64;
+                    violation.place = Place::value(&pointer, name).text_excerpt(self.source);
+                }
                 if let Some(violation) = self.violations.get_mut(before)
                     && let Some(close) = closest(&member.name, table.iter().map(|(name, _, _)| *name))
                 {

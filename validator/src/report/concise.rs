@@ -1,4 +1,4 @@
-//! One line a finding: `PLACE: SEVERITY[ID] MESSAGE`; a line more for each related place.
+//! One line a finding: `PLACE: SEVERITY[ID] MESSAGE`, related places in brackets.
 
 use std::fmt::Write as _;
 
@@ -10,10 +10,11 @@ pub fn concise<'a>(findings: impl IntoIterator<Item = &'a Diagnostic>) -> String
     let mut out = String::new();
     for finding in findings {
         let Diagnostic { id, message, .. } = finding;
-        let _ = writeln!(out, "{}: {}[{id}] {message}", place(&finding.location), severity(finding.severity));
+        let _ = write!(out, "{}: {}[{id}] {message}", place(&finding.location), severity(finding.severity));
         for related in &finding.related {
-            let _ = writeln!(out, "{}: note[{id}] {}", place(&related.location), related.message);
+            let _ = write!(out, " ({}: {})", related.message, place(&related.location));
         }
+        out.push('\n');
     }
     out
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::concise::place;
 use super::{Report, Spot, sentence};
 use crate::diagnostic::Severity;
 use crate::digest::Digest;
@@ -44,8 +45,12 @@ pub(super) fn gitlab(report: &Report) -> String {
             // GitLab shows one finding a fingerprint: equal ones in several files, or several in one, differ.
             let key = format!("{} {}", finding.fingerprint, input.name);
             let count = seen.entry(key.clone()).and_modify(|count| *count += 1).or_insert(0);
+            let mut description = spot.with(&sentence(finding));
+            for related in &finding.related {
+                description.push_str(&format!(" ({}: {})", related.message, place(&related.location)));
+            }
             entries.push(Entry {
-                description: spot.with(&sentence(finding)),
+                description,
                 check_name: finding.id,
                 fingerprint: Digest::of(format!("{key} {count}").as_bytes()).hex(),
                 severity: match finding.severity {
