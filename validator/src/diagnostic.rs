@@ -374,6 +374,12 @@ impl Findings {
         self.errors + self.warnings
     }
 
+    /// The name of the input.
+    #[must_use]
+    pub fn input(&self) -> &str {
+        &self.input
+    }
+
     /// The findings that were kept.
     #[must_use]
     pub fn list(&self) -> &[Diagnostic] {

@@ -7,39 +7,32 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::configuration::Configuration;
 use super::files::Directory;
 use super::output::{self, destinations};
 use super::{Check, Failure};
 use crate::clause::Clause;
-use crate::config::Config;
-use crate::diagnostic::{Diagnostic, Findings, Place, Severity, Violation};
+use crate::diagnostic::{Findings, Place, Violation};
 use crate::input::{HEAD, Kind, check_stream, recognise};
 use crate::limits::Limits;
-use crate::notice::{self, is_notice};
+use crate::notice;
 use crate::report::{CheckedInput, Report};
 use crate::store::check_store;
 
 pub(super) fn run(arguments: &Check) -> Result<ExitCode, Failure> {
     let destinations = destinations(arguments.format, &arguments.output)?;
-    let config = configuration(arguments)?;
+    let config = match Configuration::find(arguments.config.as_deref()) {
+        Ok(config) => config,
+        Err(input) => {
+            let report = Report { inputs: vec![input], fail_on: arguments.fail_on };
+            output::write(&report, &destinations)?;
+            return Ok(ExitCode::from(report.status()));
+        }
+    };
     let inputs = inputs(arguments)?;
     let report = Report { inputs: check_all(&inputs, arguments, &config), fail_on: arguments.fail_on };
     output::write(&report, &destinations)?;
     Ok(ExitCode::from(report.status()))
-}
-
-/// The configuration that was named, or the closest above this directory.
-fn configuration(arguments: &Check) -> Result<Config, Failure> {
-    let found = match &arguments.config {
-        Some(file) => Some(file.clone()),
-        None => std::env::current_dir()
-            .ok()
-            .and_then(|here| here.ancestors().map(|folder| folder.join("cornercast.toml")).find(|file| file.is_file())),
-    };
-    let Some(file) = found else { return Ok(Config::default()) };
-    let shown = file.display();
-    let text = fs::read_to_string(&file).map_err(|error| Failure::Error(format!("{shown}: {error}")))?;
-    Config::parse(&text).map_err(|error| Failure::Error(format!("{shown}: {error}")))
 }
 
 /// The inputs that the arguments name, with everything recognised below directories if asked for.
@@ -82,7 +75,7 @@ fn is_manifest(head: &[u8]) -> bool {
 }
 
 /// Checks inputs in parallel; the results come in the order of the inputs.
-fn check_all(inputs: &[PathBuf], arguments: &Check, config: &Config) -> Vec<CheckedInput> {
+fn check_all(inputs: &[PathBuf], arguments: &Check, config: &Configuration) -> Vec<CheckedInput> {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = arguments.jobs.map_or(processors, usize::from).min(inputs.len());
     let next = AtomicUsize::new(0);
@@ -106,32 +99,13 @@ fn check_all(inputs: &[PathBuf], arguments: &Check, config: &Config) -> Vec<Chec
     results.into_iter().map(|(_, checked)| checked).collect()
 }
 
-fn check_one(path: &Path, arguments: &Check, config: &Config) -> CheckedInput {
+fn check_one(path: &Path, arguments: &Check, config: &Configuration) -> CheckedInput {
     let name = if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
-    let mut findings = Findings::new(&name, arguments.max_findings);
+    let mut findings = Findings::new(name, arguments.max_findings);
     if let Err(notice) = read(path, arguments.kind, &mut findings) {
         findings.interrupted(notice);
     }
-    let (mut errors, mut warnings) = (findings.errors, findings.warnings);
-    let mut kept = Vec::new();
-    for finding in findings.list() {
-        if is_notice(finding.id) {
-            kept.push(finding.clone());
-            continue;
-        }
-        let severity = config.severity(finding.id, finding.severity);
-        match finding.severity {
-            Severity::Error => errors -= 1,
-            Severity::Warning => warnings -= 1,
-        }
-        match severity {
-            Some(Severity::Error) => errors += 1,
-            Some(Severity::Warning) => warnings += 1,
-            None => continue,
-        }
-        kept.extend(severity.map(|severity| Diagnostic { severity, ..finding.clone() }));
-    }
-    CheckedInput { name, is_directory: path.is_dir(), findings: kept, errors, warnings }
+    config.apply(path, findings)
 }
 
 /// Checks one input; the notice says why it could not be checked, or not to its end.

@@ -1,6 +1,7 @@
 //! The command `cornercast`: arguments, files and standard streams. Each subcommand has a module.
 
 mod check;
+mod configuration;
 mod explain;
 mod files;
 mod image;

@@ -131,6 +131,11 @@ fn hex(excerpt: &Excerpt, bytes: ByteRange) -> Shown {
 
 /// The findings and, last, what the check found in one sentence.
 pub(super) fn human_report(report: &Report) -> String {
+    let findings = report.findings().count() as u64;
+    if findings > 0 && report.findings().all(|finding| finding.id.starts_with("CFG")) {
+        let (list, errors) = (human(report.findings()), plural(findings, "error"));
+        return format!("{list}the configuration has {errors}; nothing was checked\n");
+    }
     let sum = |count: fn(&CheckedInput) -> u64| report.inputs.iter().map(count).sum::<u64>();
     let (errors, warnings) = (sum(|input| input.errors), sum(|input| input.warnings));
     let unchecked = sum(|input| u64::from(input.is_unchecked()));
@@ -143,7 +148,7 @@ pub(super) fn human_report(report: &Report) -> String {
     if found.is_empty() {
         found.push("no violations".to_owned());
     }
-    let hidden = (errors + warnings + unchecked).saturating_sub(report.findings().count() as u64);
+    let hidden = (errors + warnings + unchecked).saturating_sub(findings);
     let more = if hidden > 0 { format!(" ({hidden} of them not shown; see --max-findings)") } else { String::new() };
     let mut parts = Vec::new();
     if checked > 0 || errors + warnings > 0 {

@@ -27,13 +27,13 @@ pub(super) fn sarif(report: &Report) -> String {
         .filter(|(notice, _)| used(notice.id))
         .map(|(notice, text)| json!({"id": notice.id, "fullDescription": {"text": text}}))
         .collect();
-    let notified: Vec<Value> = report
-        .inputs
-        .iter()
-        .flat_map(|input| input.findings.iter().map(move |finding| (input, finding)))
-        .filter(|(_, finding)| is_notice(finding.id))
-        .map(|(input, finding)| notification(input, finding))
-        .collect();
+    let (mut of_configuration, mut of_inputs) = (Vec::new(), Vec::new());
+    for input in &report.inputs {
+        for finding in input.findings.iter().filter(|finding| is_notice(finding.id)) {
+            let list = if finding.id.starts_with("CFG") { &mut of_configuration } else { &mut of_inputs };
+            list.push(notification(input, finding));
+        }
+    }
     let log = json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -45,9 +45,10 @@ pub(super) fn sarif(report: &Report) -> String {
                 "notifications": notifications,
             }},
             "invocations": [{
-                "executionSuccessful": notified.is_empty(),
+                "executionSuccessful": of_configuration.is_empty() && of_inputs.is_empty(),
                 "exitCode": report.status(),
-                "toolExecutionNotifications": notified,
+                "toolConfigurationNotifications": of_configuration,
+                "toolExecutionNotifications": of_inputs,
             }],
             // 3.14.17: our columns count characters.
             "columnKind": "unicodeCodePoints",
