@@ -25,6 +25,7 @@ pub mod cli;
 pub mod config;
 pub mod diagnostic;
 pub mod digest;
+pub mod fix;
 pub mod input;
 pub mod json;
 pub mod layer;

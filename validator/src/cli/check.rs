@@ -7,10 +7,11 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::baseline::Baseline;
 use super::configuration::Configuration;
 use super::files::Directory;
 use super::output::{self, destinations};
-use super::{Check, Failure};
+use super::{Check, Failure, fix};
 use crate::clause::Clause;
 use crate::diagnostic::{Findings, Place, Violation};
 use crate::input::{HEAD, Kind, check_stream, recognise};
@@ -24,13 +25,22 @@ pub(super) fn run(arguments: &Check) -> Result<ExitCode, Failure> {
     let config = match Configuration::find(arguments.config.as_deref()) {
         Ok(config) => config,
         Err(input) => {
-            let report = Report { inputs: vec![input], fail_on: arguments.fail_on };
+            let report = Report { inputs: vec![input], fail_on: arguments.fail_on, known: None };
             output::write(&report, &destinations)?;
             return Ok(ExitCode::from(report.status()));
         }
     };
     let inputs = inputs(arguments)?;
-    let report = Report { inputs: check_all(&inputs, arguments, &config), fail_on: arguments.fail_on };
+    let baseline = arguments.baseline.as_deref().map(Baseline::read).transpose()?;
+    if arguments.diff {
+        return Ok(ExitCode::from(u8::from(fix::print_diff(&inputs, arguments.kind)?)));
+    }
+    if arguments.fix {
+        fix::fix_files(&inputs, arguments.kind)?;
+    }
+    let mut checked = check_all(&inputs, arguments, &config);
+    let known = baseline.map(|baseline| baseline.hide(&mut checked));
+    let report = Report { inputs: checked, fail_on: arguments.fail_on, known };
     output::write(&report, &destinations)?;
     Ok(ExitCode::from(report.status()))
 }

@@ -1,9 +1,11 @@
 //! The command `cornercast`: arguments, files and standard streams. Each subcommand has a module.
 
+mod baseline;
 mod check;
 mod configuration;
 mod explain;
 mod files;
+mod fix;
 mod image;
 mod listing;
 mod output;
@@ -94,6 +96,15 @@ struct Check {
     /// A lint configuration; by default the cornercast.toml of this directory or the closest above
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// An earlier json report, whose findings are not reported again
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// Write documents that stand alone in canonical form before they are checked
+    #[arg(long)]
+    fix: bool,
+    /// Show what --fix would change, and change and check nothing; the exit status is 1 if there is anything
+    #[arg(long, conflicts_with_all = ["format", "output", "baseline", "fail_on"])]
+    diff: bool,
 }
 
 /// Make an image from directories and tar archives

@@ -5,7 +5,7 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use super::concise::place;
-use super::{CheckedInput, Report};
+use super::{CheckedInput, Known, Report};
 use crate::diagnostic::{ByteRange, Diagnostic, Excerpt, Location, Severity};
 
 /// Columns that are enough for every excerpt, so that what is left out is left out here.
@@ -146,7 +146,8 @@ pub(super) fn human_report(report: &Report) -> String {
         .map(|(count, one)| plural(count, one))
         .collect();
     if found.is_empty() {
-        found.push("no violations".to_owned());
+        let new = if report.known.is_some() { "new " } else { "" };
+        found.push(format!("no {new}violations"));
     }
     let hidden = (errors + warnings + unchecked).saturating_sub(findings);
     let more = if hidden > 0 { format!(" ({hidden} of them not shown; see --max-findings)") } else { String::new() };
@@ -156,6 +157,10 @@ pub(super) fn human_report(report: &Report) -> String {
     }
     if unchecked > 0 {
         parts.push(format!("{} could not be checked", plural(unchecked, "input")));
+    }
+    if let Some(Known { hidden, gone }) = report.known {
+        let gone = if gone > 0 { format!(", {gone} of it no longer found") } else { String::new() };
+        parts.push(format!("{hidden} hidden by the baseline{gone}"));
     }
     format!("{}{}\n", human(report.findings()), parts.join("; "))
 }

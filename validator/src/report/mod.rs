@@ -56,6 +56,17 @@ pub struct Report {
     pub inputs: Vec<CheckedInput>,
     /// What makes the check fail.
     pub fail_on: FailOn,
+    /// What a baseline knew already.
+    pub known: Option<Known>,
+}
+
+/// What became of the findings of a baseline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    /// Findings that are not shown, since the baseline has them.
+    pub hidden: u64,
+    /// Findings of the baseline that do not occur any more.
+    pub gone: u64,
 }
 
 /// One input and what was found in it.
