@@ -222,7 +222,7 @@ mod tests {
                     .iter()
                     .map(|(name, value)| format!("{}:{}", string(name, choices), written(value, choices)))
                     .collect();
-                if choices() % 2 == 0 {
+                if choices().is_multiple_of(2) {
                     members.reverse();
                 }
                 format!("{{{}}}", members.join(","))

@@ -284,3 +284,30 @@ fn colours() {
     assert!(!run(&["--color", "never"], Some("CLICOLOR_FORCE")));
     assert!(!run(&[], Some("NO_COLOR")));
 }
+
+/// A name that is nearly right gets the right one as help.
+#[test]
+fn mistyped_names_get_a_suggestion() {
+    let folder = TempDir::new().unwrap();
+    let manifest = fs::read_to_string(fixtures().join("MAN-033/rejected-apart/manifest.json")).unwrap();
+    for (right, mistyped, suggestion) in [
+        ("\"version\"", "\"vesion\"", "version"),
+        ("\"architecture\":\"amd64\"", "\"architecture\":\"amd46\"", "amd64"),
+        ("\"level\":\"hardened\"", "\"level\":\"hardend\"", "hardened"),
+        ("\"graceSeconds\"", "\"graceSecond\"", "graceSeconds"),
+    ] {
+        assert!(manifest.contains(right), "{right} in {manifest}");
+        fs::write(folder.path().join("manifest.json"), manifest.replacen(right, mistyped, 1)).unwrap();
+        let text = String::from_utf8(cornercast(folder.path(), &["check", "manifest.json"]).stdout).unwrap();
+        assert!(text.contains(&format!("= help: did you mean `{suggestion}`?")), "{mistyped}: {text}");
+    }
+    for (arguments, suggestion) in [
+        (&["explain", "CFG-01"][..], "did you mean CFG-001?"),
+        (&["explain", "INP-0002"], "did you mean INP-002?"),
+        (&["check", "--format", "serif", "x"], "'sarif'"),
+        (&["check", "--fix-only", "x"], "'--fix'"),
+    ] {
+        let text = String::from_utf8(cornercast(folder.path(), arguments).stderr).unwrap();
+        assert!(text.contains(suggestion), "{arguments:?}: {text}");
+    }
+}

@@ -113,43 +113,48 @@ fn check_one(path: &Path, arguments: &Check, config: &Configuration) -> CheckedI
     let name = if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
     let mut findings = Findings::new(name, arguments.max_findings);
     if let Err(notice) = read(path, arguments.kind, &mut findings) {
-        findings.interrupted(notice);
+        findings.interrupted(*notice);
     }
     config.apply(path, findings)
 }
 
 /// Checks one input; the notice says why it could not be checked, or not to its end.
-fn read(path: &Path, kind: Option<Kind>, findings: &mut Findings) -> Result<(), Violation> {
+fn read(path: &Path, kind: Option<Kind>, findings: &mut Findings) -> Result<(), Box<Violation>> {
     let limits = Limits::FORMAT;
     if path == Path::new("-") {
         return stream(&mut io::stdin().lock(), kind, &limits, findings);
     }
     if path.is_dir() {
         if kind.is_some_and(|kind| kind != Kind::Store) {
-            return Err(unchecked(&notice::INP_003, "the input is a directory, not a file"));
+            return Err(Box::new(unchecked(&notice::INP_003, "the input is a directory, not a file")));
         }
         if kind.is_none() && !path.join("cornercast").exists() && !path.join("images").is_dir() {
             let message = "the directory is no store: it has no file `cornercast`";
             let help = "use --as store to check it as one, or --recursive to check what is in it";
-            return Err(unchecked(&notice::INP_002, message).help(help));
+            return Err(Box::new(unchecked(&notice::INP_002, message).help(help)));
         }
         return check_store(&Directory(path.to_owned()), &limits, findings).map_err(unreadable);
     }
     let mut file = fs::File::open(path).map_err(unreadable)?;
     if kind == Some(Kind::Store) {
-        return Err(unchecked(&notice::INP_003, "the input is a file; a store is a directory"));
+        return Err(Box::new(unchecked(&notice::INP_003, "the input is a file; a store is a directory")));
     }
     stream(&mut file, kind, &limits, findings)
 }
 
 /// Recognises a stream by its head, and checks it.
-fn stream(input: &mut dyn Read, kind: Option<Kind>, limits: &Limits, findings: &mut Findings) -> Result<(), Violation> {
+fn stream(
+    input: &mut dyn Read,
+    kind: Option<Kind>,
+    limits: &Limits,
+    findings: &mut Findings,
+) -> Result<(), Box<Violation>> {
     let mut head = Vec::new();
     input.take(HEAD as u64).read_to_end(&mut head).map_err(unreadable)?;
     let Some(kind) = kind.or_else(|| recognise(&head)) else {
         let what =
             if head.is_empty() { "the input is empty" } else { "the input is of none of the kinds that check knows" };
-        return Err(unchecked(&notice::INP_002, what));
+        return Err(Box::new(unchecked(&notice::INP_002, what)));
     };
     check_stream(kind, &mut head.as_slice().chain(input), limits, findings).map_err(unreadable)
 }
@@ -158,6 +163,6 @@ fn unchecked(notice: &'static Clause, message: impl Into<String>) -> Violation {
     Violation::new(notice, Place::default(), message)
 }
 
-fn unreadable(error: io::Error) -> Violation {
-    unchecked(&notice::INP_001, format!("the input cannot be read: {error}"))
+fn unreadable(error: io::Error) -> Box<Violation> {
+    Box::new(unchecked(&notice::INP_001, format!("the input cannot be read: {error}")))
 }

@@ -168,7 +168,7 @@ fn stop(checker: &mut Checker<'_>, stop: &Node) {
         && !is_signal(signal)
     {
         let message = format!("the signal {} is not one of the list", quoted(signal));
-        checker.report(&clause::MAN_029, node, "/app/stop/signal", message);
+        checker.report_unknown(&clause::MAN_029, node, "/app/stop/signal", message, (signal, SIGNALS));
     }
     if let Some((node, seconds)) = integer(stop, "graceSeconds")
         && !(0..=checker.limits.grace_seconds).contains(&seconds)
@@ -178,15 +178,16 @@ fn stop(checker: &mut Checker<'_>, stop: &Node) {
     }
 }
 
+const SIGNALS: [&str; 13] = [
+    "SIGABRT", "SIGALRM", "SIGCONT", "SIGHUP", "SIGINT", "SIGIO", "SIGKILL", "SIGPWR", "SIGQUIT", "SIGTERM", "SIGUSR1",
+    "SIGUSR2", "SIGWINCH",
+];
+
 fn is_signal(signal: &str) -> bool {
-    const NAMES: [&str; 13] = [
-        "SIGABRT", "SIGALRM", "SIGCONT", "SIGHUP", "SIGINT", "SIGIO", "SIGKILL", "SIGPWR", "SIGQUIT", "SIGTERM",
-        "SIGUSR1", "SIGUSR2", "SIGWINCH",
-    ];
     let real_time = signal
         .strip_prefix("SIGRTMIN+")
         .is_some_and(|number| number.parse::<u8>().is_ok_and(|value| value <= 30 && value.to_string() == number));
-    real_time || NAMES.contains(&signal)
+    real_time || SIGNALS.contains(&signal)
 }
 
 /// MAN-032, and that names are distinct.
@@ -312,14 +313,16 @@ fn is_at_or_below(path: &str, directory: &str) -> bool {
     path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
+const LEVELS: [&str; 4] = ["open", "separated", "hardened", "sealed"];
+
 /// MAN-044 to MAN-046
 fn isolation(checker: &mut Checker<'_>, isolation: &Node) {
     checker.object(isolation, "/app/isolation", ISOLATION, &clause::MAN_006);
     if let Some((node, level)) = string(isolation, "level")
-        && !matches!(level, "open" | "separated" | "hardened" | "sealed")
+        && !LEVELS.contains(&level)
     {
         let message = format!("the level is {}", quoted(level));
-        checker.report(&clause::MAN_044, node, "/app/isolation/level", message);
+        checker.report_unknown(&clause::MAN_044, node, "/app/isolation/level", message, (level, LEVELS));
     }
     for member in isolation.get("isolators").map(Node::members).unwrap_or_default() {
         let pointer = format!("/app/isolation/isolators/{}", escape(&member.name));
@@ -354,7 +357,7 @@ fn isolation(checker: &mut Checker<'_>, isolation: &Node) {
         };
         if !known.contains(&name) {
             let message = format!("the isolator {} is not defined", quoted(&member.name));
-            checker.report(&clause::MAN_046, &member.node, &pointer, message);
+            checker.report_unknown(&clause::MAN_046, &member.node, &pointer, message, (name, known.iter().copied()));
         }
     }
 }

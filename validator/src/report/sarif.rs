@@ -71,9 +71,9 @@ fn descriptor(clause: &Clause) -> Value {
     let source = format!("{} · {}:{}", requirement.chapter, requirement.file, requirement.line);
     let parts = |parts: [&str; 3]| parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n");
     let advice = format!("What to do: {}.", clause.help);
-    rule["shortDescription"] = json!({"text": short(&requirement.text)});
-    rule["fullDescription"] = json!({"text": requirement.text});
-    rule["help"] = json!({
+    put(&mut rule, "shortDescription", json!({"text": short(&requirement.text)}));
+    put(&mut rule, "fullDescription", json!({"text": requirement.text}));
+    let help = json!({
         "text": parts([&advice, &rationale, &source]),
         "markdown": parts([
             &format!("**{}** {}\n\n{advice}", clause.id, requirement.text),
@@ -81,10 +81,18 @@ fn descriptor(clause: &Clause) -> Value {
             &format!("*{source}*"),
         ]),
     });
+    put(&mut rule, "help", help);
     if let Some(url) = catalogue::url(clause.id) {
-        rule["helpUri"] = json!(url);
+        put(&mut rule, "helpUri", url.into());
     }
     rule
+}
+
+/// Adds a member that not every object has.
+fn put(object: &mut Value, name: &str, value: Value) {
+    if let Some(members) = object.as_object_mut() {
+        members.insert(name.to_owned(), value);
+    }
 }
 
 /// What a clause says first, as a sentence of its own.
@@ -110,17 +118,17 @@ fn result(input: &CheckedInput, finding: &Diagnostic, rule: Option<usize>) -> Va
         "partialFingerprints": {"cornercast/v1": finding.fingerprint},
     });
     if let Some(index) = rule {
-        result["ruleIndex"] = json!(index);
+        put(&mut result, "ruleIndex", index.into());
     }
     if !finding.related.is_empty() {
-        let related = (0..).zip(&finding.related).map(|(id, related)| {
+        let related = (0_u64..).zip(&finding.related).map(|(id, related)| {
             let spot = Spot::of(input, &related.location);
             let mut location = location(&spot, &related.location);
-            location["id"] = json!(id);
-            location["message"] = json!({"text": spot.with(&related.message)});
+            put(&mut location, "id", id.into());
+            put(&mut location, "message", json!({"text": spot.with(&related.message)}));
             location
         });
-        result["relatedLocations"] = related.collect();
+        put(&mut result, "relatedLocations", related.collect());
     }
     result
 }
@@ -137,10 +145,11 @@ fn notification(input: &CheckedInput, finding: &Diagnostic) -> Value {
 
 /// 3.28: the file and the region in it, and the way inside as logical locations.
 fn location(spot: &Spot, location: &Location) -> Value {
-    let mut out = json!({"physicalLocation": {"artifactLocation": {"uri": uri(&spot.file)}}});
+    let mut physical = json!({"artifactLocation": {"uri": uri(&spot.file)}});
     if let Some(region) = region(location).filter(|_| spot.is_exact) {
-        out["physicalLocation"]["region"] = region;
+        put(&mut physical, "region", region);
     }
+    let mut out = json!({"physicalLocation": physical});
     let mut logical = Vec::new();
     for (index, name) in location.chain.iter().enumerate().skip(1) {
         let whole: Vec<&str> = location.chain.iter().take(index + 1).map(String::as_str).collect();
@@ -151,7 +160,7 @@ fn location(spot: &Spot, location: &Location) -> Value {
         logical.push(json!({"name": name, "fullyQualifiedName": pointer, "kind": "value"}));
     }
     if !logical.is_empty() {
-        out["logicalLocations"] = logical.into();
+        put(&mut out, "logicalLocations", logical.into());
     }
     out
 }
