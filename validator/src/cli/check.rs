@@ -30,7 +30,7 @@ pub(super) fn run(arguments: &Check) -> Result<ExitCode, Failure> {
             return Ok(ExitCode::from(report.status()));
         }
     };
-    let inputs = inputs(arguments)?;
+    let inputs = inputs(arguments);
     let baseline = arguments.baseline.as_deref().map(Baseline::read).transpose()?;
     if arguments.diff {
         return Ok(ExitCode::from(u8::from(fix::print_diff(&inputs, arguments.kind)?)));
@@ -46,38 +46,39 @@ pub(super) fn run(arguments: &Check) -> Result<ExitCode, Failure> {
 }
 
 /// The inputs that the arguments name, with everything recognised below directories if asked for.
-fn inputs(arguments: &Check) -> Result<Vec<PathBuf>, Failure> {
+fn inputs(arguments: &Check) -> Vec<PathBuf> {
     if !arguments.recursive {
-        return Ok(arguments.paths.clone());
+        return arguments.paths.clone();
     }
     let mut out = Vec::new();
-    for path in &arguments.paths {
-        below(path, &mut out).map_err(|error| Failure::Error(format!("{}: {error}", path.display())))?;
-    }
-    Ok(out)
+    arguments.paths.iter().for_each(|path| below(path, &mut out));
+    out
 }
 
-fn below(path: &Path, out: &mut Vec<PathBuf>) -> io::Result<()> {
-    if !path.is_dir() || path.join("cornercast").is_file() {
+/// What cannot be read is an input, too, so that the report says so.
+fn below(path: &Path, out: &mut Vec<PathBuf>) {
+    let is_store = path.join("cornercast").is_file();
+    let entries = fs::read_dir(path).and_then(|entries| {
+        entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>()
+    });
+    let Some(mut entries) = entries.ok().filter(|_| !is_store) else {
         out.push(path.to_owned());
-        return Ok(());
-    }
-    let mut entries =
-        fs::read_dir(path)?.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>()?;
+        return;
+    };
     entries.sort();
-    for entry in entries.iter().filter(|entry| !entry.is_symlink()) {
+    for entry in entries.into_iter().filter(|entry| !entry.is_symlink()) {
         if entry.is_dir() {
-            below(entry, out)?;
+            below(&entry, out);
         } else if entry.is_file() {
             let mut head = Vec::new();
-            super::files::open_regular(entry)?.take(HEAD as u64).read_to_end(&mut head)?;
+            let read = super::files::open_regular(&entry).and_then(|file| file.take(HEAD as u64).read_to_end(&mut head));
             // Files that are not ours stand beside images everywhere; JSON of others does, too.
-            if recognise(&head).is_some_and(|kind| kind != Kind::Manifest || is_manifest(&head)) {
-                out.push(entry.clone());
+            let is_ours = recognise(&head).is_some_and(|kind| kind != Kind::Manifest || is_manifest(&head));
+            if read.is_err() || is_ours {
+                out.push(entry);
             }
         }
     }
-    Ok(())
 }
 
 fn is_manifest(head: &[u8]) -> bool {
@@ -125,6 +126,7 @@ fn read(path: &Path, kind: Option<Kind>, findings: &mut Findings) -> Result<(), 
         return stream(&mut io::stdin().lock(), kind, &limits, findings);
     }
     if path.is_dir() {
+        fs::read_dir(path).map_err(unreadable)?;
         if kind.is_some_and(|kind| kind != Kind::Store) {
             return Err(Box::new(unchecked(&notice::INP_003, "the input is a directory, not a file")));
         }

@@ -9,7 +9,6 @@ mod time;
 mod types;
 
 pub use check::check;
-#[cfg(feature = "cli")]
 pub(crate) use check::closest;
 pub(crate) use check::judge_format_version;
 pub use document::Outline;

@@ -12,7 +12,7 @@ use crate::diagnostic::{ByteRange, Diagnostic, Excerpt, Location, Severity};
 const WIDTH: usize = 240;
 
 /// The findings with excerpts, styled for a terminal; the caller strips the styles where there is none.
-pub fn human<'a>(findings: impl IntoIterator<Item = &'a Diagnostic>) -> String {
+fn human<'a>(findings: impl IntoIterator<Item = &'a Diagnostic>) -> String {
     let renderer = Renderer::styled().term_width(WIDTH);
     let mut out = String::new();
     for finding in findings {

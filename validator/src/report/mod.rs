@@ -13,7 +13,6 @@ mod sarif;
 use clap::ValueEnum;
 
 pub use concise::concise;
-pub use human::human;
 
 use crate::diagnostic::{Diagnostic, Location, Severity};
 use crate::notice::is_notice;
