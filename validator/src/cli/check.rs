@@ -58,9 +58,8 @@ fn inputs(arguments: &Check) -> Vec<PathBuf> {
 /// What cannot be read is an input, too, so that the report says so.
 fn below(path: &Path, out: &mut Vec<PathBuf>) {
     let is_store = path.join("cornercast").is_file();
-    let entries = fs::read_dir(path).and_then(|entries| {
-        entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>()
-    });
+    let entries = fs::read_dir(path)
+        .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>());
     let Some(mut entries) = entries.ok().filter(|_| !is_store) else {
         out.push(path.to_owned());
         return;
@@ -71,7 +70,8 @@ fn below(path: &Path, out: &mut Vec<PathBuf>) {
             below(&entry, out);
         } else if entry.is_file() {
             let mut head = Vec::new();
-            let read = super::files::open_regular(&entry).and_then(|file| file.take(HEAD as u64).read_to_end(&mut head));
+            let read =
+                super::files::open_regular(&entry).and_then(|file| file.take(HEAD as u64).read_to_end(&mut head));
             // Files that are not ours stand beside images everywhere; JSON of others does, too.
             let is_ours = recognise(&head).is_some_and(|kind| kind != Kind::Manifest || is_manifest(&head));
             if read.is_err() || is_ours {
