@@ -16,6 +16,8 @@ fn texts() -> Vec<PathBuf> {
         "CHANGELOG.md",
         "validator/ARCHITECTURE.md",
         "fixtures/README.md",
+        "fixtures/sample-repository/README.md",
+        "fixtures/third-party/README.md",
         "fixtures/CATALOGUE.md",
         "conformance/adapters/README.md",
     ]

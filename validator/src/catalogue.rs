@@ -3,6 +3,8 @@
 //! The text stands in `spec/`. [`extract`] reads it there; `schema/requirements.json` is what it found,
 //! and is part of the program, so that `explain` works without the book.
 
+use std::sync::LazyLock;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -49,8 +51,27 @@ pub fn requirements() -> Vec<Requirement> {
 
 /// The requirement `id`.
 #[must_use]
-pub fn requirement(id: &str) -> Option<Requirement> {
-    requirements().into_iter().find(|requirement| requirement.id == id)
+pub fn requirement(id: &str) -> Option<&'static Requirement> {
+    static ALL: LazyLock<Vec<Requirement>> = LazyLock::new(requirements);
+    ALL.iter().find(|requirement| requirement.id == id)
+}
+
+/// The public address of the book, with a slash at its end; `None` while it has none.
+const BOOK: Option<&str> = None;
+
+/// Where the clause `id` can be read; `None` while the book has no public address.
+#[must_use]
+pub fn url(id: &str) -> Option<String> {
+    BOOK.and_then(|book| Some(format!("{book}{}", requirement(id)?.page())))
+}
+
+impl Requirement {
+    /// The page of the book and the anchor in it, such as `manifest.html#MAN-012`.
+    #[must_use]
+    pub fn page(&self) -> String {
+        let chapter = self.file.trim_start_matches("spec/").trim_end_matches(".md");
+        format!("{chapter}.html#{}", self.id)
+    }
 }
 
 /// The requirements in the text of a chapter, and what is wrong with it.
@@ -178,6 +199,16 @@ pub fn rationale(requirement: &Requirement) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_is_a_chapter_with_an_anchor() {
+        for requirement in requirements() {
+            let page = requirement.page();
+            let (file, anchor) = page.split_once(".html#").unwrap();
+            let text = CHAPTERS.iter().find(|(chapter, _)| *chapter == format!("spec/{file}.md")).unwrap().1;
+            assert!(text.contains(&format!("<a id=\"{anchor}\"></a>")), "{page}");
+        }
+    }
 
     #[test]
     fn a_keyword_outside_a_clause_is_a_problem() {

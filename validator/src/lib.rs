@@ -26,6 +26,7 @@ pub mod config;
 pub mod diagnostic;
 pub mod difference;
 pub mod digest;
+pub mod fix;
 pub mod input;
 pub mod inspection;
 pub mod json;
@@ -33,6 +34,7 @@ pub mod layer;
 pub mod limits;
 pub mod manifest;
 pub mod name;
+pub mod notice;
 #[cfg(feature = "cli")]
 pub mod report;
 pub mod schema;

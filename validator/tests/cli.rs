@@ -2,36 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Command, Output};
 
+use command::{cornercast, fixtures, transcript};
 use tempfile::TempDir;
 
-fn cornercast(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_cornercast"))
-        .args(arguments)
-        .current_dir(folder)
-        .env_remove("SOURCE_DATE_EPOCH")
-        .stdin(Stdio::null())
-        .output()
-        .unwrap()
-}
-
-/// Exit status, standard output and standard error, as one text for a snapshot.
-fn transcript(folder: &Path, arguments: &[&str]) -> String {
-    let output = cornercast(folder, arguments);
-    format!(
-        "$ cornercast {}\n{}{}[exit status {}]\n",
-        arguments.join(" "),
-        String::from_utf8(output.stdout).unwrap(),
-        String::from_utf8(output.stderr).unwrap(),
-        output.status.code().unwrap()
-    )
-}
-
-fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures")
-}
+mod command;
 
 /// A folder with a tree that an image can be made from.
 fn workplace() -> TempDir {

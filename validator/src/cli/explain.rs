@@ -7,8 +7,9 @@ use serde::Deserialize;
 
 use super::{Failure, print};
 use crate::catalogue::{self, Requirement};
-use crate::clause;
+use crate::clause::{self, Clause};
 use crate::manifest::closest;
+use crate::notice;
 use crate::schema::NAMES;
 
 /// An example of a clause: a case of the conformance suite.
@@ -38,21 +39,25 @@ struct Examples {
 
 pub(super) fn explain(id: &str) -> Result<ExitCode, Failure> {
     let id = id.to_uppercase();
+    if let Some((notice, text)) = notice::all().find(|(notice, _)| notice.id == id) {
+        return explain_notice(notice, text);
+    }
     let Some(requirement) = catalogue::requirement(&id) else {
         let requirements = catalogue::requirements();
-        let close = closest(&id, requirements.iter().map(|requirement| requirement.id.as_str()));
+        let notices = notice::all().map(|(notice, _)| notice.id);
+        let close = closest(&id, requirements.iter().map(|requirement| requirement.id.as_str()).chain(notices));
         let hint =
             close.map_or_else(|| "`cornercast rules` lists them".to_owned(), |close| format!("did you mean {close}?"));
         return Err(Failure::Error(format!("there is no clause {id}; {hint}")));
     };
     let bold = anstyle::Style::new().bold();
     let mut out = String::new();
-    let Requirement { level, chapter, text, file, line, observer, .. } = &requirement;
+    let Requirement { level, chapter, text, file, line, observer, .. } = requirement;
     let _ = writeln!(out, "{bold}{id}{bold:#} · {chapter} · {level} · {observer}\n\n{}\n", wrapped(text));
     if let Some(clause) = clause::all().find(|clause| clause.id == id) {
         let _ = writeln!(out, "{bold}What to do{bold:#}: {}\n", clause.help);
     }
-    let rationale = catalogue::rationale(&requirement);
+    let rationale = catalogue::rationale(requirement);
     if !rationale.is_empty() {
         let _ = writeln!(out, "{rationale}\n");
     }
@@ -74,6 +79,17 @@ pub(super) fn explain(id: &str) -> Result<ExitCode, Failure> {
     }
     let _ = writeln!(out, "{file}:{line}");
     print(&out)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn explain_notice(notice: &Clause, text: &str) -> Result<ExitCode, Failure> {
+    let bold = anstyle::Style::new().bold();
+    print(&format!(
+        "{bold}{}{bold:#} · notice of `cornercast check`, no clause\n\n{}\n\n{bold}What to do{bold:#}: {}\n",
+        notice.id,
+        wrapped(text),
+        notice.help
+    ))?;
     Ok(ExitCode::SUCCESS)
 }
 

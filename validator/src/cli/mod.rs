@@ -1,14 +1,18 @@
 //! The command `cornercast`: arguments, files and standard streams. Each subcommand has a module.
 
+mod baseline;
 mod check;
+mod configuration;
 mod diff;
 mod explain;
 mod files;
+mod fix;
 mod image;
 mod init;
 mod inspect;
 mod listing;
 mod manual;
+mod output;
 mod pack;
 mod progress;
 mod signals;
@@ -20,12 +24,24 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+use crate::report::{FailOn, Format};
+
 /// Pack, list and check container images of the Cornercast format.
 #[derive(Debug, Parser)]
 #[command(name = "cornercast", version, max_term_width = 100, disable_help_subcommand = true)]
 struct Cli {
+    /// When to use colours; auto asks the terminal, NO_COLOR and CLICOLOR_FORCE
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
+    color: Color,
     #[command(subcommand)]
     command: Command,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Color {
+    Auto,
+    Always,
+    Never,
 }
 
 #[derive(Debug, Subcommand)]
@@ -106,10 +122,11 @@ struct Check {
     /// Files and directories to check; - is standard input
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// The form of the report
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    format: Format,
-    /// Write another report to a file, such as json=report.jsonl; can be given several times
+    /// The form of the report on standard output; human if nothing else goes there
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// Write a report to a file too, such as sarif=check.sarif; - is standard output; can be given
+    /// several times
     #[arg(long, value_name = "FORMAT=FILE", value_parser = parse_output)]
     output: Vec<(Format, PathBuf)>,
     /// Take the inputs as this kind instead of recognising them
@@ -118,7 +135,7 @@ struct Check {
     /// Check everything below directories that is recognised
     #[arg(long)]
     recursive: bool,
-    /// The weight from which a violation makes the exit status 1
+    /// What makes the exit status 1
     #[arg(long, value_enum, default_value_t = FailOn::Error)]
     fail_on: FailOn,
     /// Violations that are reported for one input
@@ -130,24 +147,15 @@ struct Check {
     /// A lint configuration; by default the cornercast.toml of this directory or the closest above
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people, with excerpts
-    Human,
-    /// A line a violation
-    Concise,
-    /// A JSON object a violation and line
-    Json,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum FailOn {
-    /// A clause with MUST is broken, or the input is unsupported
-    Error,
-    /// Any clause is broken
-    Warning,
+    /// An earlier json report, whose findings are not reported again
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// Write documents that stand alone in canonical form before they are checked
+    #[arg(long)]
+    fix: bool,
+    /// Show what --fix would change, and change and check nothing; the exit status is 1 if there is anything
+    #[arg(long, conflicts_with_all = ["format", "output", "baseline", "fail_on"])]
+    diff: bool,
 }
 
 /// Make an image from directories and tar archives
@@ -330,7 +338,13 @@ impl From<crate::build::BuildError> for Failure {
 
 /// Runs the command that the arguments of the process name.
 pub fn run() -> ExitCode {
-    let command = Cli::parse().command;
+    let Cli { color, command } = Cli::parse();
+    match color {
+        Color::Auto => anstream::ColorChoice::Auto,
+        Color::Always => anstream::ColorChoice::Always,
+        Color::Never => anstream::ColorChoice::Never,
+    }
+    .write_global();
     signals::watch();
     let result = match command {
         Command::Init(arguments) => init::run(&arguments),
@@ -391,15 +405,30 @@ fn source_date_epoch() -> Result<Option<u64>, Failure> {
 fn parse_kind(name: &str) -> Result<crate::input::Kind, String> {
     crate::input::Kind::by_name(name).ok_or_else(|| {
         let names: Vec<&str> = crate::input::Kind::ALL.iter().map(|(name, _)| *name).collect();
-        let close = crate::manifest::closest(name, names.iter().copied());
-        let hint = close.map_or_else(String::new, |close| format!(" (did you mean `{close}`?)"));
+        let hint = did_you_mean(name, names.iter().copied());
         format!("it is none of {}{hint}", names.join(", "))
     })
 }
 
+/// A suggestion in brackets, if one of `known` is close to `name`.
+fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    crate::manifest::closest(name, known).map_or_else(String::new, |close| format!(" (did you mean `{close}`?)"))
+}
+
 fn parse_output(text: &str) -> Result<(Format, PathBuf), String> {
-    let (format, file) = text.split_once('=').ok_or("write FORMAT=FILE, such as json=report.jsonl")?;
-    Ok((Format::from_str(format, false)?, PathBuf::from(file)))
+    let (name, file) = text.split_once('=').ok_or("write FORMAT=FILE, such as sarif=check.sarif")?;
+    let format = Format::from_str(name, false).map_err(|_| {
+        let names: Vec<String> = Format::value_variants()
+            .iter()
+            .filter_map(|format| Some(format.to_possible_value()?.get_name().to_owned()))
+            .collect();
+        let hint = did_you_mean(name, names.iter().map(String::as_str));
+        format!("the format `{name}` is none of {}{hint}", names.join(", "))
+    })?;
+    if file.is_empty() {
+        return Err(format!("the name of the file is missing; write {name}=FILE, or {name}=- for standard output"));
+    }
+    Ok((format, PathBuf::from(file)))
 }
 
 fn parse_platform(text: &str) -> Result<crate::manifest::Platform, String> {

@@ -262,6 +262,7 @@ impl Reader<'_> {
             if a.name == b.name {
                 let message = format!("the member `{}` stands twice in one object", shown(&b.name));
                 self.report(&clause::JSN_008, b.name_bytes.clone(), message);
+                self.relate(a.name_bytes.clone(), "the first is here");
                 if let Some(flag) = duplicate.get_mut(*second) {
                     *flag = true;
                 }
@@ -525,6 +526,17 @@ impl Reader<'_> {
         if self.violations.len() < MAX_VIOLATIONS {
             let violation = violation(clause, self.source, range, message);
             self.push(violation);
+        }
+    }
+
+    /// Adds a place to the violation that was reported last.
+    fn relate(&mut self, range: Range<usize>, message: &str) {
+        let source = self.source;
+        if self.violations.len() < MAX_VIOLATIONS
+            && let Some(last) = self.violations.last_mut()
+        {
+            let place = Place::bytes(range.start as u64..range.end as u64).text_excerpt(source);
+            last.related.push((message.to_owned(), place));
         }
     }
 

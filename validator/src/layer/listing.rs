@@ -143,8 +143,8 @@ impl ListingReader<'_> {
     fn place(&self, range: std::ops::Range<usize>) -> Place {
         let mut place =
             Place::bytes(range.start as u64..range.end as u64).text_excerpt(self.line).shifted(self.at as u64);
-        if let Some((line, _)) = place.excerpt.as_mut().and_then(|excerpt| excerpt.line_column.as_mut()) {
-            *line = self.number;
+        if let Some(excerpt) = &mut place.excerpt {
+            excerpt.in_line(self.number);
         }
         place
     }
@@ -169,11 +169,13 @@ impl ListingReader<'_> {
             return;
         }
         let document = json::read(line, Form::Canonical, self.limits);
-        for Violation { clause, message, help, place } in document.violations {
-            let bytes = place.bytes.unwrap_or_default();
-            let offset = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
-            let place = self.place(offset(bytes.start)..offset(bytes.end));
-            self.violations.push(Violation { clause, message, help, place });
+        for mut violation in document.violations {
+            for place in violation.related.iter_mut().map(|(_, place)| place).chain([&mut violation.place]) {
+                let bytes = place.bytes.clone().unwrap_or_default();
+                let offset = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
+                *place = self.place(offset(bytes.start)..offset(bytes.end));
+            }
+            self.violations.push(violation);
         }
         match document.root {
             Some(root) if matches!(root.value, Value::Object(_)) => self.members(root.members()),

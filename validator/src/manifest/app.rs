@@ -1,6 +1,6 @@
 //! The clauses about `app`, as far as the manifest alone can tell.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::check::{Checker, Default, Presence, Table, Type, escape, integer, string};
 use crate::clause;
@@ -168,7 +168,7 @@ fn stop(checker: &mut Checker<'_>, stop: &Node) {
         && !is_signal(signal)
     {
         let message = format!("the signal {} is not one of the list", quoted(signal));
-        checker.report(&clause::MAN_029, node, "/app/stop/signal", message);
+        checker.report_unknown(&clause::MAN_029, node, "/app/stop/signal", message, (signal, SIGNALS));
     }
     if let Some((node, seconds)) = integer(stop, "graceSeconds")
         && !(0..=checker.limits.grace_seconds).contains(&seconds)
@@ -178,15 +178,16 @@ fn stop(checker: &mut Checker<'_>, stop: &Node) {
     }
 }
 
+const SIGNALS: [&str; 13] = [
+    "SIGABRT", "SIGALRM", "SIGCONT", "SIGHUP", "SIGINT", "SIGIO", "SIGKILL", "SIGPWR", "SIGQUIT", "SIGTERM", "SIGUSR1",
+    "SIGUSR2", "SIGWINCH",
+];
+
 pub(crate) fn is_signal(signal: &str) -> bool {
-    const NAMES: [&str; 13] = [
-        "SIGABRT", "SIGALRM", "SIGCONT", "SIGHUP", "SIGINT", "SIGIO", "SIGKILL", "SIGPWR", "SIGQUIT", "SIGTERM",
-        "SIGUSR1", "SIGUSR2", "SIGWINCH",
-    ];
     let real_time = signal
         .strip_prefix("SIGRTMIN+")
         .is_some_and(|number| number.parse::<u8>().is_ok_and(|value| value <= 30 && value.to_string() == number));
-    real_time || NAMES.contains(&signal)
+    real_time || SIGNALS.contains(&signal)
 }
 
 /// MAN-032, and that names are distinct.
@@ -194,7 +195,7 @@ fn name<'a>(
     checker: &mut Checker<'_>,
     element: &'a Node,
     pointer: &str,
-    seen: &mut BTreeSet<&'a str>,
+    seen: &mut BTreeMap<&'a str, (&'a Node, String)>,
     twice: &'static clause::Clause,
 ) {
     let Some((node, name)) = string(element, "name") else { return };
@@ -205,8 +206,14 @@ fn name<'a>(
     if !well_formed {
         checker.report(&clause::MAN_032, node, &pointer, format!("the name {} is not well formed", quoted(name)));
     }
-    if !seen.insert(name) {
-        checker.report(twice, node, &pointer, format!("the name {} stands twice", quoted(name)));
+    match seen.get(name) {
+        Some((first, first_pointer)) => {
+            checker.report(twice, node, &pointer, format!("the name {} stands twice", quoted(name)));
+            checker.relate(first, first_pointer, "the first is here");
+        }
+        None => {
+            seen.insert(name, (node, pointer));
+        }
     }
 }
 
@@ -217,7 +224,8 @@ fn ports(checker: &mut Checker<'_>, ports: &Node) {
         let message = format!("there are {} ports; the limit is {}", elements.len(), checker.limits.ports);
         checker.report(&clause::MAN_031, ports, "/app/ports", message);
     }
-    let (mut names, mut pairs) = (BTreeSet::new(), BTreeSet::new());
+    let mut names = BTreeMap::new();
+    let mut pairs: BTreeMap<(&str, i64), (&Node, String)> = BTreeMap::new();
     for (index, port) in elements.iter().enumerate() {
         let pointer = format!("/app/ports/{index}");
         checker.object(port, &pointer, PORT, &clause::MAN_006);
@@ -233,10 +241,15 @@ fn ports(checker: &mut Checker<'_>, ports: &Node) {
         if !(1..=65_535).contains(&number) {
             checker.report(&clause::MAN_035, node, &pointer, format!("the port is {number}"));
         }
-        if let Some((_, protocol)) = string(port, "protocol")
-            && !pairs.insert((protocol, number))
-        {
-            checker.report(&clause::MAN_036, node, &pointer, format!("the port {number}/{protocol} stands twice"));
+        let Some((_, protocol)) = string(port, "protocol") else { continue };
+        match pairs.get(&(protocol, number)) {
+            Some((first, first_pointer)) => {
+                checker.report(&clause::MAN_036, node, &pointer, format!("the port {number}/{protocol} stands twice"));
+                checker.relate(first, first_pointer, "the first is here");
+            }
+            None => {
+                pairs.insert((protocol, number), (node, pointer));
+            }
         }
     }
 }
@@ -248,7 +261,7 @@ fn mounts(checker: &mut Checker<'_>, mounts: &Node) {
         let message = format!("there are {} mounts; the limit is {}", elements.len(), checker.limits.mounts);
         checker.report(&clause::MAN_037, mounts, "/app/mounts", message);
     }
-    let mut names = BTreeSet::new();
+    let mut names = BTreeMap::new();
     let mut paths: Vec<(&Node, &str, String)> = Vec::new();
     for (index, mount) in elements.iter().enumerate() {
         let pointer = format!("/app/mounts/{index}");
@@ -270,18 +283,24 @@ fn mounts(checker: &mut Checker<'_>, mounts: &Node) {
 
 /// MAN-041, once for each mount that is equal to one before it or lies below any other.
 fn overlaps(checker: &mut Checker<'_>, paths: &[(&Node, &str, String)]) {
-    let all: BTreeSet<&str> = paths.iter().map(|(_, path, _)| *path).collect();
+    let mut all: BTreeMap<&str, (&Node, &str)> = BTreeMap::new();
+    for (node, path, pointer) in paths {
+        all.entry(path).or_insert((node, pointer));
+    }
     let mut seen = BTreeSet::new();
     for (node, path, pointer) in paths {
-        let mut above = path.match_indices('/').filter_map(|(at, _)| all.get(path.get(..at)?));
-        let message = if !seen.insert(*path) {
-            format!("the path {} stands twice", quoted(path))
-        } else if let Some(other) = above.next() {
-            format!("the path {} lies below {} of another mount", quoted(path), quoted(other))
+        let mut above = path.match_indices('/').filter_map(|(at, _)| all.get_key_value(path.get(..at)?));
+        let (message, other) = if !seen.insert(*path) {
+            (format!("the path {} stands twice", quoted(path)), all.get(path))
+        } else if let Some((other, place)) = above.next() {
+            (format!("the path {} lies below {} of another mount", quoted(path), quoted(other)), Some(place))
         } else {
             continue;
         };
         checker.report(&clause::MAN_041, node, pointer, message);
+        if let Some((other, other_pointer)) = other {
+            checker.relate(other, other_pointer, "the other mount is here");
+        }
     }
 }
 
@@ -294,14 +313,16 @@ fn is_at_or_below(path: &str, directory: &str) -> bool {
     path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
+const LEVELS: [&str; 4] = ["open", "separated", "hardened", "sealed"];
+
 /// MAN-044 to MAN-046
 fn isolation(checker: &mut Checker<'_>, isolation: &Node) {
     checker.object(isolation, "/app/isolation", ISOLATION, &clause::MAN_006);
     if let Some((node, level)) = string(isolation, "level")
-        && !matches!(level, "open" | "separated" | "hardened" | "sealed")
+        && !LEVELS.contains(&level)
     {
         let message = format!("the level is {}", quoted(level));
-        checker.report(&clause::MAN_044, node, "/app/isolation/level", message);
+        checker.report_unknown(&clause::MAN_044, node, "/app/isolation/level", message, (level, LEVELS));
     }
     for member in isolation.get("isolators").map(Node::members).unwrap_or_default() {
         let pointer = format!("/app/isolation/isolators/{}", escape(&member.name));
@@ -336,7 +357,7 @@ fn isolation(checker: &mut Checker<'_>, isolation: &Node) {
         };
         if !known.contains(&name) {
             let message = format!("the isolator {} is not defined", quoted(&member.name));
-            checker.report(&clause::MAN_046, &member.node, &pointer, message);
+            checker.report_unknown(&clause::MAN_046, &member.node, &pointer, message, (name, known.iter().copied()));
         }
     }
 }

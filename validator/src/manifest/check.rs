@@ -114,6 +114,34 @@ impl Checker<'_> {
         self.violations.push(Violation::new(clause, place, message));
     }
 
+    /// Adds a place to the violation that was reported last.
+    pub(super) fn relate(&mut self, node: &Node, pointer: &str, message: &str) {
+        if self.violations.len() < MAX_VIOLATIONS
+            && let Some(last) = self.violations.last_mut()
+        {
+            let bytes = node.bytes.start as u64..node.bytes.end as u64;
+            last.related.push((message.to_owned(), Place::value(pointer, bytes).text_excerpt(self.source)));
+        }
+    }
+
+    /// Like [`Checker::report`]; the help suggests what is close to `name` among `known`.
+    pub(super) fn report_unknown<'a>(
+        &mut self,
+        clause: &'static Clause,
+        node: &Node,
+        pointer: &str,
+        message: String,
+        (name, known): (&str, impl IntoIterator<Item = &'a str>),
+    ) {
+        let before = self.violations.len();
+        self.report(clause, node, pointer, message);
+        if let Some(violation) = self.violations.get_mut(before)
+            && let Some(close) = closest(name, known)
+        {
+            violation.help = Some(format!("did you mean `{close}`?"));
+        }
+    }
+
     pub(super) fn report_all(&mut self, broken: Vec<name::Broken>, node: &Node, pointer: &str) {
         for (clause, message) in broken {
             self.report(clause, node, pointer, message);
@@ -209,7 +237,8 @@ impl Checker<'_> {
         ];
         if !KNOWN.contains(&architecture) {
             let message = format!("the architecture {} is unknown", quoted(architecture));
-            self.report(&clause::NAM_019, architecture_node, "/platform/architecture", message);
+            let pointer = "/platform/architecture";
+            self.report_unknown(&clause::NAM_019, architecture_node, pointer, message, (architecture, KNOWN));
             return;
         }
         let (node, variant) = match platform.get("variant") {
@@ -246,11 +275,12 @@ impl Checker<'_> {
             let Some((_, wanted, presence)) = table.iter().find(|(name, _, _)| *name == member.name) else {
                 let message = format!("the member `{}` is not defined", shown(&member.name));
                 let before = self.violations.len();
-                self.report(&clause::MAN_012, &member.node, &pointer, message);
-                if let Some(violation) = self.violations.get_mut(before)
-                    && let Some(close) = closest(&member.name, table.iter().map(|(name, _, _)| *name))
-                {
-                    violation.help = Some(format!("did you mean `{close}`?"));
+                let names = table.iter().map(|(name, _, _)| *name);
+                self.report_unknown(&clause::MAN_012, &member.node, &pointer, message, (&member.name, names));
+                if let Some(violation) = self.violations.get_mut(before) {
+                    // The name is what is wrong, whatever the value.
+                    let name = member.name_bytes.start as u64..member.name_bytes.end as u64;
+                    violation.place = Place::value(&pointer, name).text_excerpt(self.source);
                 }
                 continue;
             };

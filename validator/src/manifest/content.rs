@@ -156,19 +156,20 @@ impl Checker<'_> {
         for (index, attachment) in list("attachments").iter().enumerate() {
             descriptors.push((format!("/attachments/{index}"), attachment));
         }
-        let mut seen: BTreeMap<&str, (i64, String)> = BTreeMap::new();
+        let mut seen: BTreeMap<&str, (i64, &Node, String)> = BTreeMap::new();
         for (pointer, node) in descriptors {
             let (Some((_, digest)), Some((size_node, size))) = (string(node, "digest"), integer(node, "size")) else {
                 continue;
             };
             match seen.get(digest) {
-                Some((other, first)) if *other != size => {
+                Some((other, first_node, first)) if *other != size => {
                     let message = format!("the size is {size}; {first} gives the same digest the size {other}");
                     self.report(&clause::NAM_027, size_node, &format!("{pointer}/size"), message);
+                    self.relate(first_node, &format!("{first}/size"), "the other size is here");
                 }
                 Some(_) => {}
                 None => {
-                    seen.insert(digest, (size, pointer));
+                    seen.insert(digest, (size, size_node, pointer));
                 }
             }
         }

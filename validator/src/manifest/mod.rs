@@ -11,9 +11,10 @@ mod types;
 #[cfg(feature = "cli")]
 pub(crate) use app::{is_reserved, is_signal};
 pub use check::check;
-pub(crate) use check::judge_format_version;
+pub(crate) use check::closest;
 #[cfg(feature = "cli")]
-pub(crate) use check::{closest, is_annotation_name};
+pub(crate) use check::is_annotation_name;
+pub(crate) use check::judge_format_version;
 pub use document::Outline;
 pub use rootfs::{ExecFile, check_interpreter, check_rootfs, exec_file};
 pub use types::*;

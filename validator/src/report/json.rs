@@ -3,8 +3,7 @@
 use crate::diagnostic::Diagnostic;
 
 /// The findings, a line each.
-#[must_use]
-pub fn json(findings: &[Diagnostic]) -> String {
+pub(super) fn json<'a>(findings: impl IntoIterator<Item = &'a Diagnostic>) -> String {
     let mut out = String::new();
     for finding in findings {
         out.push_str(&serde_json::to_string(finding).unwrap_or_default());

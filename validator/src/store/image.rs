@@ -23,7 +23,12 @@ pub(super) fn judge_manifests(manifests: &Manifests) -> Vec<Violation> {
             && let Some(other) = identities.insert((name.clone(), version.clone(), platform), *id)
         {
             let message = format!("the image {other} has the same name, version and platform ({name}:{version})");
-            out.push(Violation::new(&clause::STO_008, outline.place("/version").file(path.clone()), message));
+            let mut violation = Violation::new(&clause::STO_008, outline.place("/version").file(path.clone()), message);
+            if let Some(other_outline) = manifests.get(&other) {
+                let place = other_outline.place("/version").file(path_of(&FileKind::Manifest(other)));
+                violation = violation.and(place, "the other image says so here");
+            }
+            out.push(violation);
         }
         let Some((base, base_outline)) =
             outline.base.as_ref().and_then(|base| Some((base, manifests.get(&base.image)?)))
@@ -76,11 +81,15 @@ pub(super) fn judge_listing(walk: &WalkFacts, listing: Digest, source: &[u8]) ->
     let message = format!("{what}the layer says {layer_says}, its listing says {listing_says}");
     let shown = expected.unwrap_or_default();
     let mut place = Place::bytes(*offset..offset + shown.len() as u64).file(path);
+    let shown_len = shown.len();
     place.excerpt = (!shown.is_empty()).then(|| Excerpt {
         start: *offset,
         bytes: shown.into_bytes().into_iter().take(160).collect(),
         text: true,
         line_column: None,
+        end: None,
+        begins_late: false,
+        ends_early: shown_len > 160,
     });
     Some(Violation::new(&clause::LST_016, place, message))
 }

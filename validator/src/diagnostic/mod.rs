@@ -1,11 +1,14 @@
 //! What a reader says about its input.
 
+mod place;
+
 use std::collections::BTreeSet;
-use std::ops::Range;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+
+pub use place::{Excerpt, Place};
 
 use crate::clause::Clause;
 
@@ -33,46 +36,30 @@ pub struct Violation {
     pub help: Option<String>,
     /// Where it is.
     pub place: Place,
-}
-
-/// A place inside one sequence of bytes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Place {
-    /// The file of a store or archive.
-    pub file: Option<String>,
-    /// The path of the tar entry or listing line.
-    pub entry: Option<String>,
-    /// The JSON pointer (RFC 6901) of the value.
-    pub pointer: Option<String>,
-    /// The bytes, counted from the first byte of the document or blob.
-    pub bytes: Option<Range<u64>>,
-    /// A few of these bytes, to show them.
-    pub excerpt: Option<Excerpt>,
-}
-
-/// Bytes around a place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Excerpt {
-    /// Where the first byte stands.
-    pub start: u64,
-    /// The bytes.
-    pub bytes: Vec<u8>,
-    /// Whether they are text.
-    pub text: bool,
-    /// Line of the first byte of the place and its column in characters, both from 1, for text.
-    pub line_column: Option<(u64, u64)>,
+    /// Other places that help to understand it, each with what is there.
+    pub related: Vec<(String, Place)>,
 }
 
 impl Violation {
     /// A violation of `clause` at `place`.
     pub fn new(clause: &'static Clause, place: Place, message: impl Into<String>) -> Self {
-        Self { clause, message: message.into(), help: None, place }
+        Self { clause, message: message.into(), help: None, place, related: Vec::new() }
     }
 
     /// The same in the file `path` of a store or archive.
     #[must_use]
     pub fn in_file(mut self, path: &str) -> Self {
         self.place.file = Some(path.to_owned());
+        for (_, place) in &mut self.related {
+            place.file.get_or_insert_with(|| path.to_owned());
+        }
+        self
+    }
+
+    /// The same with another place that helps to understand it, and what is there.
+    #[must_use]
+    pub fn and(mut self, place: Place, message: impl Into<String>) -> Self {
+        self.related.push((message.into(), place));
         self
     }
 
@@ -81,94 +68,6 @@ impl Violation {
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
-    }
-}
-
-impl Place {
-    /// The bytes `range`.
-    #[must_use]
-    pub fn bytes(range: Range<u64>) -> Self {
-        Self { bytes: Some(range), ..Self::default() }
-    }
-
-    /// The value at `pointer`, which stands in `range`.
-    pub fn value(pointer: impl Into<String>, range: Range<u64>) -> Self {
-        Self { pointer: Some(pointer.into()), bytes: Some(range), ..Self::default() }
-    }
-
-    /// The same inside the entry `path`.
-    #[must_use]
-    pub fn entry(mut self, path: impl Into<String>) -> Self {
-        self.entry = Some(path.into());
-        self
-    }
-
-    /// The same in the file `path` of a store or archive.
-    #[must_use]
-    pub fn file(mut self, path: impl Into<String>) -> Self {
-        self.file = Some(path.into());
-        self
-    }
-
-    /// The same `offset` bytes later, for a reader that was given a part of a larger document.
-    #[must_use]
-    pub fn shifted(mut self, offset: u64) -> Self {
-        if let Some(range) = &mut self.bytes {
-            *range = range.start.saturating_add(offset)..range.end.saturating_add(offset);
-        }
-        if let Some(excerpt) = &mut self.excerpt {
-            excerpt.start = excerpt.start.saturating_add(offset);
-        }
-        self
-    }
-
-    /// The same with an excerpt of `source`, a text in which the place's bytes are.
-    #[must_use]
-    pub fn text_excerpt(mut self, source: &[u8]) -> Self {
-        if let Some(range) = &self.bytes {
-            self.excerpt = Excerpt::of_text(source, range);
-        }
-        self
-    }
-}
-
-impl Excerpt {
-    /// Bytes kept before and after the place.
-    const AROUND: usize = 48;
-    /// Bytes of the place itself that are kept.
-    const INSIDE: usize = 96;
-
-    /// An excerpt of the text `source` around `range`, not beyond its line.
-    fn of_text(source: &[u8], range: &Range<u64>) -> Option<Self> {
-        let start = usize::try_from(range.start).ok()?.min(source.len());
-        let end = usize::try_from(range.end).ok()?.clamp(start, source.len());
-        let before = source.get(..start)?;
-        let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        let mut from = line_start.max(start.saturating_sub(Self::AROUND));
-        while from < start && source.get(from).is_some_and(|byte| byte & 0xC0 == 0x80) {
-            from += 1;
-        }
-        let mut to = end.min(start + Self::INSIDE).saturating_add(Self::AROUND).min(source.len());
-        if let Some(newline) = source.get(start..to)?.iter().position(|byte| *byte == b'\n') {
-            to = start + newline;
-        }
-        while to > start && source.get(to).is_some_and(|byte| byte & 0xC0 == 0x80) {
-            to -= 1;
-        }
-        let line = before.iter().filter(|byte| **byte == b'\n').count() as u64 + 1;
-        let column = source.get(line_start..start)?.iter().filter(|byte| **byte & 0xC0 != 0x80).count() as u64 + 1;
-        Some(Self {
-            start: from as u64,
-            bytes: source.get(from..to)?.to_vec(),
-            text: true,
-            line_column: Some((line, column)),
-        })
-    }
-
-    /// An excerpt of binary data: the bytes themselves.
-    #[must_use]
-    pub fn of_binary(start: u64, bytes: &[u8]) -> Self {
-        Self { start, bytes: bytes.iter().take(Self::INSIDE).copied().collect(), text: false, line_column: None }
     }
 }
 
@@ -215,6 +114,15 @@ pub struct Location {
     /// The column in characters, from 1, for text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub column: Option<u64>,
+    /// The line of the character after the place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end_line: Option<u64>,
+    /// The column of the character after the place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end_column: Option<u64>,
+    /// Whether the second element of the chain is a file of a store or archive.
+    #[serde(skip)]
+    pub in_store: bool,
 }
 
 /// Bytes from `start` up to but not including `end`.
@@ -233,6 +141,9 @@ pub struct Related {
     pub message: String,
     /// Where it is.
     pub location: Location,
+    /// Bytes to show.
+    #[serde(skip)]
+    pub excerpt: Option<Excerpt>,
 }
 
 /// Collects the findings of one input, in its order.
@@ -270,28 +181,34 @@ impl Findings {
             Severity::Error => self.errors += 1,
             Severity::Warning => self.warnings += 1,
         }
-        if self.list.len() >= self.max {
-            return;
+        if self.list.len() < self.max {
+            self.push(violation);
         }
-        let Violation { clause, message, help, place } = violation;
-        let chain = [Some(self.input.clone()), place.file, place.entry].into_iter().flatten().collect();
-        let line_column = place.excerpt.as_ref().and_then(|excerpt| excerpt.line_column);
-        let location = Location {
-            chain,
-            pointer: place.pointer,
-            bytes: place.bytes.map(|range| ByteRange { start: range.start, end: range.end }),
-            line: line_column.map(|(line, _)| line),
-            column: line_column.map(|(_, column)| column),
-        };
+    }
+
+    /// Adds the notice that says why the input could not be checked, or not to its end; it is kept
+    /// whatever the maximum, and is no violation that counts.
+    pub fn interrupted(&mut self, notice: Violation) {
+        self.push(notice);
+    }
+
+    fn push(&mut self, violation: Violation) {
+        let Violation { clause, message, help, place, related } = violation;
+        let location = located(&self.input, &place);
+        let related = related.into_iter().map(|(message, place)| Related {
+            message,
+            location: located(&self.input, &place),
+            excerpt: place.excerpt,
+        });
         self.list.push(Diagnostic {
             id: clause.id,
             severity: clause.severity,
             fingerprint: fingerprint(clause.id, &location, &message),
             message,
             location,
-            related: Vec::new(),
+            related: related.collect(),
             help: help.unwrap_or_else(|| clause.help.to_owned()),
-            url: None,
+            url: crate::catalogue::url(clause.id),
             excerpt: place.excerpt,
         });
     }
@@ -309,10 +226,33 @@ impl Findings {
         self.errors + self.warnings
     }
 
+    /// The name of the input.
+    #[must_use]
+    pub fn input(&self) -> &str {
+        &self.input
+    }
+
     /// The findings that were kept.
     #[must_use]
     pub fn list(&self) -> &[Diagnostic] {
         &self.list
+    }
+}
+
+/// A place as one of the input `input`.
+fn located(input: &str, place: &Place) -> Location {
+    let chain = [Some(input), place.file.as_deref(), place.entry.as_deref()];
+    let begin = place.excerpt.as_ref().and_then(|excerpt| excerpt.line_column);
+    let end = place.excerpt.as_ref().and_then(|excerpt| excerpt.end);
+    Location {
+        chain: chain.into_iter().flatten().map(str::to_owned).collect(),
+        pointer: place.pointer.clone(),
+        bytes: place.bytes.as_ref().map(|range| ByteRange { start: range.start, end: range.end }),
+        line: begin.map(|(line, _)| line),
+        column: begin.map(|(_, column)| column),
+        end_line: end.map(|(line, _)| line),
+        end_column: end.map(|(_, column)| column),
+        in_store: place.file.is_some(),
     }
 }
 

@@ -1,0 +1,154 @@
+//! Places inside the bytes that a reader was given, and the bytes around them.
+
+use std::ops::Range;
+
+/// A place inside one sequence of bytes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The file of a store or archive.
+    pub file: Option<String>,
+    /// The path of the tar entry or listing line.
+    pub entry: Option<String>,
+    /// The JSON pointer (RFC 6901) of the value.
+    pub pointer: Option<String>,
+    /// The bytes, counted from the first byte of the document or blob.
+    pub bytes: Option<Range<u64>>,
+    /// A few of these bytes, to show them.
+    pub excerpt: Option<Excerpt>,
+}
+
+/// Bytes around a place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Excerpt {
+    /// Where the first byte stands.
+    pub start: u64,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// Whether they are text.
+    pub text: bool,
+    /// Line of the first byte of the place and its column in characters, both from 1, for text.
+    pub line_column: Option<(u64, u64)>,
+    /// The same of the byte after the place.
+    pub end: Option<(u64, u64)>,
+    /// Whether its line begins before it.
+    pub begins_late: bool,
+    /// Whether its line goes on after it.
+    pub ends_early: bool,
+}
+
+impl Place {
+    /// The bytes `range`.
+    #[must_use]
+    pub fn bytes(range: Range<u64>) -> Self {
+        Self { bytes: Some(range), ..Self::default() }
+    }
+
+    /// The value at `pointer`, which stands in `range`.
+    pub fn value(pointer: impl Into<String>, range: Range<u64>) -> Self {
+        Self { pointer: Some(pointer.into()), bytes: Some(range), ..Self::default() }
+    }
+
+    /// The same inside the entry `path`.
+    #[must_use]
+    pub fn entry(mut self, path: impl Into<String>) -> Self {
+        self.entry = Some(path.into());
+        self
+    }
+
+    /// The same in the file `path` of a store or archive.
+    #[must_use]
+    pub fn file(mut self, path: impl Into<String>) -> Self {
+        self.file = Some(path.into());
+        self
+    }
+
+    /// The same `offset` bytes later, for a reader that was given a part of a larger document.
+    #[must_use]
+    pub fn shifted(mut self, offset: u64) -> Self {
+        if let Some(range) = &mut self.bytes {
+            *range = range.start.saturating_add(offset)..range.end.saturating_add(offset);
+        }
+        if let Some(excerpt) = &mut self.excerpt {
+            excerpt.start = excerpt.start.saturating_add(offset);
+        }
+        self
+    }
+
+    /// The same with an excerpt of `source`, a text in which the place's bytes are.
+    #[must_use]
+    pub fn text_excerpt(mut self, source: &[u8]) -> Self {
+        if let Some(range) = &self.bytes {
+            self.excerpt = Excerpt::of_text(source, range);
+        }
+        self
+    }
+}
+
+impl Excerpt {
+    /// Bytes kept before and after the place.
+    const AROUND: usize = 48;
+    /// Bytes of the place itself that are kept.
+    const INSIDE: usize = 64;
+
+    /// An excerpt of the text `source` around `range`, not beyond its line.
+    fn of_text(source: &[u8], range: &Range<u64>) -> Option<Self> {
+        let start = usize::try_from(range.start).ok()?.min(source.len());
+        let end = usize::try_from(range.end).ok()?.clamp(start, source.len());
+        let (before, inside) = (source.get(..start)?, source.get(start..end)?);
+        let line_start = start_of_line(before);
+        let mut from = line_start.max(start.saturating_sub(Self::AROUND));
+        while from < start && source.get(from).is_some_and(|byte| byte & 0xC0 == 0x80) {
+            from += 1;
+        }
+        let mut to = end.min(start + Self::INSIDE).saturating_add(Self::AROUND).min(source.len());
+        if let Some(newline) = source.get(start..to)?.iter().position(|byte| *byte == b'\n') {
+            to = start + newline;
+        }
+        while to > start && source.get(to).is_some_and(|byte| byte & 0xC0 == 0x80) {
+            to -= 1;
+        }
+        let (line, column) = (newlines(before) + 1, characters(source.get(line_start..start)?) + 1);
+        let end = match start_of_line(inside) {
+            0 => (line, column + characters(inside)),
+            last => (line + newlines(inside), characters(inside.get(last..)?) + 1),
+        };
+        Some(Self {
+            start: from as u64,
+            bytes: source.get(from..to)?.to_vec(),
+            text: true,
+            line_column: Some((line, column)),
+            end: Some(end),
+            begins_late: from > line_start,
+            ends_early: to < source.len() && source.get(to) != Some(&b'\n'),
+        })
+    }
+
+    /// The same in the line `line` of a larger text, for a reader that was given that line alone.
+    pub(crate) fn in_line(&mut self, line: u64) {
+        for (own, _) in self.line_column.iter_mut().chain(&mut self.end) {
+            *own = line;
+        }
+    }
+
+    /// An excerpt of binary data: the bytes themselves.
+    #[must_use]
+    pub fn of_binary(start: u64, bytes: &[u8]) -> Self {
+        let bytes = bytes.iter().take(Self::INSIDE).copied().collect();
+        Self { start, bytes, text: false, line_column: None, end: None, begins_late: false, ends_early: false }
+    }
+}
+
+/// Where the last line of `text` begins.
+fn start_of_line(text: &[u8]) -> usize {
+    text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1)
+}
+
+fn newlines(text: &[u8]) -> u64 {
+    text.iter().filter(|byte| **byte == b'\n').count() as u64
+}
+
+/// The characters of `text`; a byte order mark, which no editor counts, is none.
+fn characters(text: &[u8]) -> u64 {
+    let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
+    text.iter().filter(|byte| **byte & 0xC0 != 0x80).count() as u64
+}
