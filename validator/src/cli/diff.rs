@@ -6,14 +6,69 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anstyle::AnsiColor;
+use clap::{Args, ValueEnum, ValueHint};
 use serde_json::Value;
 
 use super::image::{Image, is_image, plain_file};
 use super::listing::{entries, read_tree};
-use super::{Diff, Failure, Ignored, print, source_date_epoch};
+use super::{Failure, OwnershipArgs, print, source_date_epoch};
 use crate::difference::{Attribute, Change, Difference, MemberChange, Seen, between_manifests, between_trees};
 use crate::layer::{Entry, Node, Tree, Xattrs};
 use crate::shown::{escaped, shown};
+
+/// Print what two images or trees differ in
+///
+/// Each of A and B is a directory, a tar archive, or an image: a store, STORE@sha256:…, an archive; one of
+/// them can be - for standard input. Of images the listings and manifests are compared; the contents of layers
+/// are not read. `A` is an entry that only B has, `D` one that only A has, `M` one that differs.
+///
+/// Exit status: 0 without differences, 1 with some, 2 if the two could not be compared.
+#[derive(Debug, Args)]
+pub(super) struct Diff {
+    /// The first image, directory or tar archive
+    #[arg(value_hint = ValueHint::AnyPath)]
+    a: String,
+    /// The second one
+    #[arg(value_hint = ValueHint::AnyPath)]
+    b: String,
+    /// Print one JSON object, in the form of difference.schema.json
+    #[arg(long)]
+    json: bool,
+    /// Compare without this; can be given several times, or with commas
+    #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',')]
+    ignore: Vec<Ignored>,
+    #[command(flatten)]
+    ownership: OwnershipArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Ignored {
+    /// Modes
+    Mode,
+    /// Users and groups
+    Owner,
+    /// Times
+    Mtime,
+    /// Extended attributes
+    Xattrs,
+    /// Which names are one file
+    Link,
+    /// Everything but the files: the members of the manifests
+    Manifest,
+}
+
+impl Ignored {
+    fn attribute(self) -> Option<Attribute> {
+        match self {
+            Self::Mode => Some(Attribute::Mode),
+            Self::Owner => Some(Attribute::Owner),
+            Self::Mtime => Some(Attribute::Mtime),
+            Self::Xattrs => Some(Attribute::Xattrs),
+            Self::Link => Some(Attribute::Link),
+            Self::Manifest => None,
+        }
+    }
+}
 
 pub(super) fn run(arguments: &Diff) -> Result<ExitCode, Failure> {
     // 1 says that the two differ, so what cannot be compared is an error.

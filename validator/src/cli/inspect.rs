@@ -4,12 +4,37 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
+use clap::{Args, ValueHint};
+
 use super::image::Image;
-use super::{Failure, Inspect, print};
+use super::{Failure, print};
 use crate::inspection::{Amount, Counts, Inspection, Inspector, LayerEffect, TreeLine};
 use crate::manifest::{App, Manifest};
 use crate::shown::{escaped, size};
 use crate::store::SignatureSet;
+
+/// Print what an image says of itself, and what each of its layers does
+///
+/// The manifest and the listings are read, and verified by their digests; the contents of layers are not
+/// read. `check` judges an image; `inspect` shows one.
+#[derive(Debug, Args)]
+pub(super) struct Inspect {
+    /// A store with one image, STORE@sha256:…, an archive, or - for standard input
+    #[arg(value_hint = ValueHint::AnyPath)]
+    image: String,
+    /// Print one JSON object, in the form of inspection.schema.json, with the effects of all layers
+    #[arg(long)]
+    json: bool,
+    /// Print what each layer adds, changes and hides
+    #[arg(long)]
+    layers: bool,
+    /// Print the merged tree, with the totals of directories
+    #[arg(long)]
+    tree: bool,
+    /// How deep the tree is printed: 1 for the entries of the root
+    #[arg(long, value_name = "N", requires = "tree")]
+    depth: Option<usize>,
+}
 
 pub(super) fn run(arguments: &Inspect) -> Result<ExitCode, Failure> {
     let depth = arguments.tree.then_some(arguments.depth.unwrap_or(usize::MAX));

@@ -46,12 +46,12 @@ enum Color {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Init(Init),
+    Init(init::Init),
     Check(Check),
     Pack(Pack),
     Listing(Listing),
-    Inspect(Inspect),
-    Diff(Diff),
+    Inspect(inspect::Inspect),
+    Diff(diff::Diff),
     /// Print a clause, why it is there, a bad and a good example
     Explain {
         /// The id of a clause, such as MAN-012
@@ -81,34 +81,6 @@ enum Command {
         #[arg(long, value_name = "DIR", conflicts_with = "command")]
         dir: Option<PathBuf>,
     },
-}
-
-/// Print a manifest to start from
-///
-/// For a directory or tar archive: with the platform and program that are found in it. For an OCI image
-/// layout (a directory or tar archive, with :TAG if there are several images) or an archive of `docker
-/// save`: with what its configuration says. Comments explain each member, and say what has to be filled in.
-#[derive(Debug, Args)]
-#[command(disable_version_flag = true)]
-struct Init {
-    /// A directory, a tar archive, an OCI image layout or a saved image; without one, everything is to be filled in
-    #[arg(value_name = "TREE|OCI-IMAGE", value_hint = ValueHint::AnyPath)]
-    input: Option<String>,
-    /// The name of the image
-    #[arg(long)]
-    name: Option<String>,
-    /// The version of the image
-    #[arg(long)]
-    version: Option<String>,
-    /// What the image runs on; of an OCI image for several platforms, this one is taken
-    #[arg(long, value_name = "OS/ARCHITECTURE[/VARIANT]", value_parser = parse_platform)]
-    platform: Option<crate::manifest::Platform>,
-    /// Write the manifest to this file instead
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
-    /// Replace the file if it is there
-    #[arg(long, requires = "output")]
-    force: bool,
 }
 
 /// Check images, layers and documents
@@ -240,84 +212,6 @@ enum ListingOf {
     Image,
 }
 
-/// Print what an image says of itself, and what each of its layers does
-///
-/// The manifest and the listings are read, and verified by their digests; the contents of layers are not
-/// read. `check` judges an image; `inspect` shows one.
-#[derive(Debug, Args)]
-struct Inspect {
-    /// A store with one image, STORE@sha256:…, an archive, or - for standard input
-    #[arg(value_hint = ValueHint::AnyPath)]
-    image: String,
-    /// Print one JSON object, in the form of inspection.schema.json, with the effects of all layers
-    #[arg(long)]
-    json: bool,
-    /// Print what each layer adds, changes and hides
-    #[arg(long)]
-    layers: bool,
-    /// Print the merged tree, with the totals of directories
-    #[arg(long)]
-    tree: bool,
-    /// How deep the tree is printed: 1 for the entries of the root
-    #[arg(long, value_name = "N", requires = "tree")]
-    depth: Option<usize>,
-}
-
-/// Print what two images or trees differ in
-///
-/// Each of A and B is a directory, a tar archive, or an image: a store, STORE@sha256:…, an archive; one of
-/// them can be - for standard input. Of images the listings and manifests are compared; the contents of layers
-/// are not read. `A` is an entry that only B has, `D` one that only A has, `M` one that differs.
-///
-/// Exit status: 0 without differences, 1 with some, 2 if the two could not be compared.
-#[derive(Debug, Args)]
-struct Diff {
-    /// The first image, directory or tar archive
-    #[arg(value_hint = ValueHint::AnyPath)]
-    a: String,
-    /// The second one
-    #[arg(value_hint = ValueHint::AnyPath)]
-    b: String,
-    /// Print one JSON object, in the form of difference.schema.json
-    #[arg(long)]
-    json: bool,
-    /// Compare without this; can be given several times, or with commas
-    #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',')]
-    ignore: Vec<Ignored>,
-    #[command(flatten)]
-    ownership: OwnershipArgs,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Ignored {
-    /// Modes
-    Mode,
-    /// Users and groups
-    Owner,
-    /// Times
-    Mtime,
-    /// Extended attributes
-    Xattrs,
-    /// Which names are one file
-    Link,
-    /// Everything but the files: the members of the manifests
-    Manifest,
-}
-
-impl Ignored {
-    fn attribute(self) -> Option<crate::difference::Attribute> {
-        use crate::difference::Attribute;
-        match self {
-            Self::Mode => Some(Attribute::Mode),
-            Self::Owner => Some(Attribute::Owner),
-            Self::Mtime => Some(Attribute::Mtime),
-            Self::Xattrs => Some(Attribute::Xattrs),
-            Self::Link => Some(Attribute::Link),
-            Self::Manifest => None,
-        }
-    }
-}
-
 /// Why a command fails, and the exit status.
 #[derive(Debug)]
 enum Failure {
@@ -429,16 +323,6 @@ fn parse_output(text: &str) -> Result<(Format, PathBuf), String> {
         return Err(format!("the name of the file is missing; write {name}=FILE, or {name}=- for standard output"));
     }
     Ok((format, PathBuf::from(file)))
-}
-
-fn parse_platform(text: &str) -> Result<crate::manifest::Platform, String> {
-    let parts: Vec<&str> = text.split('/').collect();
-    let (os, architecture, variant) = match parts.as_slice() {
-        [os, architecture] => (*os, *architecture, None),
-        [os, architecture, variant] => (*os, *architecture, Some((*variant).to_owned())),
-        _ => return Err("write OS/ARCHITECTURE or OS/ARCHITECTURE/VARIANT, such as linux/arm/v7".to_owned()),
-    };
-    Ok(crate::manifest::Platform { os: os.to_owned(), architecture: architecture.to_owned(), variant })
 }
 
 fn parse_owner(text: &str) -> Result<(u32, u32), String> {

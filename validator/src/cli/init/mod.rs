@@ -13,14 +13,44 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::{Args, ValueHint};
+
 use self::draft::{Draft, Program};
 use self::layout::Wanted;
 use self::rootfs::Rootfs;
 use super::listing::read_tree;
-use super::{Failure, Init, print};
+use super::{Failure, print};
 use crate::build::{Ownership, finish, temporary_in};
-use crate::manifest::User;
+use crate::manifest::{Platform, User};
 use crate::shown::quoted;
+
+/// Print a manifest to start from
+///
+/// For a directory or tar archive: with the platform and program that are found in it. For an OCI image
+/// layout (a directory or tar archive, with :TAG if there are several images) or an archive of `docker
+/// save`: with what its configuration says. Comments explain each member, and say what has to be filled in.
+#[derive(Debug, Args)]
+#[command(disable_version_flag = true)]
+pub(super) struct Init {
+    /// A directory, a tar archive, an OCI image layout or a saved image; without one, everything is to be filled in
+    #[arg(value_name = "TREE|OCI-IMAGE", value_hint = ValueHint::AnyPath)]
+    input: Option<String>,
+    /// The name of the image
+    #[arg(long)]
+    name: Option<String>,
+    /// The version of the image
+    #[arg(long)]
+    version: Option<String>,
+    /// What the image runs on; of an OCI image for several platforms, this one is taken
+    #[arg(long, value_name = "OS/ARCHITECTURE[/VARIANT]", value_parser = parse_platform)]
+    platform: Option<Platform>,
+    /// Write the manifest to this file instead
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Replace the file if it is there
+    #[arg(long, requires = "output")]
+    force: bool,
+}
 
 pub(super) fn run(arguments: &Init) -> Result<ExitCode, Failure> {
     let mut draft = draft(arguments)?;
@@ -124,4 +154,14 @@ fn write(file: &Path, text: &str, force: bool) -> Result<(), Failure> {
         finish(temporary, file)
     });
     written.map_err(|error| Failure::Error(format!("{}: {error}", file.display())))
+}
+
+fn parse_platform(text: &str) -> Result<Platform, String> {
+    let parts: Vec<&str> = text.split('/').collect();
+    let (os, architecture, variant) = match parts.as_slice() {
+        [os, architecture] => (*os, *architecture, None),
+        [os, architecture, variant] => (*os, *architecture, Some((*variant).to_owned())),
+        _ => return Err("write OS/ARCHITECTURE or OS/ARCHITECTURE/VARIANT, such as linux/arm/v7".to_owned()),
+    };
+    Ok(Platform { os: os.to_owned(), architecture: architecture.to_owned(), variant })
 }
