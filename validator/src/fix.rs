@@ -73,20 +73,20 @@ fn document(source: &[u8], limits: &Limits, fixed: &mut Fixed) -> Option<()> {
         let id = MECHANICAL.into_iter().find(|id| *id == violation.clause.id)?;
         fixed.ids.insert(id);
     }
-    write(&mut fixed.bytes, &document.root?, source)
+    write(&mut fixed.bytes, &document.root?, source, limits)
 }
 
 /// Writes a value; `None` if a number is no integer that the format has.
-fn write(out: &mut Vec<u8>, node: &Node, source: &[u8]) -> Option<()> {
+fn write(out: &mut Vec<u8>, node: &Node, source: &[u8], limits: &Limits) -> Option<()> {
     match &node.value {
-        Value::Invalid => out.extend(integer(source.get(node.bytes.clone())?)?.to_string().bytes()),
+        Value::Invalid => out.extend(integer(source.get(node.bytes.clone())?, limits)?.to_string().bytes()),
         Value::Array(elements) => {
             out.push(b'[');
             for (index, element) in elements.iter().enumerate() {
                 if index > 0 {
                     out.push(b',');
                 }
-                write(out, element, source)?;
+                write(out, element, source, limits)?;
             }
             out.push(b']');
         }
@@ -100,7 +100,7 @@ fn write(out: &mut Vec<u8>, node: &Node, source: &[u8]) -> Option<()> {
                 }
                 write_string(out, &member.name);
                 out.push(b':');
-                write(out, &member.node, source)?;
+                write(out, &member.node, source, limits)?;
             }
             out.push(b'}');
         }
@@ -112,9 +112,8 @@ fn write(out: &mut Vec<u8>, node: &Node, source: &[u8]) -> Option<()> {
 /// Digits of a number that can still be one of the format, exponent and zeros included.
 const MAX_DIGITS: usize = 32;
 
-/// The integer that a number with fraction or exponent is, exactly; `None` if it is none, or beyond
-/// 2^53 − 1.
-fn integer(number: &[u8]) -> Option<i64> {
+/// The integer that a number with fraction or exponent is, exactly; `None` if it is none, or beyond the limit.
+fn integer(number: &[u8], limits: &Limits) -> Option<i64> {
     let text = std::str::from_utf8(number).ok()?;
     let (is_negative, text) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
@@ -130,7 +129,7 @@ fn integer(number: &[u8]) -> Option<i64> {
     let shift = exponent.parse::<i64>().ok()?.checked_sub(i64::try_from(fraction.len()).ok()?)?.checked_add(zeros)?;
     let shift = usize::try_from(shift).ok().filter(|shift| significant.len() + shift <= MAX_DIGITS)?;
     let magnitude: i64 = format!("{significant}{}", "0".repeat(shift)).parse().ok()?;
-    let magnitude = Some(magnitude).filter(|magnitude| *magnitude <= Limits::FORMAT.integer)?;
+    let magnitude = Some(magnitude).filter(|magnitude| *magnitude <= limits.integer)?;
     Some(if is_negative { -magnitude } else { magnitude })
 }
 
@@ -150,7 +149,7 @@ mod tests {
             ("1.0", Some(1)),
             ("-12.50e1", Some(-125)),
             ("1200E-2", Some(12)),
-            ("9007199254740991.0", Some(9_007_199_254_740_991)),
+            ("9007199254740991.0", Some(Limits::FORMAT.integer)),
             ("9.007199254740992e15", None),
             ("9007199254740990.99999999999999", None),
             ("0.5", None),
@@ -160,7 +159,7 @@ mod tests {
             ("null", None),
             ("\"\\ud800\"", None),
         ] {
-            assert_eq!(integer(text.as_bytes()), value, "{text}");
+            assert_eq!(integer(text.as_bytes(), &Limits::FORMAT), value, "{text}");
         }
     }
 
@@ -247,7 +246,7 @@ mod tests {
     fn value() -> impl Strategy<Value = serde_json::Value> {
         let leaf = prop_oneof![
             any::<bool>().prop_map(|boolean| json!(boolean)),
-            (-9_007_199_254_740_991_i64..=9_007_199_254_740_991).prop_map(|integer| json!(integer)),
+            (-Limits::FORMAT.integer..=Limits::FORMAT.integer).prop_map(|integer| json!(integer)),
             (-20_i64..=20).prop_map(|integer| json!(integer)),
             "[\\x01-\\x{7f}äß日\u{1F600}]{0,8}".prop_map(|text| json!(text)),
         ];

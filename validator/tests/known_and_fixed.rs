@@ -82,6 +82,10 @@ fn what_is_not_mechanical_or_has_a_digest_for_a_name_is_left() {
         assert_eq!(cornercast(folder.path(), &["check", "--diff", path]).status.code(), Some(0), "{path}");
     }
     assert!(at("link.json").is_symlink());
+    // A program of that name makes no store.
+    fs::write(at("cornercast"), b"\x7FELF").unwrap();
+    assert_eq!(cornercast(folder.path(), &["check", "--diff", "linked.json"]).status.code(), Some(1));
+    assert_eq!(cornercast(folder.path(), &["check", "--diff", "missing.json"]).status.code(), Some(2));
 }
 
 /// Every fixture that breaks the canonical form alone is accepted once it is fixed.

@@ -311,3 +311,21 @@ fn mistyped_names_get_a_suggestion() {
         assert!(text.contains(suggestion), "{arguments:?}: {text}");
     }
 }
+
+/// The transcript in README is what the command prints.
+#[test]
+fn the_readme_shows_what_is_printed() {
+    let folder = TempDir::new().unwrap();
+    let manifest = concat!(
+        r#"{"app":{"exec":["/usr/bin/api"],"stop":{"signal":"SIGTERM"},"user":{"gid":1000,"uid":1000},"#,
+        r#""workingDirectory":"/srv/../etc"},"cornercast":"1.0","kind":"image","layers":[],"name":"example.com/api","#,
+        r#""platform":{"architecture":"amd64","os":"linux"},"rootfs":{"digest":"#,
+        r#""sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","entries":0,"size":0},"#,
+        r#""version":"1.4"}"#
+    );
+    fs::write(folder.path().join("manifest.json"), manifest).unwrap();
+    let readme = fs::read_to_string(fixtures().join("../README.md")).unwrap();
+    let shown = readme.split("$ cornercast check manifest.json\n").nth(1).unwrap().split("```").next().unwrap();
+    let printed = cornercast(folder.path(), &["check", "manifest.json"]).stdout;
+    assert_eq!(String::from_utf8(printed).unwrap(), shown);
+}

@@ -33,10 +33,14 @@ pub(super) fn fix_files(paths: &[impl AsRef<Path>], kind: Option<Kind>) -> Resul
 ///
 /// # Errors
 ///
-/// Standard output cannot be written.
+/// A file is missing, or standard output cannot be written.
 pub(super) fn print_diff(paths: &[impl AsRef<Path>], kind: Option<Kind>) -> Result<bool, Failure> {
     let mut any = false;
     for path in paths.iter().map(AsRef::as_ref) {
+        if path != Path::new("-") {
+            // No check follows that would report it.
+            fs::metadata(path).map_err(|error| Failure::Error(format!("{}: {error}", path.display())))?;
+        }
         let Some((source, fixed)) = fixable(path, kind) else { continue };
         any = true;
         let (before, after) = (String::from_utf8_lossy(&source), String::from_utf8_lossy(&fixed.bytes));
@@ -79,7 +83,13 @@ fn is_in_store(path: &Path) -> bool {
     if path.file_stem().and_then(|name| name.to_str()).is_some_and(is_digest) {
         return true;
     }
-    fs::canonicalize(path).is_ok_and(|path| path.ancestors().skip(1).any(|above| above.join("cornercast").is_file()))
+    // A program can be called `cornercast` as well.
+    let is_marker = |path: &Path| {
+        let mut head = Vec::new();
+        let read = open_regular(path).and_then(|file| file.take(64).read_to_end(&mut head));
+        read.is_ok() && head.trim_ascii_start().starts_with(b"{")
+    };
+    fs::canonicalize(path).is_ok_and(|path| path.ancestors().skip(1).any(|above| is_marker(&above.join("cornercast"))))
 }
 
 /// Writes the whole file or nothing, with the permissions that it had.

@@ -152,3 +152,34 @@ fn characters(text: &[u8]) -> u64 {
     let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
     text.iter().filter(|byte| **byte & 0xC0 != 0x80).count() as u64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_in_text_have_lines_and_columns() {
+        let text = "\u{feff}äb\nc\u{1F600}d\n";
+        let of = |part: &str| {
+            let start = text.find(part).unwrap() as u64;
+            let excerpt = Excerpt::of_text(text.as_bytes(), &(start..start + part.len() as u64)).unwrap();
+            (excerpt.line_column.unwrap(), excerpt.end.unwrap())
+        };
+        assert_eq!(of("\u{feff}"), ((1, 1), (1, 1)));
+        assert_eq!(of("b"), ((1, 2), (1, 3)));
+        assert_eq!(of("d"), ((2, 3), (2, 4)));
+        assert_eq!(of("b\nc\u{1F600}"), ((1, 2), (2, 3)));
+        assert_eq!(of("d\n"), ((2, 3), (3, 1)));
+    }
+
+    #[test]
+    fn an_excerpt_says_where_it_is_cut() {
+        let text = format!("{}äX{}\nrest", "a".repeat(47), "b".repeat(200));
+        let at = text.find('X').unwrap() as u64;
+        let excerpt = Excerpt::of_text(text.as_bytes(), &(at..at + 1)).unwrap();
+        assert!(excerpt.begins_late && excerpt.ends_early);
+        assert_eq!(String::from_utf8(excerpt.bytes).unwrap(), format!("{}äX{}", "a".repeat(46), "b".repeat(48)));
+        let whole = Excerpt::of_text(b"X\nrest", &(0..1)).unwrap();
+        assert!(!whole.begins_late && !whole.ends_early);
+    }
+}

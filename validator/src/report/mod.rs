@@ -152,7 +152,7 @@ impl Spot {
         }
         let in_directory = location.in_store && input.is_directory;
         if in_directory && let Some(part) = chain.next() {
-            file = format!("{}/{part}", file.trim_end_matches('/'));
+            file = if file == "." { part.clone() } else { format!("{}/{part}", file.trim_end_matches('/')) };
         }
         // What a compressed file or an archive holds has lines and bytes of its own.
         let is_exact = location.in_store == in_directory && !(in_directory && file.ends_with(".zst"));
@@ -173,4 +173,27 @@ impl Spot {
 /// Message and help in one sentence, for programs that show one text.
 fn sentence(finding: &Diagnostic) -> String {
     format!("{}; {}", finding.message, finding.help)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spot_is_a_file_and_what_is_left_inside() {
+        let of = |is_directory, in_store, chain: &[&str]| {
+            let input =
+                CheckedInput { name: String::new(), is_directory, findings: Vec::new(), errors: 0, warnings: 0 };
+            let chain = chain.iter().map(|part| (*part).to_owned()).collect();
+            let spot = Spot::of(&input, &Location { chain, in_store, ..Location::default() });
+            (spot.file, spot.is_exact, spot.inside)
+        };
+        let spot = |file: &str, is_exact, inside: &str| (file.to_owned(), is_exact, inside.to_owned());
+        assert_eq!(of(false, false, &["./a/b.tar", "bin/sh"]), spot("a/b.tar", true, "bin/sh"));
+        assert_eq!(of(true, true, &["store/", "blobs/x", "bin\n"]), spot("store/blobs/x", true, "bin\\u{000A}"));
+        assert_eq!(of(true, true, &[".", "cornercast"]), spot("cornercast", true, ""));
+        assert_eq!(of(true, true, &["./", "packed/x.zst"]), spot("packed/x.zst", false, ""));
+        assert_eq!(of(true, false, &["."]), spot(".", true, ""));
+        assert_eq!(of(false, true, &["a.ccast", "blobs/x"]), spot("a.ccast", false, "blobs/x"));
+    }
 }
