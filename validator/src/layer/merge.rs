@@ -144,7 +144,7 @@ impl Tree {
         self.entry(at).map_or("", |entry| &entry.path)
     }
 
-    /// Merges the next layer in; its entries are in the order of a layer (LAY-047).
+    /// Merges the next layer in.
     pub fn merge(&mut self, mut layer: Vec<Entry>) {
         let number = u32::try_from(self.layers.len()).unwrap_or(u32::MAX);
         // Steps 1 and 2
@@ -164,10 +164,8 @@ impl Tree {
         // Step 3
         let mut merged = Vec::with_capacity(self.order.len() + layer.len());
         let mut rest = self.order.as_slice();
-        for (index, Entry { path, node }) in (0..).zip(&layer) {
-            if *node == Node::Whiteout {
-                continue;
-            }
+        for index in depth_first_order(&layer) {
+            let Some(Entry { path, node }) = layer.get(index as usize) else { continue };
             let (before, from_here) = split_while(rest, |at| depth_first(self.path(*at), path) == Ordering::Less);
             merged.extend_from_slice(before);
             rest = from_here;
@@ -368,6 +366,18 @@ fn content(node: &Node) -> Option<(&Attributes, u64, Digest)> {
         }
         _ => None,
     }
+}
+
+/// The numbers of the entries of a layer that are no whiteouts, sorted by their paths, as they mostly are.
+fn depth_first_order(layer: &[Entry]) -> Vec<u32> {
+    let path = |index: &u32| layer.get(*index as usize).map_or("", |entry| entry.path.as_str());
+    let compare = |a: &u32, b: &u32| depth_first(path(a), path(b));
+    let entries = (0..).zip(layer).filter(|(_, entry)| entry.node != Node::Whiteout);
+    let mut order: Vec<u32> = entries.map(|(index, _)| index).collect();
+    if !order.is_sorted_by(|a, b| compare(a, b) == Ordering::Less) {
+        order.sort_by(compare);
+    }
+    order
 }
 
 /// Splits `places` after the first ones for which `belongs` is true; a few of them are looked at when
