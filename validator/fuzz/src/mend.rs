@@ -60,6 +60,20 @@ fn replace(bytes: &mut [u8], old: &[u8], new: &[u8]) {
     }
 }
 
+/// Where the entries of a tar archive stand, each with its PAX header, its data and its padding.
+pub fn entries(tar: &[u8]) -> Vec<Range<usize>> {
+    let mut entries = Vec::new();
+    let mut start = 0;
+    for member in members(tar) {
+        let end = member.data.end.next_multiple_of(BLOCK).min(tar.len());
+        if member.typeflag != b'x' {
+            entries.push(start..end);
+            start = end;
+        }
+    }
+    entries
+}
+
 fn members(tar: &[u8]) -> Vec<Member> {
     let mut members = Vec::new();
     let mut at = 0;

@@ -7,9 +7,11 @@
 
 #[path = "../../fuzz/src/laws/mod.rs"]
 mod laws;
+mod meaning;
 #[path = "../../fuzz/src/mend.rs"]
 mod mend;
 mod mutant;
+mod peers;
 mod readers;
 #[path = "../../fuzz/src/seeds.rs"]
 mod seeds;

@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use crate::mend::{mend_checksums, mend_digests};
+use crate::mend::{entries, mend_checksums, mend_digests};
 
 const BLOCK: usize = 512;
 
@@ -18,6 +18,9 @@ pub enum Change {
     /// A piece stands a second time, somewhere else.
     Repeat(Index, usize, Index),
     SwapBlocks(Index, Index),
+    /// Entries of a tar archive, with their PAX headers and data.
+    SwapEntries(Index, Index),
+    RemoveEntry(Index),
     SwapLines(Index, Index),
     RemoveBlock(Index),
     RemoveLine(Index),
@@ -39,6 +42,8 @@ pub fn changes(most: usize) -> impl Strategy<Value = Vec<Change>> {
         2 => (any::<Index>(), 1..6_usize).prop_map(|(at, length)| Change::Delete(at, length)),
         1 => (any::<Index>(), 1..700_usize, any::<Index>()).prop_map(|(at, length, to)| Change::Repeat(at, length, to)),
         2 => (any::<Index>(), any::<Index>()).prop_map(|(a, b)| Change::SwapBlocks(a, b)),
+        2 => (any::<Index>(), any::<Index>()).prop_map(|(a, b)| Change::SwapEntries(a, b)),
+        2 => any::<Index>().prop_map(Change::RemoveEntry),
         2 => (any::<Index>(), any::<Index>()).prop_map(|(a, b)| Change::SwapLines(a, b)),
         1 => any::<Index>().prop_map(Change::RemoveBlock),
         1 => any::<Index>().prop_map(Change::RemoveLine),
@@ -64,8 +69,8 @@ impl Change {
     fn apply(&self, bytes: &mut Vec<u8>) {
         let length = bytes.len();
         match self {
-            Self::FlipBit(at, bit) => bytes[at.index(length)] ^= 1 << bit,
-            Self::Set(at, byte) => bytes[at.index(length)] = *byte,
+            Self::FlipBit(at, bit) => *spot(bytes, at) ^= 1 << bit,
+            Self::Set(at, byte) => *spot(bytes, at) = *byte,
             Self::Insert(at, inserted) => {
                 _ = bytes.splice(at.index(length)..at.index(length), inserted.iter().copied())
             }
@@ -81,6 +86,22 @@ impl Change {
             Self::SwapBlocks(a, b) => {
                 let blocks: Vec<&[u8]> = bytes.chunks(BLOCK).collect();
                 *bytes = swapped(blocks, a, b).concat();
+            }
+            Self::SwapEntries(a, b) => {
+                let entries = entries(bytes);
+                if entries.len() > 1 {
+                    let (a, b) = (a.get(&entries), b.get(&entries));
+                    let (a, b) = if a.start <= b.start { (a, b) } else { (b, a) };
+                    let (first, second) = (bytes[a.clone()].to_vec(), bytes[b.clone()].to_vec());
+                    bytes.splice(b.clone(), first);
+                    bytes.splice(a.clone(), second);
+                }
+            }
+            Self::RemoveEntry(at) => {
+                let entries = entries(bytes);
+                if !entries.is_empty() {
+                    bytes.drain(at.get(&entries).clone());
+                }
             }
             Self::SwapLines(a, b) => {
                 let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
@@ -101,6 +122,13 @@ impl Change {
             Self::MendDigests => mend_digests(bytes),
         }
     }
+}
+
+/// Any byte, or one of those that are not zero: tar archives are made of zeros.
+fn spot<'a>(bytes: &'a mut [u8], at: &Index) -> &'a mut u8 {
+    let telling: Vec<usize> = (0..bytes.len()).filter(|at| bytes[*at] != 0).collect();
+    let at = if at.index(2) == 0 || telling.is_empty() { at.index(bytes.len()) } else { *at.get(&telling) };
+    &mut bytes[at]
 }
 
 fn swapped<'a>(mut pieces: Vec<&'a [u8]>, a: &Index, b: &Index) -> Vec<&'a [u8]> {
