@@ -4,11 +4,12 @@
 //! seconds: it is what mutation testing (`validator/mutants/run`) tries first. Recipes are left to the suite.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use cornercast::clause;
 use cornercast::diagnostic::{Diagnostic, Findings};
 use cornercast::input::{Kind, check_stream};
 use cornercast::limits::Limits;
@@ -62,10 +63,7 @@ impl Expected {
 fn each_case_gives_what_it_expects() {
     let mut count = 0;
     let mut wrong = Vec::new();
-    for folder in
-        folders(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures")).iter().flat_map(|path| folders(path))
-    {
-        let case: Case = serde_json::from_slice(&fs::read(folder.join("case.json")).unwrap()).unwrap();
+    for (folder, case) in cases() {
         let Some(input) = &case.input else { continue };
         let found = check(&case, &folder.join(input));
         let expected = &case.expect.findings;
@@ -74,9 +72,54 @@ fn each_case_gives_what_it_expects() {
             wrong.push(format!("{}: {:#?}", folder.display(), found.list()));
         }
         count += 1;
+        assert!(wrong.len() < 10, "10 of {count} cases differ, and perhaps more:\n{}", wrong.join("\n"));
     }
     assert!(count > 3000, "{count} cases");
     assert!(wrong.is_empty(), "{} cases differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// The cases and their folders, sorted.
+fn cases() -> impl Iterator<Item = (PathBuf, Case)> {
+    let clauses = folders(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures"));
+    clauses.into_iter().flat_map(|clause| folders(&clause)).map(|folder| {
+        let case = serde_json::from_slice(&fs::read(folder.join("case.json")).unwrap()).unwrap();
+        (folder, case)
+    })
+}
+
+/// Each wording of each clause once, and the help where it is not the clause's own: what people read.
+#[test]
+fn wordings() {
+    let own: BTreeSet<&str> = clause::all().map(|clause| clause.help).collect();
+    let mut wordings = BTreeMap::new();
+    for (folder, case) in cases() {
+        let Some(input) = &case.input else { continue };
+        for found in check(&case, &folder.join(input)).list() {
+            let help = if own.contains(&*found.help) { String::new() } else { format!(" ({})", found.help) };
+            let text = format!("{}{help}", found.message);
+            wordings.entry((found.id, shape(&text))).or_insert_with(|| format!("{} {text}", found.id));
+        }
+    }
+    insta::assert_snapshot!(wordings.into_values().collect::<Vec<_>>().join("\n"));
+}
+
+/// A text without the values in it: digests, digits, and what stands in quotes.
+fn shape(text: &str) -> String {
+    let mut shape = String::new();
+    let mut quote = None;
+    for word in text.split(' ') {
+        let is_digest = quote.is_none() && word.starts_with("sha256:");
+        for character in word.chars().filter(|_| !is_digest) {
+            match quote {
+                Some(end) if character == end => quote = None,
+                Some(_) => {}
+                None if matches!(character, '"' | '`') => quote = Some(character),
+                None if character.is_ascii_digit() => {}
+                None => shape.push(character),
+            }
+        }
+    }
+    shape
 }
 
 /// The folders in `folder`, sorted.
