@@ -4,6 +4,8 @@
 //! seconds: it is what mutation testing (`validator/mutants/run`) tries first. Recipes are left to the suite.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod several;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Read};
