@@ -18,7 +18,9 @@ pub fn hold(bytes: &[u8]) {
     place::inside(&violations, bytes);
     place::has_lines(&violations, bytes);
     assert!(violations.len() <= MOST);
-    assert!(violations.starts_with(&document.violations), "what is wrong with the JSON comes first");
+    place::sorted(&violations);
+    let json = |violations: &[Violation]| violations.iter().filter(|found| found.clause.id.starts_with("JSN-")).count();
+    assert_eq!(json(&violations), json(&document.violations), "the JSON has the same defects");
     for violation in &violations {
         pointer(violation, document.root.as_ref());
     }
