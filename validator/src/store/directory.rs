@@ -331,7 +331,11 @@ impl Store<'_> {
             let mut nothing = |_: &[u8]| {};
             let taker: &mut dyn FnMut(&[u8]) = if found.is_none() { &mut *take } else { &mut nothing };
             let (seen, violations) = self.read_blob(&kind, &path, size, taker)?;
-            let judged = violations.is_empty().then(|| judge_blob(&path, (digest, size), seen)).flatten();
+            let mut judged = violations.is_empty().then(|| judge_blob(&path, (digest, size), seen)).flatten();
+            // The bytes of the place are those of the blob, and none of the file that holds its frame.
+            if let (Some(violation), FileKind::Packed(_)) = (&mut judged, &kind) {
+                violation.place.bytes = None;
+            }
             let blob = match &judged {
                 _ if !violations.is_empty() => Blob::Damaged,
                 None => Blob::Named,

@@ -70,6 +70,20 @@ laws! {
     store 300;
 }
 
+/// The inputs in `found/TARGET`, by which fuzzing has broken a law.
+#[test]
+fn holds_of_what_fuzzing_found() {
+    let mut count = 0;
+    for (target, hold) in laws::ALL {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/robustness/found").join(target);
+        for input in fs::read_dir(folder).into_iter().flatten() {
+            hold(&fs::read(input.unwrap().path()).unwrap());
+            count += 1;
+        }
+    }
+    assert!(count >= 2, "{count} inputs");
+}
+
 /// Writes the seeds of each fuzz target beside what fuzzing has found already.
 #[test]
 #[ignore = "writes validator/fuzz/corpus; validator/fuzz/run calls it"]
