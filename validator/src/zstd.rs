@@ -58,12 +58,8 @@ enum State<R: BufRead> {
 impl<R: BufRead> Decoder<R> {
     /// A decoder of the frame that `input` holds.
     pub fn new(input: R, limits: &Limits) -> Self {
-        let mut decoder = Self {
-            state: State::Start(Counted { inner: input, at: 0, failed: None }),
-            header: None,
-            decoded: 0,
-            violations: Vec::new(),
-        };
+        let mut decoder =
+            Self { state: State::Start(Counted::new(input)), header: None, decoded: 0, violations: Vec::new() };
         decoder.begin(limits);
         decoder
     }
@@ -250,28 +246,49 @@ fn window_of(descriptor: u8) -> u64 {
     base + base / 8 * u64::from(descriptor & 7)
 }
 
+/// Bytes that the library is given at once.
+const PIECE: u64 = 64 << 10;
+
 /// Counts what is read, and remembers why reading failed.
+///
+/// The library is given pieces of [`PIECE`] bytes, however few `inner` gives at once: how much of a damaged
+/// frame it decodes, and where it says that the damage is, depends on them.
 struct Counted<R> {
     inner: R,
+    piece: Vec<u8>,
+    /// How much of the piece has been taken.
+    taken: usize,
     at: u64,
     failed: Option<io::ErrorKind>,
 }
 
+impl<R: BufRead> Counted<R> {
+    fn new(inner: R) -> Self {
+        Self { inner, piece: Vec::new(), taken: 0, at: 0, failed: None }
+    }
+}
+
 impl<R: BufRead> Read for Counted<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer).inspect_err(|error| self.failed = Some(error.kind()))?;
-        self.at += read as u64;
+        let read = self.fill_buf()?.read(buffer)?;
+        self.consume(read);
         Ok(read)
     }
 }
 
 impl<R: BufRead> BufRead for Counted<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        self.inner.fill_buf().inspect_err(|error| self.failed = Some(error.kind()))
+        if self.taken >= self.piece.len() {
+            self.piece.clear();
+            self.taken = 0;
+            let read = self.inner.by_ref().take(PIECE).read_to_end(&mut self.piece);
+            read.inspect_err(|error| self.failed = Some(error.kind()))?;
+        }
+        Ok(self.piece.get(self.taken..).unwrap_or_default())
     }
 
     fn consume(&mut self, amount: usize) {
+        self.taken += amount;
         self.at += amount as u64;
-        self.inner.consume(amount);
     }
 }

@@ -144,7 +144,8 @@ impl ListingReader<'_> {
         let mut place =
             Place::bytes(range.start as u64..range.end as u64).text_excerpt(self.line).shifted(self.at as u64);
         if let Some(excerpt) = &mut place.excerpt {
-            excerpt.in_line(self.number);
+            // An empty listing has no line; its place is where the first one would be.
+            excerpt.in_line(self.number.max(1));
         }
         place
     }

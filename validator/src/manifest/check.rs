@@ -10,7 +10,7 @@ use crate::limits::Limits;
 use crate::name;
 use crate::shown::{quoted, shown};
 
-/// Checks a manifest.
+/// Checks a manifest. The violations come in the order of the document.
 ///
 /// The outline is absent if the document is no JSON object, or of a version that is not implemented.
 ///
@@ -34,11 +34,14 @@ pub fn check(source: &[u8], limits: &Limits) -> (Option<Outline>, Vec<Violation>
     let Some(root) = document.root.filter(|root| matches!(root.value, Value::Object(_))) else {
         return (None, checker.violations);
     };
-    if !checker.format_version(&root) {
-        return (None, checker.violations);
+    let is_implemented = checker.format_version(&root);
+    if is_implemented {
+        checker.manifest(&root);
     }
-    checker.manifest(&root);
-    (Some(Outline::new(root, source, checker.violations.is_empty())), checker.violations)
+    let mut violations = checker.violations;
+    violations.sort_by_key(|violation| violation.place.bytes.as_ref().map_or(0, |bytes| bytes.start));
+    let outline = is_implemented.then(|| Outline::new(root, source, violations.is_empty()));
+    (outline, violations)
 }
 
 /// What a member holds.

@@ -388,7 +388,11 @@ impl Store<'_> {
         let mut found: Option<Blob> = None;
         for (kind, seen, frame) in copies {
             let path = path_of(&kind);
-            let judged = frame.is_empty().then(|| judge_blob(&path, key, seen)).flatten();
+            let mut judged = frame.is_empty().then(|| judge_blob(&path, key, seen)).flatten();
+            // The bytes of the place are those of the blob, and none of the file that holds its frame.
+            if let (Some(violation), FileKind::Packed(_)) = (&mut judged, &kind) {
+                violation.place.bytes = None;
+            }
             let blob = match &judged {
                 _ if !frame.is_empty() => Blob::Damaged,
                 None => Blob::Named,

@@ -24,9 +24,9 @@ pub struct Record {
 impl Record {
     pub(super) fn place(&self) -> Place {
         let mut place = Place::bytes(self.bytes.clone());
-        let mut shown = self.key.clone();
-        shown.push(b'=');
-        shown.extend(self.value.iter().take(64));
+        // The record as it stands there, its length first.
+        let length = self.bytes.end - self.bytes.start;
+        let shown = [format!("{length} ").as_bytes(), &self.key, b"=", &self.value, b"\n"].concat();
         place.excerpt = Some(Excerpt::of_binary(self.bytes.start, &shown));
         place
     }

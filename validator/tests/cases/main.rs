@@ -1,0 +1,178 @@
+//! The conformance cases as they lie in `fixtures/`: each gives exactly the findings that it expects.
+//!
+//! The suite does the same with the code that makes them. This test does not need that code, so it is built in
+//! seconds: it is what mutation testing (`validator/mutants/run`) tries first. Recipes are left to the suite.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod several;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{self, Read};
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+
+use cornercast::clause;
+use cornercast::diagnostic::{Diagnostic, Findings};
+use cornercast::input::{Kind, check_stream};
+use cornercast::limits::Limits;
+use cornercast::store::{Files, Listed, check_store};
+use serde::Deserialize;
+
+/// What this test needs of a `case.json`.
+#[derive(Deserialize)]
+struct Case {
+    #[serde(default)]
+    input: Option<String>,
+    #[serde(default)]
+    links: BTreeMap<String, String>,
+    #[serde(rename = "as")]
+    kind: String,
+    expect: Expectation,
+}
+
+#[derive(Deserialize)]
+struct Expectation {
+    #[serde(default)]
+    findings: Vec<Expected>,
+}
+
+/// A finding; a case gives some of the places.
+#[derive(Debug, PartialEq, Deserialize)]
+struct Expected {
+    id: String,
+    file: Option<String>,
+    entry: Option<String>,
+    pointer: Option<String>,
+    offset: Option<u64>,
+}
+
+impl Expected {
+    /// A finding with the places that `self` gives.
+    fn as_given(&self, found: &Diagnostic) -> Self {
+        let location = &found.location;
+        let inner = location.chain.get(1..).unwrap_or_default();
+        Self {
+            id: found.id.to_owned(),
+            file: self.file.as_ref().and(inner.first().cloned()),
+            entry: self.entry.as_ref().and(inner.last().cloned()),
+            pointer: self.pointer.as_ref().and(location.pointer.clone()),
+            offset: self.offset.and(location.bytes.map(|bytes| bytes.start)),
+        }
+    }
+}
+
+#[test]
+fn each_case_gives_what_it_expects() {
+    let mut count = 0;
+    let mut wrong = Vec::new();
+    for (folder, case) in cases() {
+        let Some(input) = &case.input else { continue };
+        let found = check(&case, &folder.join(input));
+        let expected = &case.expect.findings;
+        let matches = expected.iter().zip(found.list()).all(|(expected, found)| *expected == expected.as_given(found));
+        if !matches || expected.len() != found.list().len() {
+            wrong.push(format!("{}: {:#?}", folder.display(), found.list()));
+        }
+        count += 1;
+        assert!(wrong.len() < 10, "10 of {count} cases differ, and perhaps more:\n{}", wrong.join("\n"));
+    }
+    assert!(count > 3000, "{count} cases");
+    assert!(wrong.is_empty(), "{} cases differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// The cases and their folders, sorted.
+fn cases() -> impl Iterator<Item = (PathBuf, Case)> {
+    let clauses = folders(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures"));
+    // Beside the clauses stand folders without cases.
+    let folders = clauses.into_iter().flat_map(|clause| folders(&clause));
+    folders.filter(|folder| folder.join("case.json").is_file()).map(|folder| {
+        let case = serde_json::from_slice(&fs::read(folder.join("case.json")).unwrap()).unwrap();
+        (folder, case)
+    })
+}
+
+/// Each wording of each clause once, and the help where it is not the clause's own: what people read.
+#[test]
+fn wordings() {
+    let own: BTreeSet<&str> = clause::all().map(|clause| clause.help).collect();
+    let mut wordings = BTreeMap::new();
+    for (folder, case) in cases() {
+        let Some(input) = &case.input else { continue };
+        for found in check(&case, &folder.join(input)).list() {
+            let help = if own.contains(&*found.help) { String::new() } else { format!(" ({})", found.help) };
+            let text = format!("{}{help}", found.message);
+            wordings.entry((found.id, shape(&text))).or_insert_with(|| format!("{} {text}", found.id));
+        }
+    }
+    insta::assert_snapshot!(wordings.into_values().collect::<Vec<_>>().join("\n"));
+}
+
+/// A text without the values in it: digests, digits, and what stands in quotes.
+fn shape(text: &str) -> String {
+    let mut shape = String::new();
+    let mut quote = None;
+    for word in text.split(' ') {
+        let is_digest = quote.is_none() && word.starts_with("sha256:");
+        for character in word.chars().filter(|_| !is_digest) {
+            match quote {
+                Some(end) if character == end => quote = None,
+                Some(_) => {}
+                None if matches!(character, '"' | '`') => quote = Some(character),
+                None if character.is_ascii_digit() => {}
+                None => shape.push(character),
+            }
+        }
+    }
+    shape
+}
+
+/// The folders in `folder`, sorted.
+fn folders(folder: &Path) -> Vec<PathBuf> {
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.is_dir());
+    paths.sort();
+    paths
+}
+
+fn check(case: &Case, input: &Path) -> Findings {
+    let mut findings = Findings::new("input", 100);
+    let kind = Kind::by_name(&case.kind).unwrap();
+    if kind == Kind::Store {
+        check_store(&Store { root: input, links: &case.links }, &Limits::FORMAT, NonZero::<usize>::MIN, &mut findings)
+            .unwrap();
+    } else {
+        check_stream(kind, &mut fs::File::open(input).unwrap(), &Limits::FORMAT, &mut findings).unwrap();
+    }
+    findings
+}
+
+/// A store in a folder, with links that a working copy would not keep.
+struct Store<'a> {
+    root: &'a Path,
+    links: &'a BTreeMap<String, String>,
+}
+
+impl Files for Store<'_> {
+    fn list(&self) -> io::Result<Vec<Listed>> {
+        let links = self.links.keys().map(|path| Listed { path: path.clone(), irregular: Some("a symbolic link") });
+        let mut listed: Vec<Listed> = links.collect();
+        let mut open = vec![self.root.to_owned()];
+        while let Some(folder) = open.pop() {
+            for entry in fs::read_dir(folder)? {
+                let path = entry?.path();
+                if path.is_dir() {
+                    open.push(path);
+                } else {
+                    let path = path.strip_prefix(self.root).unwrap().to_str().unwrap().to_owned();
+                    listed.push(Listed { path, irregular: None });
+                }
+            }
+        }
+        Ok(listed)
+    }
+
+    fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send + '_>> {
+        Ok(Box::new(fs::File::open(self.root.join(path))?))
+    }
+}

@@ -1,0 +1,133 @@
+//! Inputs with more than one defect, which are no conformance cases: what one run says of them, and in which order.
+
+use std::fmt::Write;
+
+use cornercast::diagnostic::{Findings, Location};
+use cornercast::input::{Kind, check_stream};
+use cornercast::limits::Limits;
+use cornercast::tar::{END, EntryHeader, header_bytes};
+
+/// What is found in an input: id, place and message, one a line.
+fn found(kind: Kind, bytes: &[u8]) -> String {
+    let mut findings = Findings::new("input", 20);
+    check_stream(kind, &mut &*bytes, &Limits::FORMAT, &mut findings).unwrap();
+    let mut out = String::new();
+    // Of very many the first few are enough.
+    let shown = if findings.count() > 100 { 3 } else { 20 };
+    for finding in findings.list().iter().take(shown) {
+        let Location { chain, pointer, bytes, line, column, .. } = &finding.location;
+        let bytes = bytes.map_or_else(String::new, |bytes| format!("{}..{}", bytes.start, bytes.end));
+        let line = line.zip(*column).map_or_else(String::new, |(line, column)| format!(" ({line}:{column})"));
+        let inner: String = chain.iter().skip(1).map(|link| format!(" {link}")).collect();
+        let pointer = pointer.as_deref().unwrap_or_default();
+        writeln!(out, "{} {bytes}{line}{inner} {pointer} {}", finding.id, finding.message).unwrap();
+        if let Some(excerpt) = &finding.excerpt {
+            writeln!(out, "    {}: {}", excerpt.start, excerpt.bytes.escape_ascii()).unwrap();
+        }
+    }
+    writeln!(out, "{} errors, {} warnings", findings.errors, findings.warnings).unwrap();
+    out
+}
+
+#[test]
+fn in_json() {
+    let nulls = |count| format!("[{}]", vec!["null"; count].join(","));
+    let documents: [(Kind, Vec<u8>); 13] = [
+        (
+            Kind::Strict,
+            b"{\"a\":\"\xFF\", \"b\":\"\x80\x80\", \"c\":\"\xFF\xFE\xFD\xFC\xFB\xFA\xF9\xF8\xF7\xF6\"}".to_vec(),
+        ),
+        (Kind::Strict, b"{\"a\":\"\xF0\x9F\x98\xFF\xFF\xFF\xFF\xFF\"}\xFF".to_vec()),
+        (Kind::Strict, b"\xEF\xBB\xBF[null, -0, 1.5]".to_vec()),
+        (Kind::Strict, b"\xEF\xBB\xBF\xEF\xBB\xBF{}".to_vec()),
+        (Kind::Strict, br#"{"a": {"b": 1, "b": 2, "b": 3, "c": null}, "a": -0, "\ud800": 1, "\ud800": 2}"#.to_vec()),
+        (
+            Kind::Canonical,
+            b"{ \"b\": \"\\u0041\", \"a\": [ 1.0 , \"\\/\" ],\n\"c\": {\"z\": 1, \"y\": 2, \"x\": 3} }\n".to_vec(),
+        ),
+        (Kind::Canonical, br#"{"a":"\ud83d\ude00\ud83d","b":"\ud83d\u0041","c":"\ude00\ud83d\ude00"}"#.to_vec()),
+        (Kind::Canonical, "{\"é\u{0}\":\"\\u0000\",\"zß\":\"é\\u00e9\"} ".into()),
+        (Kind::Strict, nulls(1001).into_bytes()),
+        (Kind::Strict, b"\xFFa".repeat(1001)),
+        (Kind::Strict, format!("{{\"a\":{}}}", nulls(999)).into_bytes()),
+        (Kind::Strict, format!("{{\"a\":{}}} x", "[".repeat(16)).into_bytes()),
+        (
+            Kind::Strict,
+            "{\"日本語日本語日本語日本語日本語日本語日本語\":1,\"a\":\"日本語日本語日本語日本語日本語\",\"a\":null}"
+                .into(),
+        ),
+    ];
+    let found: Vec<String> = documents.iter().map(|(kind, document)| found(*kind, document)).collect();
+    insta::assert_snapshot!(found.join("\n"));
+}
+
+#[test]
+fn in_manifests() {
+    let wrong = r#"{"app":{"arguments":[],"environment":{"A=":"x","CORNERCAST_A":"b"},"exec":["bin/x",""],"extra":1,"isolation":{"isolators":{"a":1,"cornercast/network":{"value":"x"}},"level":"x"},"mounts":[{"name":"A","path":"a"},{"name":"A","path":"a"}],"ports":[{"name":"","port":0,"protocol":"x"},{"name":"","port":70000,"protocol":"tcp"}],"stop":{"graceSeconds":-1,"signal":"x"},"user":{"gid":-1,"supplementaryGids":[3,2,2,-1],"uid":1.5},"workingDirectory":"/"},"base":{"image":"sha256:x","layers":0,"name":"x","version":"1"},"cornercast":"1.0","created":"x","kind":"x","layers":[{},{"digest":"md5:x","listing":{"digest":1,"size":-1},"size":0}],"name":"A/b//c","platform":{"architecture":"vax","os":"plan9","variant":"x"},"rootfs":[],"version":"01.2+x"}"#;
+    let most = serde_json::json!({"cornercast": "1.0", "layers": vec![0; 1500]});
+    let manifests =
+        [wrong.to_owned(), "{\"cornercast\":\"1.0\"}".to_owned(), most.to_string(), "{\"cornercast\":1}".to_owned()];
+    let mut found: Vec<String> =
+        manifests.iter().map(|manifest| self::found(Kind::Manifest, manifest.as_bytes())).collect();
+    let mut findings = Findings::new("input", 1000);
+    check_stream(Kind::Manifest, &mut wrong.as_bytes(), &Limits::FORMAT, &mut findings).unwrap();
+    found.extend(findings.list().iter().skip(20).map(|finding| format!("{} {}", finding.id, finding.message)));
+    insta::assert_snapshot!(found.join("\n"));
+}
+
+#[test]
+fn in_listings() {
+    let lines = [
+        "{\"gid\":0,\"mode\":99999,\"mtime\":-1,\"path\":\"b/\",\"type\":\"dir\",\"uid\":-1}",
+        "",
+        "{\"path\":\"a\",\"type\":\"whiteout\"}",
+        "{ \"path\":\"a\",\"type\":\"whiteout\"}",
+        "{\"path\":\"a\",\"type\":\"fifo\"}",
+        "[]",
+        "{\"gid\":0,\"mode\":420,\"mtime\":0,\"path\":\"é/日本/x\",\"sha256\":\"0\",\"size\":0,\"target\":\"\",\"type\":\"hardlink\",\"uid\":0,\"xattrs\":{\"a\":\"!\",\"b\":\"\"}}",
+        "{\"gid\":0,\"mtime\":0,\"path\":\"a\",\"target\":\"\",\"type\":\"symlink\",\"uid\":0,\"xattrs\":{}}",
+        "{\"gid\":0,\"mode\":493,\"mtime\":0,\"opaque\":true,\"path\":\"a/b\",\"type\":\"dir\",\"uid\":0",
+    ];
+    let found = [Kind::Listing, Kind::Rootfs].map(|kind| found(kind, lines.join("\n").as_bytes()));
+    insta::assert_snapshot!(found.join("\n"));
+}
+
+#[test]
+fn in_archives() {
+    let entry = |typeflag, path, target, mode| {
+        header_bytes(&EntryHeader { typeflag, path, target, mode, uid: u32::MAX, mtime: 9, ..EntryHeader::default() })
+    };
+    let xattrs = [("trusted.a".to_owned(), Vec::new()), ("user.b".to_owned(), b"b".to_vec())];
+    let header = EntryHeader {
+        typeflag: b'0',
+        path: "c/.wh.d",
+        size: 3,
+        mode: 0o644,
+        xattrs: &xattrs,
+        ..EntryHeader::default()
+    };
+    let mut many = [
+        entry(b'5', "b/", "", 0o755),
+        entry(b'2', "b/x", "", 0o644),
+        entry(b'1', "a", "nothing", 0o7777),
+        entry(b'0', "a", "", 0o644),
+        header_bytes(&header),
+        [b"abc".to_vec(), vec![1; 509]].concat(),
+        entry(b'5', "é\u{7F}/../", "", 0o755),
+    ]
+    .concat();
+    many.extend([END.to_vec(), vec![7; 20]].concat());
+    let mut damaged = entry(b'5', "b/", "", 0o755);
+    damaged.extend(entry(b'0', "c", "", 0o644));
+    // The name of the directory, so that its header has a wrong checksum.
+    damaged[1024] ^= 1;
+    damaged.extend(&entry(b'3', "d", "", 0o644)[..700]);
+    let found = [
+        found(Kind::Layer, &many),
+        found(Kind::Layer, &damaged),
+        found(Kind::Archive, &many),
+        found(Kind::Layer, &many[..many.len() - 1044 - 512]),
+        found(Kind::Layer, &[0; 100]),
+    ];
+    insta::assert_snapshot!(found.join("\n"));
+}
