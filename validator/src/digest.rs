@@ -60,11 +60,15 @@ impl Digest {
 
     /// Appends 64 lower-case hexadecimal digits.
     pub fn write_hex(&self, out: &mut Vec<u8>) {
-        let mut digits = [0; 64];
+        // In place: digits that are written one by one and then copied as a whole cost more than all the rest.
+        let start = out.len();
+        out.resize(start + 2 * self.0.len(), 0);
+        let digits = out.get_mut(start..).unwrap_or_default();
         for (pair, byte) in digits.chunks_exact_mut(2).zip(self.0) {
-            pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+            if let [high, low] = pair {
+                (*high, *low) = (digit(byte >> 4), digit(byte & 15));
+            }
         }
-        out.extend_from_slice(&digits);
     }
 }
 

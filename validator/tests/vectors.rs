@@ -86,8 +86,8 @@ fn contents(layer: &[u8]) -> BTreeMap<String, Vec<u8>> {
         files: BTreeMap<String, Vec<u8>>,
     }
     impl Sink for Contents {
-        fn entry(&mut self, entry: Entry, _: &mut Vec<Violation>) {
-            self.path = String::from_utf8(entry.path).unwrap();
+        fn entry(&mut self, entry: &Entry, _: &mut Vec<Violation>) {
+            self.path = String::from_utf8(entry.path.clone()).unwrap();
         }
         fn data(&mut self, bytes: &[u8]) {
             self.files.entry(self.path.clone()).or_default().extend_from_slice(bytes);

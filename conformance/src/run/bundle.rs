@@ -221,8 +221,8 @@ impl Extractor<'_> {
 }
 
 impl Sink for Extractor<'_> {
-    fn entry(&mut self, entry: tar::Entry, _: &mut Vec<Violation>) {
-        let result = self.open(&entry);
+    fn entry(&mut self, entry: &tar::Entry, _: &mut Vec<Violation>) {
+        let result = self.open(entry);
         self.keep(result);
     }
 

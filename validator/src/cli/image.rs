@@ -202,7 +202,7 @@ struct Index {
 }
 
 impl Sink for Index {
-    fn entry(&mut self, entry: tar::Entry, _: &mut Vec<crate::diagnostic::Violation>) {
+    fn entry(&mut self, entry: &tar::Entry, _: &mut Vec<crate::diagnostic::Violation>) {
         let kind = std::str::from_utf8(&entry.path).ok().and_then(|path| classify(path, &Limits::FORMAT).ok());
         if let Some(kind) = kind {
             let offset = entry.header.offset() + tar::BLOCK as u64;

@@ -35,6 +35,8 @@ pub(super) struct Checker {
     entries: Vec<Entry>,
     /// The directories from the root to the parent of the last entry, and that entry if it is one.
     open: Vec<Open>,
+    /// The path of the last of them.
+    open_path: String,
     /// Path and rank of the last entry.
     last: Option<(String, u8)>,
     /// An entry has been passed over, so that a missing one may not be missing.
@@ -49,7 +51,15 @@ const RANK_OTHER: u8 = 2;
 
 impl Checker {
     pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, entries: Vec::new(), open: vec![Open::default()], last: None, gaps: false, unordered: None }
+        Self {
+            limits,
+            entries: Vec::new(),
+            open: vec![Open::default()],
+            open_path: String::new(),
+            last: None,
+            gaps: false,
+            unordered: None,
+        }
     }
 
     pub(super) fn entries(&self) -> &[Entry] {
@@ -123,7 +133,11 @@ impl Checker {
         // Go up to the directory that this entry and the last one have in common, then down.
         let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
         let parents = || components(directory);
-        let common = self.open.iter().skip(1).zip(parents()).take_while(|(open, name)| open.name == *name).count();
+        let common = if directory == self.open_path {
+            self.open.len() - 1
+        } else {
+            self.open.iter().skip(1).zip(parents()).take_while(|(open, name)| open.name == *name).count()
+        };
         self.open.truncate(common + 1);
         for missing in parents().skip(common) {
             let parent = self.open.last();
@@ -178,6 +192,11 @@ impl Checker {
                     parent.leaf_kind = Some(what);
                 }
             }
+        }
+        if candidate.kind == Kind::Dir {
+            path.clone_into(&mut self.open_path);
+        } else if directory != self.open_path {
+            directory.clone_into(&mut self.open_path);
         }
         let (last, last_rank) = self.last.get_or_insert_default();
         path.clone_into(last);

@@ -511,17 +511,13 @@ impl Line<'_> {
 
     fn number(&mut self, name: &str, value: u64) {
         self.name(name);
-        // The longest number has 20 digits; they are written from the last one.
-        let (mut digits, mut at, mut rest) = ([b'0'; 20], 20, value);
-        for (index, digit) in digits.iter_mut().enumerate().rev() {
-            *digit += u8::try_from(rest % 10).unwrap_or_default();
+        let start = self.out.len();
+        self.out.resize(start + value.checked_ilog10().unwrap_or_default() as usize + 1, b'0');
+        let mut rest = value;
+        for digit in self.out.iter_mut().skip(start).rev() {
+            *digit += (rest % 10) as u8;
             rest /= 10;
-            at = index;
-            if rest == 0 {
-                break;
-            }
         }
-        self.out.extend_from_slice(digits.get(at..).unwrap_or_default());
     }
 
     fn string(&mut self, name: &str, value: &str) {

@@ -30,6 +30,8 @@ pub struct Tree {
     layers: Vec<Vec<Entry>>,
     /// What is left of the layers, depth first.
     order: Vec<At>,
+    /// Digest and length of the merged listing, while it is that of the only layer.
+    listing: Option<(Digest, u64)>,
 }
 
 /// Where an entry stands.
@@ -93,6 +95,12 @@ impl Tree {
         self.order.len()
     }
 
+    /// Whether nothing has been merged in.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.layers.is_empty()
+    }
+
     /// Whether the tree has no entry.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -144,8 +152,22 @@ impl Tree {
         self.entry(at).map_or("", |entry| &entry.path)
     }
 
+    /// The tree of the lowest layer, whose listing has this digest and length in bytes.
+    ///
+    /// If nothing in the layer hides anything, the merged listing is that of the layer.
+    #[must_use]
+    pub fn of_layer(layer: Vec<Entry>, listing: Digest, size: u64) -> Self {
+        let hides = |entry: &Entry| matches!(entry.node, Node::Whiteout | Node::Dir { opaque: true, .. });
+        let is_same = !layer.iter().any(hides);
+        let mut tree = Self::default();
+        tree.merge(layer);
+        tree.listing = is_same.then_some((listing, size));
+        tree
+    }
+
     /// Merges the next layer in.
     pub fn merge(&mut self, mut layer: Vec<Entry>) {
+        self.listing = None;
         let number = u32::try_from(self.layers.len()).unwrap_or(u32::MAX);
         // Steps 1 and 2
         let mut hidden = Vec::new();
@@ -277,8 +299,7 @@ impl Tree {
     /// The digest and the numbers of the merged listing.
     #[must_use]
     pub fn summary(&self) -> Summary {
-        let mut hasher = Hasher::default();
-        self.for_each_line(|line| hasher.update(line));
+        let (digest, bytes) = self.listing.unwrap_or_else(|| self.hash_lines());
         let groups = self.groups();
         let mut size = 0_u64;
         for at in &self.order {
@@ -289,7 +310,14 @@ impl Tree {
                 size = size.saturating_add(bytes);
             }
         }
-        Summary { entries: self.order.len() as u64, size, bytes: hasher.size(), digest: hasher.finish() }
+        Summary { entries: self.order.len() as u64, size, bytes, digest }
+    }
+
+    fn hash_lines(&self) -> (Digest, u64) {
+        let mut hasher = Hasher::default();
+        self.for_each_line(|line| hasher.update(line));
+        let size = hasher.size();
+        (hasher.finish(), size)
     }
 
     /// Resolves an absolute path inside the tree, as the manifest chapter says, and tells the steps.

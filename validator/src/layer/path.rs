@@ -97,16 +97,28 @@ pub(super) fn judge(path: &str, limits: &Limits, mut report: impl FnMut(&'static
 
 /// Whether `path` keeps all clauses that [`judge`] knows, as far as one look at each byte can tell.
 fn is_plain(path: &[u8], limits: &Limits) -> bool {
-    // The control characters beyond ASCII are the only ones whose first byte can be 0xC2.
-    let without_controls = path.iter().all(|byte| !matches!(byte, 0..=0x1F | 0x7F | 0xC2));
-    let mut components = 0;
-    let plain_components = path.split(|byte| *byte == b'/').all(|component| {
-        components += 1;
-        let is_special = component.first() == Some(&b'.')
-            && (matches!(component, b"." | b"..") || component.starts_with(WHITEOUT.as_bytes()));
-        !component.is_empty() && component.len() <= limits.component && !is_special
-    });
-    without_controls && plain_components && components <= limits.path_components && path.len() <= limits.path
+    let is_plain_component = |component: &[u8]| match component {
+        [] | [b'.'] | [b'.', b'.'] => false,
+        [b'.', rest @ ..] => !rest.starts_with(b"wh.") && component.len() <= limits.component,
+        _ => component.len() <= limits.component,
+    };
+    let (mut start, mut components) = (0, 1);
+    for (at, byte) in path.iter().enumerate() {
+        match byte {
+            b'/' => {
+                if !path.get(start..at).is_some_and(is_plain_component) {
+                    return false;
+                }
+                (start, components) = (at + 1, components + 1);
+            }
+            // The control characters beyond ASCII are the only ones whose first byte can be 0xC2.
+            0..=0x1F | 0x7F | 0xC2 => return false,
+            _ => {}
+        }
+    }
+    path.get(start..).is_some_and(is_plain_component)
+        && components <= limits.path_components
+        && path.len() <= limits.path
 }
 
 /// Why `path` is not absolute and clean as the manifest chapter defines it; `None` if it is.

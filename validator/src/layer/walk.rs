@@ -136,16 +136,16 @@ struct LayerSink {
 }
 
 impl Sink for LayerSink {
-    fn entry(&mut self, entry: tar::Entry, out: &mut Vec<Violation>) {
+    fn entry(&mut self, entry: &tar::Entry, out: &mut Vec<Violation>) {
         self.file = None;
         if self.full {
             return;
         }
         let mut broken = Vec::new();
-        let kept = self.judge(&entry, &mut broken, out);
+        let kept = self.judge(entry, &mut broken, out);
         if !broken.is_empty() {
             let shown_path = shown_bytes(&entry.path);
-            out.extend(broken.into_iter().map(|broken| locate(broken, &entry, &shown_path)));
+            out.extend(broken.into_iter().map(|broken| locate(broken, entry, &shown_path)));
         }
         if kept && entry.header.typeflag() == b'0' {
             self.file = Some(Hasher::default());

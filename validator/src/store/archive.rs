@@ -207,7 +207,7 @@ struct ArchiveSink {
 }
 
 impl Sink for ArchiveSink {
-    fn entry(&mut self, entry: tar::Entry, out: &mut Vec<Violation>) {
+    fn entry(&mut self, entry: &tar::Entry, out: &mut Vec<Violation>) {
         self.current = Current::Nothing;
         self.hasher = Hasher::default();
         let place =
@@ -223,7 +223,7 @@ impl Sink for ArchiveSink {
         if self.not_an_archive || self.stopped {
             return;
         }
-        if !judge_attributes(&entry, out) {
+        if !judge_attributes(entry, out) {
             return;
         }
         let mut report = |clause: &'static Clause, message: String| {

@@ -293,10 +293,14 @@ impl Store<'_> {
                 }
                 None => self.read_listing(key)?,
             };
-            match (&mut tree, entries) {
-                (Some(tree), Some(entries)) => tree.merge(entries),
-                _ => tree = None,
-            }
+            tree = match (tree, entries) {
+                (Some(tree), Some(entries)) if tree.is_new() => Some(Tree::of_layer(entries, key.0, key.1)),
+                (Some(mut tree), Some(entries)) => {
+                    tree.merge(entries);
+                    Some(tree)
+                }
+                _ => None,
+            };
         }
         Ok(tree)
     }

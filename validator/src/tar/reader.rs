@@ -28,7 +28,7 @@ impl Profile {
 /// What the reader tells about an archive.
 pub trait Sink {
     /// An entry begins.
-    fn entry(&mut self, entry: Entry, out: &mut Vec<Violation>);
+    fn entry(&mut self, entry: &Entry, out: &mut Vec<Violation>);
     /// Some of the data of the entry that began last.
     fn data(&mut self, bytes: &[u8]);
     /// The entry that began last is complete.
@@ -77,7 +77,7 @@ enum State {
 ///
 /// struct Paths(Vec<String>);
 /// impl Sink for Paths {
-///     fn entry(&mut self, entry: Entry, _: &mut Vec<cornercast::diagnostic::Violation>) {
+///     fn entry(&mut self, entry: &Entry, _: &mut Vec<cornercast::diagnostic::Violation>) {
 ///         self.0.push(String::from_utf8_lossy(&entry.path).into_owned());
 ///     }
 ///     fn data(&mut self, _: &[u8]) {}
@@ -252,7 +252,7 @@ impl Reader {
             State::End => {
                 self.state = State::End;
                 self.fill_block(input, |reader, block, at| {
-                    reader.judge_end(&block, at + BLOCK as u64);
+                    reader.judge_end(block, at + BLOCK as u64);
                     reader.give_up();
                 })
             }
@@ -263,14 +263,14 @@ impl Reader {
             State::FirstZero => {
                 self.state = State::FirstZero;
                 self.fill_block(input, |reader, block, at| {
-                    if is_zero(&block) {
+                    if is_zero(block) {
                         reader.state = State::End;
                     } else if reader.is_empty_layer() {
                         reader.judge_empty(at + BLOCK as u64);
                         reader.give_up();
                     } else {
                         reader.give_up();
-                        let place = Header::new(block, at).place(0..BLOCK);
+                        let place = Header::new(*block, at).place(0..BLOCK);
                         let message = format!("the {} goes on after one zero block", reader.profile.name());
                         reader.violations.push(Violation::new(&clause::LAY_002, place, message));
                     }
@@ -302,8 +302,11 @@ impl Reader {
             }
             State::Padding { left, seen } => {
                 let (part, used) = head(input, left);
-                self.block.extend_from_slice(part);
                 let left = left - used as u64;
+                // Padding that is whole and right need not be collected.
+                if left > 0 || !self.block.is_empty() || !is_zero(part) {
+                    self.block.extend_from_slice(part);
+                }
                 if left > 0 {
                     self.state = State::Padding { left, seen };
                 } else {
@@ -316,25 +319,30 @@ impl Reader {
     }
 
     /// Collects a block; `take` gets it and its offset.
-    fn fill_block(&mut self, input: &[u8], take: impl FnOnce(&mut Self, [u8; BLOCK], u64)) -> usize {
+    fn fill_block(&mut self, input: &[u8], take: impl FnOnce(&mut Self, &[u8; BLOCK], u64)) -> usize {
+        // Most blocks are whole: they are looked at where they are.
+        if let (true, Some(block)) = (self.block.is_empty(), input.first_chunk()) {
+            take(self, block, self.offset);
+            return BLOCK;
+        }
         let (part, used) = head(input, (BLOCK - self.block.len()) as u64);
         self.block.extend_from_slice(part);
         if let Ok(block) = <[u8; BLOCK]>::try_from(self.block.as_slice()) {
             self.block.clear();
             let at = self.offset + used as u64 - BLOCK as u64;
-            take(self, block, at);
+            take(self, &block, at);
         }
         used
     }
 
-    fn header(&mut self, block: [u8; BLOCK], at: u64, sink: &mut impl Sink) {
-        if is_zero(&block) {
+    fn header(&mut self, block: &[u8; BLOCK], at: u64, sink: &mut impl Sink) {
+        if is_zero(block) {
             self.state = State::FirstZero;
             self.judge_pending_pax(at, "the end of the archive");
             return;
         }
         self.entries += 1;
-        let header = Header::new(block, at);
+        let header = Header::new(*block, at);
         let size = header.octal(field::SIZE);
         if !header.judge_checksum(&mut self.violations) {
             self.bad_checksums += 1;
@@ -430,7 +438,7 @@ impl Reader {
             let message = format!("the file has {size} bytes; the limit is {}", self.limits.file);
             self.violations.push(Violation::new(&clause::LAY_022, entry.header.place(field::SIZE), message));
         }
-        sink.entry(entry, &mut self.violations);
+        sink.entry(&entry, &mut self.violations);
         if known_size && !too_large && !sink.is_done() {
             self.begin_data(size, true, sink);
         } else {

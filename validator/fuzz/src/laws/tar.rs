@@ -96,13 +96,13 @@ impl Recorded {
 }
 
 impl Sink for Recorded {
-    fn entry(&mut self, entry: Entry, _: &mut Vec<Violation>) {
+    fn entry(&mut self, entry: &Entry, _: &mut Vec<Violation>) {
         self.told.push(Told::Entry(Box::new(File {
             typeflag: entry.header.typeflag(),
             xattrs: entry.xattrs().map(|(name, value)| (name.to_vec(), value.to_vec())).collect(),
             header: entry.header.offset(),
-            path: entry.path,
-            target: entry.target,
+            path: entry.path.clone(),
+            target: entry.target.clone(),
             mode: entry.mode,
             uid: entry.uid,
             gid: entry.gid,
