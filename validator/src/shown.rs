@@ -18,6 +18,10 @@ pub fn shown(text: &str) -> String {
 }
 
 /// `text` with control and invisible characters escaped, whole.
+///
+/// ```
+/// assert_eq!(cornercast::shown::escaped("a\u{1B}[1m\u{202E}é"), "a\\u{001B}[1m\\u{202E}é");
+/// ```
 #[must_use]
 pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

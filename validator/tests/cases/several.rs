@@ -62,6 +62,23 @@ fn in_json() {
 }
 
 #[test]
+fn in_references() {
+    let references = [
+        "A-.-b.1/c//D:01.2.3+x@md5:x",
+        "example.com/a:099999999999999999999.0.0",
+        "example.com/a:9007199254740992.9007199254740993.0-9007199254740994",
+        "example.com/a:1.0.0-09007199254740992.0.00",
+        "example.com/a:1.0.0-a.9007199254740992.b",
+        "example.com/a:0-",
+        "localhost:Stable@sha256:",
+        ":@",
+        "a@b:c@d",
+    ];
+    let found: Vec<String> = references.iter().map(|text| found(Kind::Reference, text.as_bytes())).collect();
+    insta::assert_snapshot!(found.join("\n"));
+}
+
+#[test]
 fn in_manifests() {
     let wrong = r#"{"app":{"arguments":[],"environment":{"A=":"x","CORNERCAST_A":"b"},"exec":["bin/x",""],"extra":1,"isolation":{"isolators":{"a":1,"cornercast/network":{"value":"x"}},"level":"x"},"mounts":[{"name":"A","path":"a"},{"name":"A","path":"a"}],"ports":[{"name":"","port":0,"protocol":"x"},{"name":"","port":70000,"protocol":"tcp"}],"stop":{"graceSeconds":-1,"signal":"x"},"user":{"gid":-1,"supplementaryGids":[3,2,2,-1],"uid":1.5},"workingDirectory":"/"},"base":{"image":"sha256:x","layers":0,"name":"x","version":"1"},"cornercast":"1.0","created":"x","kind":"x","layers":[{},{"digest":"md5:x","listing":{"digest":1,"size":-1},"size":0}],"name":"A/b//c","platform":{"architecture":"vax","os":"plan9","variant":"x"},"rootfs":[],"version":"01.2+x"}"#;
     let most = serde_json::json!({"cornercast": "1.0", "layers": vec![0; 1500]});
