@@ -130,35 +130,9 @@ impl Checker {
             let last = self.last.as_ref().map_or("", |(last, _)| last);
             report(&clause::LAY_047, format!("the path {} stands after {}", quoted(path), quoted(last)));
         }
-        // Go up to the directory that this entry and the last one have in common, then down.
-        let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
-        let parents = || components(directory);
-        let common = if directory == self.open_path {
-            self.open.len() - 1
-        } else {
-            self.open.iter().skip(1).zip(parents()).take_while(|(open, name)| open.name == *name).count()
-        };
-        self.open.truncate(common + 1);
-        for missing in parents().skip(common) {
-            let parent = self.open.last();
-            let leaf = parent.and_then(|parent| Some((&parent.last_leaf, parent.leaf_kind?)));
-            let leaf = leaf.filter(|(leaf, _)| *leaf == missing);
-            if order != Ordering::Greater && (leaf.is_some() || !self.gaps) {
-                let message = match leaf {
-                    Some((leaf, kind)) => {
-                        format!("the parent {} of {} is {kind}, not a directory", quoted(leaf), quoted(path))
-                    }
-                    None => {
-                        format!("the parent directory {} of {} has no entry before it", quoted(directory), quoted(path))
-                    }
-                };
-                // One is enough for everything below that directory.
-                if parent.is_some() && out.last().is_none_or(|broken| broken.clause != &clause::LAY_046) {
-                    out.push(Broken { clause: &clause::LAY_046, field: Field::Path, message });
-                }
-            }
-            let opaque = parent.is_some_and(|parent| parent.opaque);
-            self.open.push(Open { name: missing.to_owned(), opaque, ..Open::default() });
+        let (directory, name) = path::split_last(path);
+        if directory != self.open_path {
+            self.open_parents(path, directory, order, out);
         }
         let Some(parent) = self.open.last_mut() else { return };
         match candidate.kind {
@@ -195,12 +169,39 @@ impl Checker {
         }
         if candidate.kind == Kind::Dir {
             path.clone_into(&mut self.open_path);
-        } else if directory != self.open_path {
-            directory.clone_into(&mut self.open_path);
         }
         let (last, last_rank) = self.last.get_or_insert_default();
         path.clone_into(last);
         *last_rank = rank;
+    }
+
+    /// Goes up to the directory that the entry `path` and the last one have in common, then down (LAY-046).
+    fn open_parents(&mut self, path: &str, directory: &str, order: Ordering, out: &mut Vec<Broken>) {
+        let parents = || directory.split('/').filter(|component| !component.is_empty());
+        let common = self.open.iter().skip(1).zip(parents()).take_while(|(open, name)| open.name == *name).count();
+        self.open.truncate(common + 1);
+        for missing in parents().skip(common) {
+            let parent = self.open.last();
+            let leaf = parent.and_then(|parent| Some((&parent.last_leaf, parent.leaf_kind?)));
+            let leaf = leaf.filter(|(leaf, _)| *leaf == missing);
+            if order != Ordering::Greater && (leaf.is_some() || !self.gaps) {
+                let message = match leaf {
+                    Some((leaf, kind)) => {
+                        format!("the parent {} of {} is {kind}, not a directory", quoted(leaf), quoted(path))
+                    }
+                    None => {
+                        format!("the parent directory {} of {} has no entry before it", quoted(directory), quoted(path))
+                    }
+                };
+                // One is enough for everything below that directory.
+                if parent.is_some() && out.last().is_none_or(|broken| broken.clause != &clause::LAY_046) {
+                    out.push(Broken { clause: &clause::LAY_046, field: Field::Path, message });
+                }
+            }
+            let opaque = parent.is_some_and(|parent| parent.opaque);
+            self.open.push(Open { name: missing.to_owned(), opaque, ..Open::default() });
+        }
+        directory.clone_into(&mut self.open_path);
     }
 
     /// An opaque marker in the directory `directory`; its path is the clear path of an entry.
@@ -318,11 +319,6 @@ fn both(path: &str) -> Broken {
 fn nested_opaque(path: &str) -> Broken {
     let message = format!("the opaque directory {} lies below another one", quoted(path));
     Broken { clause: &clause::LAY_068, field: Field::Path, message }
-}
-
-/// The components of a path; none of the root's.
-fn components(path: &str) -> impl Iterator<Item = &str> {
-    path.split('/').filter(|component| !component.is_empty())
 }
 
 /// The order of entries (LAY-047): components as bytes, the last one by its rank first.

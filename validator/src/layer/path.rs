@@ -32,6 +32,13 @@ pub(super) fn depth_first(a: &str, b: &str) -> Ordering {
     differing.map_or_else(|| a.len().cmp(&b.len()), |(a, b)| rank(*a).cmp(&rank(*b)))
 }
 
+/// The directory that the last component of `path` stands in, without its `/`, and that component.
+pub(super) fn split_last(path: &str) -> (&str, &str) {
+    // Components are short: looking at each byte is quicker than searching for a character.
+    let slash = path.bytes().rposition(|byte| byte == b'/');
+    slash.and_then(|slash| Some((path.get(..slash)?, path.get(slash + 1..)?))).unwrap_or(("", path))
+}
+
 /// Whether `path` lies below the directory `directory`.
 pub(super) fn is_below(path: &str, directory: &str) -> bool {
     path.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'))

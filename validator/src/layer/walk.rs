@@ -62,11 +62,20 @@ impl Walker {
             written: 0,
             lines: Vec::new(),
             listing: Hasher::default(),
+            leaves_digest: false,
             file: None,
             heads: Heads::default(),
             full: false,
         };
         Self { reader: Reader::new(Profile::Layer, limits), sink, violations: Vec::new() }
+    }
+
+    /// The same, leaving the digest of the listing to the caller, who has the [`lines`](Self::lines): that
+    /// of the [`Walk`] is then the one of no line.
+    #[must_use]
+    pub fn without_digest(mut self) -> Self {
+        self.sink.leaves_digest = true;
+        self
     }
 
     /// Takes the next bytes of the layer in.
@@ -98,8 +107,8 @@ impl Walker {
         self.violations.extend(self.reader.take_violations());
         let mut sink = self.sink;
         sink.write_lines(sink.checker.entries().len());
-        let lines = std::mem::take(&mut sink.lines);
-        sink.listing.update(&lines);
+        let lines = sink.lines.clone();
+        sink.hash_lines();
         let walk = Walk {
             entries: sink.checker.into_entries(),
             violations: self.violations,
@@ -128,6 +137,7 @@ struct LayerSink {
     /// Lines that have been written, but not hashed.
     lines: Vec<u8>,
     listing: Hasher,
+    leaves_digest: bool,
     /// The hash of the file whose data is coming.
     file: Option<Hasher>,
     heads: Heads,
@@ -199,7 +209,8 @@ impl LayerSink {
         }
         let path = written.strip_suffix('/').unwrap_or(written);
         // What stands before the last component, with its `/`.
-        let (directory, name) = path.split_at(path.rfind('/').map_or(0, |slash| slash + 1));
+        let name = path::split_last(path).1;
+        let directory = path.strip_suffix(name).unwrap_or_default();
         if typeflag == b'0' && name == OPAQUE {
             self.judge_marker(entry, broken);
             self.judge_opaque(directory, broken);
@@ -298,7 +309,9 @@ impl LayerSink {
     }
 
     fn hash_lines(&mut self) {
-        self.listing.update(&self.lines);
+        if !self.leaves_digest {
+            self.listing.update(&self.lines);
+        }
         self.lines.clear();
     }
 }

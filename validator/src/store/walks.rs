@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::num::NonZero;
+use std::sync::{Mutex, PoisonError};
 
 use super::blob::Stored;
 use super::directory::Files;
@@ -72,7 +73,7 @@ pub(super) fn walk_layers(
         if let Some(error) = error {
             return Err(error);
         }
-        let (digest, walked) = reading.finish()?;
+        let (digest, walked) = reading.finish(files, limits)?;
         out.insert(digest, walked);
     }
     Ok(out)
@@ -81,18 +82,22 @@ pub(super) fn walk_layers(
 struct Reading<'a> {
     planned: Planned,
     source: Option<Stored<'a>>,
-    hasher: Hasher,
-    walking: Walking<'a>,
+    hashing: Hashing<'a>,
+    walker: Walker,
+    /// Lines that the walk has written and nobody has taken.
+    lines: Mutex<Vec<u8>>,
 }
 
-struct Walking<'a> {
-    walker: Walker,
+/// What is hashed: the layer, and the lines of its walk, so that the walk has no more to do than this.
+struct Hashing<'a> {
+    layer: Hasher,
+    lines: Hasher,
     listing: Listing<'a>,
 }
 
 /// The listing beside a layer.
 enum Listing<'a> {
-    /// It is opened with the first piece of the layer.
+    /// It is opened when there is a line to compare.
     Closed(FileKind, u64),
     Open(Comparison<Stored<'a>>),
     /// There is none, or it could not be read.
@@ -103,12 +108,14 @@ impl<'a> Reading<'a> {
     fn new(mut planned: Planned, limits: &Limits) -> Self {
         let size = planned.layer.listing.size;
         let listing = planned.listing.take().map_or(Listing::Absent(None), |kind| Listing::Closed(kind, size));
-        let walking = Walking { walker: Walker::new(limits.clone()), listing };
-        Self { planned, source: None, hasher: Hasher::default(), walking }
+        let hashing = Hashing { layer: Hasher::default(), lines: Hasher::default(), listing };
+        let walker = Walker::new(limits.clone()).without_digest();
+        Self { planned, source: None, hashing, walker, lines: Mutex::default() }
     }
 
     fn lane<'b>(&'b mut self, files: &'a dyn Files, limits: &'b Limits) -> Lane<'b> {
-        let Self { planned, source, hasher, walking } = self;
+        let Self { planned, source, hashing, walker, lines } = self;
+        let lines = &*lines;
         Lane::new(
             Box::new(move |buffer| {
                 if source.is_none() {
@@ -116,16 +123,29 @@ impl<'a> Reading<'a> {
                 }
                 source.as_mut().map_or(Ok(0), |source| source.read(buffer))
             }),
-            [Box::new(|bytes| hasher.update(bytes)), Box::new(move |bytes| walking.push(bytes, files, limits))],
+            [
+                Box::new(move |bytes| {
+                    hashing.layer.update(bytes);
+                    let lines = std::mem::take(&mut *lines.lock().unwrap_or_else(PoisonError::into_inner));
+                    hashing.lines(&lines, files, limits);
+                }),
+                Box::new(move |bytes| {
+                    walker.push(bytes);
+                    lines.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(walker.lines());
+                }),
+            ],
         )
     }
 
-    fn finish(self) -> io::Result<(Digest, Walked)> {
-        let Self { planned, source, hasher, walking } = self;
-        let (walk, lines) = walking.walker.finish();
-        let (divergence, is_same) = match walking.listing {
-            Listing::Open(mut comparison) => {
-                comparison.lines(&lines)?;
+    fn finish(self, files: &'a dyn Files, limits: &Limits) -> io::Result<(Digest, Walked)> {
+        let Self { planned, source, mut hashing, walker, lines } = self;
+        let (mut walk, last) = walker.finish();
+        for lines in [lines.into_inner().unwrap_or_else(PoisonError::into_inner), last] {
+            hashing.lines(&lines, files, limits);
+        }
+        let Hashing { layer, lines, listing } = hashing;
+        let (divergence, is_same) = match listing {
+            Listing::Open(comparison) => {
                 let (divergence, listing) = comparison.finish()?;
                 let is_same = divergence.is_none() && listing.frame().is_empty();
                 (divergence, is_same)
@@ -133,29 +153,29 @@ impl<'a> Reading<'a> {
             Listing::Absent(Some(error)) => return Err(error),
             Listing::Closed(..) | Listing::Absent(None) => (None, false),
         };
-        let seen = (hasher.size(), hasher.finish());
+        (walk.listing_size, walk.listing) = (lines.size(), lines.finish());
+        let seen = (layer.size(), layer.finish());
         let frame = source.map(Stored::frame).unwrap_or_default();
         let digest = planned.layer.digest;
         Ok((digest, Walked { kind: planned.kind, seen, frame, walk, divergence, is_same }))
     }
 }
 
-impl<'a> Walking<'a> {
-    fn push(&mut self, bytes: &[u8], files: &'a dyn Files, limits: &Limits) {
-        self.walker.push(bytes);
-        let compared = self.open(files, limits).and_then(|()| match &mut self.listing {
-            Listing::Open(comparison) => comparison.lines(self.walker.lines()),
-            _ => Ok(()),
-        });
-        if let Err(error) = compared {
+impl<'a> Hashing<'a> {
+    fn lines(&mut self, lines: &[u8], files: &'a dyn Files, limits: &Limits) {
+        self.lines.update(lines);
+        if let Err(error) = self.compare(lines, files, limits) {
             self.listing = Listing::Absent(Some(error));
         }
     }
 
-    fn open(&mut self, files: &'a dyn Files, limits: &Limits) -> io::Result<()> {
-        if let Listing::Closed(kind, size) = &self.listing {
+    fn compare(&mut self, lines: &[u8], files: &'a dyn Files, limits: &Limits) -> io::Result<()> {
+        if let (Listing::Closed(kind, size), false) = (&self.listing, lines.is_empty()) {
             self.listing = Listing::Open(Comparison::new(Stored::open(files, kind, *size, limits)?));
         }
-        Ok(())
+        match &mut self.listing {
+            Listing::Open(comparison) => comparison.lines(lines),
+            Listing::Closed(..) | Listing::Absent(_) => Ok(()),
+        }
     }
 }
