@@ -72,6 +72,16 @@ impl Digest {
     }
 }
 
+/// What keeps `text` from being 64 lower-case hexadecimal digits, as the end of a message: readers do not count 63.
+#[must_use]
+pub(crate) fn flaw(text: &str) -> String {
+    let other = text.chars().find(|character| !matches!(character, '0'..='9' | 'a'..='f'));
+    match (text.chars().count(), other) {
+        (_, Some(other)) => format!(": {} is none", crate::shown::quoted(&other.to_string())),
+        (count, None) => format!(": there are {count}"),
+    }
+}
+
 impl fmt::Display for Digest {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "sha256:{}", self.hex())

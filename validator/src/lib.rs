@@ -40,5 +40,6 @@ pub mod report;
 pub mod schema;
 pub mod shown;
 pub mod store;
+mod suggestion;
 pub mod tar;
 pub mod zstd;

@@ -165,7 +165,10 @@ pub fn judge_digest(text: &str) -> Vec<Broken> {
     match text.split_once(':') {
         Some(("sha256", hex)) if Digest::from_hex(hex).is_some() => Vec::new(),
         Some(("sha256", hex)) => {
-            vec![(&clause::NAM_025, format!("{} is not 64 hexadecimal digits in lower case", quoted(hex)))]
+            vec![(
+                &clause::NAM_025,
+                format!("{} is not 64 hexadecimal digits in lower case{}", quoted(hex), crate::digest::flaw(hex)),
+            )]
         }
         Some((algorithm, _)) => vec![(&clause::NAM_024, format!("the digest has the algorithm {}", quoted(algorithm)))],
         None => vec![(&clause::NAM_024, format!("the digest {} names no algorithm", quoted(text)))],

@@ -3,8 +3,8 @@
 super::clauses! { JSN:
     JSN_001 = Error "JSN-001" "save the document as UTF-8";
     JSN_002 = Error "JSN-002" "save the document as UTF-8 without byte order mark";
-    JSN_003 = Error "JSN-003" "write the document as RFC 8259 says, with nothing after it";
-    JSN_004 = Error "JSN-004" "make the outermost value an object";
+    JSN_003 = Error "JSN-003" "correct the JSON here and check again; nothing after this place has been read";
+    JSN_004 = Error "JSN-004" "put the content into an object, in `{` and `}`";
     JSN_005 = Error "JSN-005" "make the document smaller";
     JSN_006 = Error "JSN-006" "write the character itself, or both surrogates of the pair";
     JSN_007 = Error "JSN-007" "remove the character U+0000";
@@ -14,10 +14,10 @@ super::clauses! { JSN:
     JSN_011 = Error "JSN-011" "shorten the string";
     JSN_012 = Error "JSN-012" "write the number as an integer in plain digits";
     JSN_013 = Error "JSN-013" "write `0`";
-    JSN_014 = Error "JSN-014" "use a number whose magnitude is at most 9007199254740991";
-    JSN_015 = Error "JSN-015" "leave the member out";
+    JSN_014 = Error "JSN-014" "use a number from -9007199254740991 to 9007199254740991";
+    JSN_015 = Error "JSN-015" "leave the member or element out";
     JSN_016 = Error "JSN-016" "flatten the document";
-    JSN_017 = Error "JSN-017" "write the document in canonical form";
-    JSN_018 = Error "JSN-018" "sort the members by the bytes of their names";
+    JSN_017 = Error "JSN-017" "write the document in canonical form, as `cornercast check --fix` does for one outside a store";
+    JSN_018 = Error "JSN-018" "sort the members by the bytes of their names, as `cornercast check --fix` does for a document outside a store";
     JSN_019 = Error "JSN-019" "write the string with the escapes of RFC 8785";
 }

@@ -9,7 +9,7 @@ super::clauses! { NAM:
     NAM_006 = Error "NAM-006" "add a segment after the host, such as `example.com/app`";
     NAM_007 = Error "NAM-007" "use lower-case letters and digits, with single `.`, `_` or `-` between them";
     NAM_008 = Error "NAM-008" "shorten the name to 255 bytes";
-    NAM_009 = Error "NAM-009" "write MAJOR.MINOR.PATCH as Semantic Versioning 2.0.0 says";
+    NAM_009 = Error "NAM-009" "write MAJOR.MINOR.PATCH, such as `1.4.0` or `1.4.0-rc.1`, without a `v` before it";
     NAM_010 = Error "NAM-010" "remove the part that begins with `+`";
     NAM_011 = Error "NAM-011" "shorten the version to 128 bytes";
     NAM_012 = Error "NAM-012" "use a number of at most 9007199254740991";
@@ -18,13 +18,13 @@ super::clauses! { NAM:
     NAM_015 = Error "NAM-015" "remove the channel or the digest";
     NAM_018 = Error "NAM-018" "write `linux`";
     NAM_019 = Error "NAM-019" "use one of 386, amd64, arm, arm64, loong64, mips, mips64, mips64le, mipsle, ppc64, ppc64le, riscv64, s390x";
-    NAM_020 = Error "NAM-020" "add the variant `v5`, `v6`, `v7` or `v8`";
+    NAM_020 = Error "NAM-020" "write the variant `v5`, `v6`, `v7` or `v8`";
     NAM_021 = Error "NAM-021" "use `v2`, `v3` or `v4`, or leave the variant out";
     NAM_022 = Error "NAM-022" "leave the variant out";
     NAM_024 = Error "NAM-024" "use a SHA-256 digest, `sha256:` and 64 hexadecimal digits";
-    NAM_025 = Error "NAM-025" "write 64 hexadecimal digits in lower case";
-    NAM_026 = Error "NAM-026" "give the size of the blob, which is at least 1";
-    NAM_027 = Error "NAM-027" "give both descriptors the size of the blob";
+    NAM_025 = Error "NAM-025" "copy the whole digest; `sha256sum` prints such digits";
+    NAM_026 = Error "NAM-026" "write the size of the blob in bytes; no blob is empty";
+    NAM_027 = Error "NAM-027" "correct the size that is not the size of the blob";
     NAM_028 = Error "NAM-028" "fetch or make the blob again; it is not the one that the descriptor names";
     NAM_029 = Error "NAM-029" "fetch or make the blob again; it is not the one that the descriptor names";
 }

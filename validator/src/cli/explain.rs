@@ -8,9 +8,9 @@ use serde::Deserialize;
 use super::{Failure, print};
 use crate::catalogue::{self, Requirement};
 use crate::clause::{self, Clause};
-use crate::manifest::closest;
 use crate::notice;
 use crate::schema::NAMES;
+use crate::suggestion::closest;
 
 /// An example of a clause: a case of the conformance suite.
 #[derive(Debug, Deserialize)]

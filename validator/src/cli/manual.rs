@@ -10,7 +10,7 @@ use clap_mangen::Man;
 
 use super::{Cli, Failure, print};
 use crate::build::{finish, make_folder, temporary_in};
-use crate::manifest::closest;
+use crate::suggestion::closest;
 
 pub(super) fn completions(shell: Shell) -> Result<ExitCode, Failure> {
     let mut script = Vec::new();

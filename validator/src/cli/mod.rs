@@ -114,7 +114,7 @@ struct Check {
     #[arg(long, value_name = "N", default_value_t = 1000)]
     max_findings: usize,
     /// Threads that work at once; by default as many as there are processors
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_jobs)]
     jobs: Option<NonZero<usize>>,
     /// A lint configuration; by default the cornercast.toml of this directory or the closest above
     #[arg(long, value_name = "FILE")]
@@ -268,6 +268,10 @@ pub fn run() -> ExitCode {
     }
 }
 
+fn parse_jobs(text: &str) -> Result<NonZero<usize>, String> {
+    text.parse().map_err(|_| "write a number from 1".to_owned())
+}
+
 /// Threads that can run at once.
 fn processors() -> NonZero<usize> {
     std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN)
@@ -306,7 +310,7 @@ fn parse_kind(name: &str) -> Result<crate::input::Kind, String> {
 
 /// A suggestion in brackets, if one of `known` is close to `name`.
 fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    crate::manifest::closest(name, known).map_or_else(String::new, |close| format!(" (did you mean `{close}`?)"))
+    crate::suggestion::closest(name, known).map_or_else(String::new, |close| format!(" (did you mean `{close}`?)"))
 }
 
 fn parse_output(text: &str) -> Result<(Format, PathBuf), String> {

@@ -10,9 +10,9 @@ use toml::de::{DeTable, DeValue};
 use super::{Config, Level, Section, covered};
 use crate::clause::{self, Clause};
 use crate::diagnostic::{Place, Severity, Violation};
-use crate::manifest::closest;
 use crate::notice::{CFG_001, CFG_002, CFG_003, CFG_004, CFG_005, CFG_006, CFG_007, CFG_008};
 use crate::shown::{quoted, shown};
+use crate::suggestion::closest;
 
 const LEVELS: [&str; 2] = ["error", "warning"];
 

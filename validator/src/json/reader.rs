@@ -62,7 +62,8 @@ pub fn read(source: &[u8], form: Form, limits: &Limits) -> Document {
         let bytes = source.get(range.clone()).unwrap_or_default();
         let shown: Vec<String> = bytes.iter().take(8).map(|byte| format!("{byte:02X}")).collect();
         let more = if bytes.len() > shown.len() { " …" } else { "" };
-        let message = format!("the bytes {}{more} are not UTF-8", shown.join(" "));
+        let (noun, verb) = if bytes.len() == 1 { ("byte", "is") } else { ("bytes", "are") };
+        let message = format!("the {noun} {}{more} {verb} not UTF-8", shown.join(" "));
         violations.push(violation(&clause::JSN_001, source, range, message));
         if violations.len() >= MAX_VIOLATIONS {
             break;
@@ -142,7 +143,7 @@ impl Reader<'_> {
         let root = root.ok()?;
         // JSN-004
         if !matches!(root.value, Value::Object(_) | Value::Invalid) {
-            let message = format!("the outermost value is {}, not an object", root.value.type_name());
+            let message = format!("the document is {}, not an object", root.value.type_name());
             self.report(&clause::JSN_004, root.bytes.clone(), message);
         }
         Some(root)
@@ -151,12 +152,14 @@ impl Reader<'_> {
     fn outermost(&mut self) -> Result<Node, Stop> {
         self.white_space();
         if self.at == self.source.len() {
-            return Err(self.syntax("the document is empty"));
+            let message =
+                if self.source.is_empty() { "the document is empty" } else { "the document holds white space only" };
+            return Err(self.syntax(message.to_owned(), Some("write an object, in `{` and `}`")));
         }
         let root = self.value()?;
         self.white_space();
         if self.at < self.source.len() {
-            return Err(self.syntax("something follows the value"));
+            return Err(self.expected("the end of the document after its value"));
         }
         Ok(root)
     }
@@ -179,7 +182,7 @@ impl Reader<'_> {
                 self.report(&clause::JSN_015, start..self.at, "the value is `null`".to_owned());
                 value
             }
-            _ => return Err(self.syntax("a value is missing")),
+            _ => return Err(self.expected("a value")),
         };
         Ok(Node { bytes: start..self.at, value })
     }
@@ -212,7 +215,7 @@ impl Reader<'_> {
                 return Ok(Value::Array(elements));
             }
             if !self.take(b',') {
-                return Err(self.syntax("`,` or `]` is missing"));
+                return Err(self.expected("`,` or `]`"));
             }
         }
     }
@@ -226,14 +229,14 @@ impl Reader<'_> {
         loop {
             self.white_space();
             if self.peek() != Some(b'"') {
-                return Err(self.syntax("a member name in double quotes is missing"));
+                return Err(self.expected("a member name in double quotes"));
             }
             let start = self.at;
             let (name, sound) = self.string(true)?;
             let name_bytes = start..self.at;
             self.white_space();
             if !self.take(b':') {
-                return Err(self.syntax("`:` is missing"));
+                return Err(self.expected("`:` after the member name"));
             }
             self.white_space();
             let node = self.value()?;
@@ -246,7 +249,7 @@ impl Reader<'_> {
                 return Ok(Value::Object(self.judge_members(members)));
             }
             if !self.take(b',') {
-                return Err(self.syntax("`,` or `}` is missing"));
+                return Err(self.expected("`,` or `}`"));
             }
         }
     }
@@ -276,7 +279,8 @@ impl Reader<'_> {
                 if let [a, b] = pair
                     && b.name < a.name
                 {
-                    let message = format!("the member `{}` stands after `{}`", shown(&b.name), shown(&a.name));
+                    let message =
+                        format!("the member `{}` stands after `{}`, not before it", shown(&b.name), shown(&a.name));
                     self.report(&clause::JSN_018, b.name_bytes.clone(), message);
                     break;
                 }
@@ -299,8 +303,13 @@ impl Reader<'_> {
             match self.peek() {
                 Some(b'"') => break,
                 Some(b'\\') => string.push(self.escape()?),
-                Some(byte) => return Err(self.syntax(&format!("a string contains the raw byte {byte:02X}"))),
-                None => return Err(self.syntax("a string does not end")),
+                Some(byte) => {
+                    let message = format!("a string contains the control character U+{byte:04X} itself");
+                    return Err(
+                        self.syntax(message, Some("write the character as an escape, or close the string before it"))
+                    );
+                }
+                None => return Err(self.syntax("the document ends inside a string".to_owned(), None)),
             }
         }
         self.at += 1;
@@ -335,7 +344,7 @@ impl Reader<'_> {
             (&clause::JSN_011, self.limits.string, "string")
         };
         if string.len() > limit {
-            let message = format!("the {what} has {} bytes; the limit is {limit}", string.len());
+            let message = format!("the {what} {} has {} bytes; the limit is {limit}", quoted(string), string.len());
             self.report(clause, bytes.clone(), message);
             sound = false;
         }
@@ -351,7 +360,8 @@ impl Reader<'_> {
         let mut canonical = Vec::with_capacity(written.len());
         write_string(&mut canonical, string);
         if canonical != written && self.violations.len() < MAX_VIOLATIONS {
-            let message = format!("the string is written as {}", shown(&String::from_utf8_lossy(written)));
+            let message =
+                format!("the string is written as {}, not in canonical form", shown(&String::from_utf8_lossy(written)));
             let help = format!("write {}", shown(&String::from_utf8_lossy(&canonical)));
             let place = Place::bytes(bytes.start as u64..bytes.end as u64).text_excerpt(self.source);
             self.push(Violation::new(&clause::JSN_019, place, message).help(help));
@@ -362,7 +372,7 @@ impl Reader<'_> {
         let start = self.at;
         self.at += 1;
         let Some(byte) = self.peek() else {
-            return Err(self.syntax("a string does not end"));
+            return Err(self.syntax("the document ends inside a string".to_owned(), None));
         };
         self.at += 1;
         Ok(match byte {
@@ -381,7 +391,10 @@ impl Reader<'_> {
             }
             _ => {
                 self.at = start;
-                return Err(self.syntax("an escape is none of \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\uXXXX"));
+                let other = self.text.get(start + 1..).and_then(|rest| rest.chars().next()).unwrap_or_default();
+                let message = format!("`\\{}` is no escape of JSON", shown(&other.to_string()));
+                let help = r#"use \" \\ \/ \b \f \n \r \t or \uXXXX; a backslash itself is written as \\"#;
+                return Err(self.syntax(message, Some(help)));
             }
         })
     }
@@ -410,13 +423,13 @@ impl Reader<'_> {
         for digit in digits {
             let Some(value) = char::from(*digit).to_digit(16) else {
                 self.at = start;
-                return Err(self.syntax("\\u is not followed by four hexadecimal digits"));
+                return Err(self.syntax("`\\u` is not followed by four hexadecimal digits".to_owned(), None));
             };
             code = code * 16 + value;
         }
         if digits.len() < 4 {
             self.at = start;
-            return Err(self.syntax("\\u is not followed by four hexadecimal digits"));
+            return Err(self.syntax("`\\u` is not followed by four hexadecimal digits".to_owned(), None));
         }
         self.at += 4;
         Ok(code)
@@ -427,27 +440,30 @@ impl Reader<'_> {
         let negative = self.take(b'-');
         let digits = self.digits();
         if digits == 0 {
-            return Err(self.syntax("a digit is missing"));
+            return Err(self.expected("a digit"));
         }
         if digits > 1 && self.source.get(self.at - digits) == Some(&b'0') {
+            let number = clip(self.text.get(start..self.at).unwrap_or_default());
             self.at = start;
-            return Err(self.syntax("a number has a leading zero"));
+            return Err(
+                self.syntax(format!("the number {number} has a leading zero"), Some("leave the leading zeros out"))
+            );
         }
         let whole = self.at;
         if self.take(b'.') && self.digits() == 0 {
-            return Err(self.syntax("a digit is missing after the decimal point"));
+            return Err(self.expected("a digit after the decimal point"));
         }
         if self.take(b'e') || self.take(b'E') {
             if !self.take(b'+') {
                 self.take(b'-');
             }
             if self.digits() == 0 {
-                return Err(self.syntax("a digit is missing in the exponent"));
+                return Err(self.expected("a digit in the exponent"));
             }
         }
         // A number with a tail is none, and nothing but the grammar judges it.
         if !matches!(self.peek(), None | Some(b' ' | b'\t' | b'\n' | b'\r' | b',' | b']' | b'}')) {
-            return Err(self.syntax("a number does not end"));
+            return Err(self.expected("`,`, `]` or `}` after the number"));
         }
         let raw = self.text.get(start..self.at).unwrap_or_default();
         // JSN-012
@@ -465,7 +481,8 @@ impl Reader<'_> {
         match raw.parse::<i64>() {
             Ok(integer) if integer.unsigned_abs() <= self.limits.integer.unsigned_abs() => Ok(Value::Integer(integer)),
             _ => {
-                let message = format!("the magnitude of {} exceeds {}", clip(raw), self.limits.integer);
+                let message =
+                    format!("the number {} is outside -{most} to {most}", clip(raw), most = self.limits.integer);
                 self.report(&clause::JSN_014, start..self.at, message);
                 Ok(Value::Invalid)
             }
@@ -474,7 +491,7 @@ impl Reader<'_> {
 
     fn word(&mut self, word: &str, value: Value) -> Result<Value, Stop> {
         if !self.text.get(self.at..).is_some_and(|rest| rest.starts_with(word)) {
-            return Err(self.syntax("a value is missing"));
+            return Err(self.expected("a value"));
         }
         self.at += word.len();
         Ok(value)
@@ -509,15 +526,21 @@ impl Reader<'_> {
         found
     }
 
-    /// JSN-003
-    fn syntax(&mut self, what: &str) -> Stop {
+    /// JSN-003, where something else stands than the grammar allows.
+    fn expected(&mut self, what: &str) -> Stop {
         let seen = match self.text.get(self.at..).and_then(|rest| rest.chars().next()) {
-            None => "at the end of the document".to_owned(),
-            Some(character) => format!("at {}", quoted(&character.to_string())),
+            None => "the end of the document".to_owned(),
+            Some(character) => format!("`{}`", shown(&character.to_string())),
         };
+        self.syntax(format!("expected {what}, found {seen}"), None)
+    }
+
+    /// JSN-003
+    fn syntax(&mut self, message: String, help: Option<&str>) -> Stop {
         let end = (self.at + 1).min(self.source.len());
-        let message = if self.source.is_empty() { what.to_owned() } else { format!("{what} {seen}") };
-        self.report(&clause::JSN_003, self.at..end, message);
+        let mut violation = violation(&clause::JSN_003, self.source, self.at..end, message);
+        violation.help = help.map(str::to_owned);
+        self.push(violation);
         Stop
     }
 

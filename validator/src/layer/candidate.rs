@@ -38,6 +38,19 @@ pub(super) enum Kind {
     Whiteout,
 }
 
+impl Kind {
+    /// The type of its lines.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Hardlink => "hardlink",
+            Self::Dir => "dir",
+            Self::Symlink => "symlink",
+            Self::Whiteout => "whiteout",
+        }
+    }
+}
+
 /// An entry that has not been judged: numbers can have any value, texts any bytes.
 #[derive(Debug, Clone)]
 pub(super) struct Candidate {
@@ -126,10 +139,10 @@ impl Candidate {
             return;
         }
         if self.mode < 0 || self.mode > 0o7777 {
-            let message = format!("the mode {} exceeds 07777", octal(self.mode));
+            let message = format!("the mode {} is outside 0 to 07777", octal(self.mode));
             out.push(Broken { clause: &clause::LAY_018, field: Field::Mode, message });
         } else if self.kind == Kind::Symlink && self.mode != 0o777 {
-            let message = format!("the mode of the symbolic link is {}", octal(self.mode));
+            let message = format!("the symbolic link has the mode {}, not 0777", octal(self.mode));
             out.push(Broken { clause: &clause::LAY_019, field: Field::Mode, message });
         }
         let most = i64::try_from(limits.file).unwrap_or(i64::MAX);
@@ -211,7 +224,7 @@ impl Candidate {
         let is_user =
             name.strip_prefix(b"user.").is_some_and(|rest| !rest.is_empty()) && !name.starts_with(b"user.overlay.");
         if !is_capability && !is_user && !name.is_empty() {
-            report(&clause::LAY_058, format!("the extended attribute `{text}` has no place in an image"));
+            report(&clause::LAY_058, format!("the extended attribute `{text}` is not one that an image can hold"));
         }
         if value.is_empty() {
             report(&clause::LAY_060, format!("the extended attribute `{text}` is empty"));
@@ -224,7 +237,7 @@ impl Candidate {
             let right = matches!(magic, Some([0 | 1, 0, 0, 2])) && value.len() == 20;
             if !right && !value.is_empty() {
                 let message = format!(
-                    "the value of `security.capability` has {} bytes and begins with {}",
+                    "the value of `security.capability` is not of revision 2: it has {} bytes and begins with {}",
                     value.len(),
                     value.iter().take(4).map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(" ")
                 );
@@ -235,5 +248,5 @@ impl Candidate {
 }
 
 fn octal(mode: i64) -> String {
-    if mode < 0 { mode.to_string() } else { format!("0{mode:o}") }
+    if mode < 0 { mode.to_string() } else { format!("0{mode:03o}") }
 }

@@ -87,7 +87,7 @@ impl Checker {
         let mut report = |clause, field, message| out.push(Broken { clause, field, message });
         // LAY-041
         if path::is_root(&candidate.path) {
-            report(&clause::LAY_041, Field::Path, "the entry is the root".to_owned());
+            report(&clause::LAY_041, Field::Path, "the entry is the root directory itself".to_owned());
             self.passed_over();
             return false;
         }
@@ -128,7 +128,7 @@ impl Checker {
             report(&clause::LAY_048, format!("the path {} stands twice", quoted(path)));
         } else if order == Ordering::Greater {
             let last = self.last.as_ref().map_or("", |(last, _)| last);
-            report(&clause::LAY_047, format!("the path {} stands after {}", quoted(path), quoted(last)));
+            report(&clause::LAY_047, format!("the path {} stands after {}, not before it", quoted(path), quoted(last)));
         }
         let (directory, name) = path::split_last(path);
         if directory != self.open_path {
@@ -190,7 +190,11 @@ impl Checker {
                         format!("the parent {} of {} is {kind}, not a directory", quoted(leaf), quoted(path))
                     }
                     None => {
-                        format!("the parent directory {} of {} has no entry before it", quoted(directory), quoted(path))
+                        format!(
+                            "the parent directory {} of {} has no entry before it in this layer",
+                            quoted(directory),
+                            quoted(path)
+                        )
                     }
                 };
                 // One is enough for everything below that directory.
@@ -227,11 +231,17 @@ impl Checker {
         let inside = known == directory || known.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'));
         let earlier = matches!(self.find(directory), Some(Entry { node: Node::Dir { .. }, .. }));
         if inside || earlier {
-            report(&clause::LAY_047, format!("the opaque marker of {} does not stand first in it", quoted(directory)));
+            report(
+                &clause::LAY_047,
+                format!("the opaque marker of {} is not the first entry in it", quoted(directory)),
+            );
         } else if !self.gaps {
             report(
                 &clause::LAY_046,
-                format!("the parent directory {} of an opaque marker has no entry before it", quoted(directory)),
+                format!(
+                    "the parent directory {} of an opaque marker has no entry before it in this layer",
+                    quoted(directory)
+                ),
             );
         }
     }
@@ -260,11 +270,12 @@ impl Checker {
         ] {
             if mine != theirs {
                 let (mine, theirs) = if name == "mode" {
-                    (format!("0{mine:o}"), format!("0{theirs:o}"))
+                    (format!("0{mine:03o}"), format!("0{theirs:03o}"))
                 } else {
                     (mine.to_string(), theirs.to_string())
                 };
-                let message = format!("the hard link has the {name} {mine}, its file {} has {theirs}", quoted(&target));
+                let message =
+                    format!("the hard link has the {name} {mine}, and its file {} has {theirs}", quoted(&target));
                 out.push(Broken { clause: &clause::LAY_054, field, message });
             }
         }
@@ -274,8 +285,11 @@ impl Checker {
         }
         if let Some(digest) = candidate.sha256 {
             if u64::try_from(candidate.size) != Ok(*size) {
-                let message =
-                    format!("the hard link has the size {}, its file {} has {size}", candidate.size, quoted(&target));
+                let message = format!(
+                    "the hard link has the size {}, and its file {} has {size}",
+                    candidate.size,
+                    quoted(&target)
+                );
                 out.push(Broken { clause: &clause::LST_013, field: Field::Size, message });
             }
             if digest != *sha256 {
@@ -317,7 +331,7 @@ fn both(path: &str) -> Broken {
 }
 
 fn nested_opaque(path: &str) -> Broken {
-    let message = format!("the opaque directory {} lies below another one", quoted(path));
+    let message = format!("the opaque directory {} lies below another opaque one", quoted(path));
     Broken { clause: &clause::LAY_068, field: Field::Path, message }
 }
 
@@ -342,5 +356,5 @@ fn compare(a: &str, a_rank: u8, b: &str, b_rank: u8) -> Ordering {
 /// Why the name that a whiteout hides is none that a path can have (LAY-065).
 pub(super) fn judge_hidden(name: &str) -> Option<String> {
     let bad = name.is_empty() || matches!(name, "." | "..") || name.starts_with(WHITEOUT);
-    bad.then(|| format!("the whiteout `.wh.{}` hides {}, which is no name", shown(name), quoted(name)))
+    bad.then(|| format!("the whiteout `.wh.{}` hides {}, which no entry can be called", shown(name), quoted(name)))
 }

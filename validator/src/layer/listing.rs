@@ -1,7 +1,7 @@
 //! Listings: the reader and the writer of lines.
 
-use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use base64::{DecodeError, Engine as _};
 
 use super::candidate::{Broken, Candidate, Field, Kind};
 use super::check::{Checker, judge_hidden};
@@ -13,6 +13,7 @@ use crate::digest::Digest;
 use crate::json::{self, Form, Member, Value, write_string};
 use crate::limits::Limits;
 use crate::shown::{quoted, shown};
+use crate::suggestion::closest;
 
 /// What a listing lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,6 +139,9 @@ fn members_of(kind: Kind) -> (&'static [&'static str], &'static [&'static str]) 
     }
 }
 
+/// The types of lines.
+const TYPES: [&str; 5] = ["dir", "file", "hardlink", "symlink", "whiteout"];
+
 impl ListingReader<'_> {
     /// The place of bytes of the line.
     fn place(&self, range: std::ops::Range<usize>) -> Place {
@@ -234,6 +238,15 @@ impl Located<'_, '_> {
         self.reader.violations.push(Violation::new(clause, place, message));
     }
 
+    /// The violation that was reported last suggests what is close to `name` among `known`.
+    fn suggest<'a>(&mut self, name: &str, known: impl IntoIterator<Item = &'a str>) {
+        if let Some(close) = closest(name, known)
+            && let Some(last) = self.reader.violations.last_mut()
+        {
+            last.help = Some(format!("did you mean `{close}`?"));
+        }
+    }
+
     fn broken(&self, broken: Broken) -> Violation {
         let name = match &broken.field {
             Field::Path => "path",
@@ -262,7 +275,8 @@ impl Located<'_, '_> {
             Some("symlink") => Kind::Symlink,
             Some("whiteout") => Kind::Whiteout,
             Some(other) => {
-                self.report(&clause::LST_003, Some("type"), format!("the type is {}", quoted(other)));
+                self.report(&clause::LST_003, Some("type"), format!("the type {} is not defined", quoted(other)));
+                self.suggest(other, TYPES);
                 return None;
             }
             None => {
@@ -295,8 +309,9 @@ impl Located<'_, '_> {
                 continue;
             }
             if !required.contains(&name.as_str()) && !optional.contains(&name.as_str()) {
-                let message = format!("a line of this type has no member `{}`", shown(name));
+                let message = format!("a line of the type `{}` has no member `{}`", kind.name(), shown(name));
                 self.report(&clause::LST_005, Some(name), message);
+                self.suggest(name, required.iter().chain(optional).copied());
                 continue;
             }
             let expected = MEMBERS.iter().find(|(known, _)| known == name).map(|(_, expected)| *expected);
@@ -313,7 +328,13 @@ impl Located<'_, '_> {
                 _ => (matches!(node.value, Value::String(_)), "a string"),
             };
             if !right && node.value != Value::Invalid {
-                let seen = node.value.type_name();
+                // Of an object it is the values that are wrong.
+                let is_object = matches!(node.value, Value::Object(_));
+                let seen = if is_object && expected == Some(Type::Strings) {
+                    "an object with other values"
+                } else {
+                    node.value.type_name()
+                };
                 self.report(&clause::LST_006, Some(name), format!("`{}` is {seen}, not {wanted}", shown(name)));
             }
         }
@@ -386,7 +407,8 @@ impl Located<'_, '_> {
         let hex = self.string("sha256")?.to_owned();
         let digest = Digest::from_hex(&hex);
         if digest.is_none() {
-            let message = format!("{} is not 64 hexadecimal digits in lower case", quoted(&hex));
+            let message =
+                format!("{} is not 64 hexadecimal digits in lower case{}", quoted(&hex), crate::digest::flaw(&hex));
             self.report(&clause::LST_008, Some("sha256"), message);
         }
         digest
@@ -426,12 +448,26 @@ impl Located<'_, '_> {
             match STANDARD.decode(text) {
                 Ok(value) => xattrs.push((member.name.clone().into_bytes(), value)),
                 Err(error) => {
-                    let message = format!("the value of `{}` is not base64: {error}", shown(&member.name));
+                    let message =
+                        format!("the value of `{}` is not base64: {}", shown(&member.name), flaw(text, error));
                     self.report(&clause::LST_011, Some("xattrs"), message);
                 }
             }
         }
         xattrs
+    }
+}
+
+/// Why `text` is not base64.
+fn flaw(text: &str, error: DecodeError) -> String {
+    match error {
+        DecodeError::InvalidByte(at, _) => {
+            let character = text.get(at..).and_then(|rest| rest.chars().next()).unwrap_or_default();
+            format!("it has the character {}", quoted(&character.to_string()))
+        }
+        DecodeError::InvalidLength(_) => format!("its {} characters are not groups of four", text.len()),
+        DecodeError::InvalidLastSymbol { .. } => "the unused bits of its last character are not zero".to_owned(),
+        DecodeError::InvalidPadding => "its padding with `=` is missing or wrong".to_owned(),
     }
 }
 

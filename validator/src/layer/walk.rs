@@ -203,8 +203,8 @@ impl LayerSink {
         let root = is_root(written);
         // LAY-042
         if !root && written.ends_with('/') != (typeflag == b'5') {
-            let what = if typeflag == b'5' { "the directory" } else { "the entry, which is no directory," };
-            let does = if typeflag == b'5' { "does not end" } else { "ends" };
+            let what = if typeflag == b'5' { "the directory" } else { "the entry" };
+            let does = if typeflag == b'5' { "does not end" } else { "is no directory, but ends" };
             report(&clause::LAY_042, Field::Path, format!("{what} {} {does} in `/`", quoted(written)));
         }
         let path = written.strip_suffix('/').unwrap_or(written);
@@ -290,7 +290,8 @@ impl LayerSink {
             (Field::Mtime, "mtime", entry.mtime),
         ] {
             if value != 0 {
-                let message = format!("the marker has the {name} {value}");
+                let shown = if field == Field::Mode { format!("0{value:03o}") } else { value.to_string() };
+                let message = format!("the marker has the {name} {shown}, not 0");
                 broken.push(Broken { clause: &clause::LAY_066, field, message });
             }
         }

@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::check::{Checker, Default, Presence, Table, Type, escape, integer, string};
+use super::check::{Checker, escape, integer, string};
+use super::table::Presence::Required;
+use super::table::{Default, Presence, Table, Type};
 use crate::clause;
 use crate::json::{Node, Value};
 use crate::layer::clean_absolute;
 use crate::name::judge_host;
 use crate::shown::quoted;
 
-use Presence::Required;
 const EMPTY: Presence = Presence::Default(Default::Empty);
 const FALSE: Presence = Presence::Default(Default::Boolean(false));
 
@@ -106,16 +107,22 @@ fn environment(checker: &mut Checker<'_>, app: &Node) {
         let (name, node) = (&member.name, &member.node);
         let pointer = format!("/app/environment/{}", escape(name));
         if !name.bytes().all(|byte| matches!(byte, 0x21..=0x7E) && byte != b'=') {
-            let message = format!("the variable {} is not named in printable ASCII without `=`", quoted(name));
+            let message = format!(
+                "the name of the variable {} has a character that is a space, `=` or not printable ASCII",
+                quoted(name)
+            );
             checker.report(&clause::MAN_022, node, &pointer, message);
         }
         if name.is_empty() || name.len() > checker.limits.environment_name {
-            let message =
-                format!("the variable's name has {} bytes, not 1 to {}", name.len(), checker.limits.environment_name);
+            let message = format!(
+                "the name of a variable has {} bytes, not 1 to {}",
+                name.len(),
+                checker.limits.environment_name
+            );
             checker.report(&clause::MAN_023, node, &pointer, message);
         }
         if name.starts_with("CORNERCAST_") {
-            let message = format!("the variable {} is the engine's", quoted(name));
+            let message = format!("the variable {} has a name that is reserved for the engine", quoted(name));
             checker.report(&clause::MAN_024, node, &pointer, message);
         }
         let length = name.len() + 1 + node.as_str().map_or(0, str::len);
@@ -142,13 +149,17 @@ fn user(checker: &mut Checker<'_>, user: &Node) {
     for (index, node) in user.get("supplementaryGids").map(Node::elements).unwrap_or_default().iter().enumerate() {
         let Some(id) = node.as_integer() else { continue };
         let pointer = format!("/app/user/supplementaryGids/{index}");
-        if last.is_some_and(|last| last >= id) {
-            let message = format!("the group {id} does not come after the one before it");
+        if let Some(last) = last.filter(|last| *last >= id) {
+            let message = if last == id {
+                format!("the group {id} stands twice")
+            } else {
+                format!("the group {id} stands after {last}")
+            };
             checker.report(&clause::MAN_027, node, &pointer, message);
         }
         last = Some(id);
         if gid == Some(id) {
-            let message = format!("the group {id} is the gid");
+            let message = format!("the group {id} is the gid of the user already");
             checker.report(&clause::MAN_028, node, &pointer, message);
         }
         ids.push((node, id, pointer));
@@ -167,13 +178,13 @@ fn stop(checker: &mut Checker<'_>, stop: &Node) {
     if let Some((node, signal)) = string(stop, "signal")
         && !is_signal(signal)
     {
-        let message = format!("the signal {} is not one of the list", quoted(signal));
+        let message = format!("the signal {} is not one that a manifest can name", quoted(signal));
         checker.report_unknown(&clause::MAN_029, node, "/app/stop/signal", message, (signal, SIGNALS));
     }
     if let Some((node, seconds)) = integer(stop, "graceSeconds")
         && !(0..=checker.limits.grace_seconds).contains(&seconds)
     {
-        let message = format!("{seconds} seconds are outside 0 to {}", checker.limits.grace_seconds);
+        let message = format!("the grace period of {seconds} seconds is outside 0 to {}", checker.limits.grace_seconds);
         checker.report(&clause::MAN_030, node, "/app/stop/graceSeconds", message);
     }
 }
@@ -233,13 +244,13 @@ fn ports(checker: &mut Checker<'_>, ports: &Node) {
         if let Some((node, protocol)) = string(port, "protocol")
             && !matches!(protocol, "tcp" | "udp")
         {
-            let message = format!("the protocol is {}", quoted(protocol));
+            let message = format!("the protocol {} is neither `tcp` nor `udp`", quoted(protocol));
             checker.report(&clause::MAN_034, node, &format!("{pointer}/protocol"), message);
         }
         let Some((node, number)) = integer(port, "port") else { continue };
         let pointer = format!("{pointer}/port");
         if !(1..=65_535).contains(&number) {
-            checker.report(&clause::MAN_035, node, &pointer, format!("the port is {number}"));
+            checker.report(&clause::MAN_035, node, &pointer, format!("the port {number} is outside 1 to 65535"));
         }
         let Some((_, protocol)) = string(port, "protocol") else { continue };
         match pairs.get(&(protocol, number)) {
@@ -273,7 +284,12 @@ fn mounts(checker: &mut Checker<'_>, mounts: &Node) {
             let message = format!("the path {} is not absolute and clean: {reason}", quoted(path));
             checker.report(&clause::MAN_039, node, &pointer, message);
         } else if is_reserved(path) {
-            checker.report(&clause::MAN_040, node, &pointer, format!("the path {} is the engine's", quoted(path)));
+            checker.report(
+                &clause::MAN_040,
+                node,
+                &pointer,
+                format!("the path {} is reserved for the engine", quoted(path)),
+            );
         } else {
             paths.push((node, path, pointer));
         }
@@ -321,43 +337,44 @@ fn isolation(checker: &mut Checker<'_>, isolation: &Node) {
     if let Some((node, level)) = string(isolation, "level")
         && !LEVELS.contains(&level)
     {
-        let message = format!("the level is {}", quoted(level));
+        let message = format!("the isolation level {} is not defined", quoted(level));
         checker.report_unknown(&clause::MAN_044, node, "/app/isolation/level", message, (level, LEVELS));
     }
     for member in isolation.get("isolators").map(Node::members).unwrap_or_default() {
         let pointer = format!("/app/isolation/isolators/{}", escape(&member.name));
         checker.object(&member.node, &pointer, ISOLATOR, &clause::MAN_006);
-        let Some((owner, name)) = member.name.split_once('/').filter(|(_, name)| is_isolator(name)) else {
-            let message = format!("the isolator is named {}", quoted(&member.name));
+        let Some((owner, _)) = member.name.split_once('/').filter(|(_, name)| is_isolator(name)) else {
+            let message = format!("the isolator name {} is not well formed", quoted(&member.name));
             checker.report(&clause::MAN_045, &member.node, &pointer, message);
             continue;
         };
         let known: &[&str] = match owner {
             "cornercast" => &[
-                "capabilities",
-                "devices",
-                "ipc",
-                "kernel-boundary",
-                "network",
-                "no-new-privileges",
-                "process-view",
-                "readonly-rootfs",
-                "syscalls",
-                "sysinfo",
-                "user-mapping",
+                "cornercast/capabilities",
+                "cornercast/devices",
+                "cornercast/ipc",
+                "cornercast/kernel-boundary",
+                "cornercast/network",
+                "cornercast/no-new-privileges",
+                "cornercast/process-view",
+                "cornercast/readonly-rootfs",
+                "cornercast/syscalls",
+                "cornercast/sysinfo",
+                "cornercast/user-mapping",
             ],
-            "resource" => &["cpu", "memory", "nofile", "pids", "storage"],
+            "resource" => &["resource/cpu", "resource/memory", "resource/nofile", "resource/pids", "resource/storage"],
             host => {
                 if let Some((_, reason)) = judge_host(host, checker.limits).first() {
-                    let message = format!("the isolator is named {}: {reason}", quoted(&member.name));
+                    let message = format!("the isolator name {} is not well formed: {reason}", quoted(&member.name));
                     checker.report(&clause::MAN_045, &member.node, &pointer, message);
                 }
                 continue;
             }
         };
-        if !known.contains(&name) {
+        if !known.contains(&member.name.as_str()) {
             let message = format!("the isolator {} is not defined", quoted(&member.name));
-            checker.report_unknown(&clause::MAN_046, &member.node, &pointer, message, (name, known.iter().copied()));
+            let suggestion = (member.name.as_str(), known.iter().copied());
+            checker.report_unknown(&clause::MAN_046, &member.node, &pointer, message, suggestion);
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The clauses about a manifest by itself (MAN, NAM, CNF).
 
 use super::document::Outline;
+use super::table::Presence::{Optional, Required};
+use super::table::{Default, Presence, Table, Type};
 use super::types::FORMAT_VERSION;
 use super::{app, time};
 use crate::clause::{self, Clause};
@@ -9,6 +11,7 @@ use crate::json::{self, Form, Node, Value};
 use crate::limits::Limits;
 use crate::name;
 use crate::shown::{quoted, shown};
+use crate::suggestion::closest;
 
 /// Checks a manifest. The violations come in the order of the document.
 ///
@@ -44,43 +47,6 @@ pub fn check(source: &[u8], limits: &Limits) -> (Option<Outline>, Vec<Violation>
     (outline, violations)
 }
 
-/// What a member holds.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Type {
-    String,
-    Integer,
-    Boolean,
-    Object,
-    /// An object whose members are strings.
-    Strings,
-    /// An object whose members are objects.
-    Objects,
-    StringArray,
-    IntegerArray,
-    ObjectArray,
-    Any,
-}
-
-/// Whether a member has to be there, and what it must not hold.
-#[derive(Clone, Copy)]
-pub(super) enum Presence {
-    Required,
-    Optional,
-    Default(Default),
-}
-
-/// A value that a member must not hold (MAN-007).
-#[derive(Clone, Copy)]
-pub(super) enum Default {
-    String(&'static str),
-    Integer(i64),
-    Boolean(bool),
-    Empty,
-}
-
-pub(super) type Table = [(&'static str, Type, Presence)];
-
-use Presence::{Optional, Required};
 const EMPTY: Presence = Presence::Default(Default::Empty);
 
 const MANIFEST: &Table = &[
@@ -115,6 +81,15 @@ impl Checker<'_> {
         }
         let place = Place::value(pointer, node.bytes.start as u64..node.bytes.end as u64).text_excerpt(self.source);
         self.violations.push(Violation::new(clause, place, message));
+    }
+
+    /// Like [`Checker::report`], with a remedy of its own.
+    fn report_with(&mut self, clause: &'static Clause, node: &Node, pointer: &str, message: String, help: String) {
+        let before = self.violations.len();
+        self.report(clause, node, pointer, message);
+        if let Some(violation) = self.violations.get_mut(before) {
+            violation.help = Some(help);
+        }
     }
 
     /// Adds a place to the violation that was reported last.
@@ -205,7 +180,7 @@ impl Checker<'_> {
         for member in root.get("annotations").map(Node::members).unwrap_or_default() {
             if !is_annotation_name(&member.name) {
                 let pointer = format!("/annotations/{}", escape(&member.name));
-                let message = format!("the annotation is named {}", quoted(&member.name));
+                let message = format!("the annotation name {} is not well formed", quoted(&member.name));
                 self.report(&clause::MAN_011, &member.node, &pointer, message);
             }
         }
@@ -241,7 +216,8 @@ impl Checker<'_> {
         if !KNOWN.contains(&architecture) {
             let message = format!("the architecture {} is unknown", quoted(architecture));
             let pointer = "/platform/architecture";
-            self.report_unknown(&clause::NAM_019, architecture_node, pointer, message, (architecture, KNOWN));
+            let meant = usual_architecture(architecture).unwrap_or(architecture);
+            self.report_unknown(&clause::NAM_019, architecture_node, pointer, message, (meant, KNOWN));
             return;
         }
         let (node, variant) = match platform.get("variant") {
@@ -257,8 +233,8 @@ impl Checker<'_> {
         };
         if !right {
             let message = match variant {
-                Some(variant) => format!("the architecture {architecture} has the variant {}", quoted(variant)),
-                None => format!("the architecture {architecture} has no variant"),
+                Some(variant) => format!("the architecture {architecture} has no variant {}", quoted(variant)),
+                None => format!("the architecture {architecture} comes in variants, and none is given"),
             };
             self.report(clause, node, pointer, message);
         }
@@ -267,10 +243,10 @@ impl Checker<'_> {
     /// MAN-003 or MAN-006, MAN-005, MAN-007, MAN-008, MAN-012
     pub(super) fn object(&mut self, object: &Node, pointer: &str, table: &Table, missing: &'static Clause) {
         let Value::Object(members) = &object.value else { return };
-        for (name, _, presence) in table {
+        for (name, wanted, presence) in table {
             if matches!(presence, Required) && object.get(name).is_none() {
                 let message = format!("the member `{name}` is missing");
-                self.report(missing, object, pointer, message);
+                self.report_with(missing, object, pointer, message, format!("add `{name}`, {}", wanted.words().0));
             }
         }
         for member in members {
@@ -287,12 +263,12 @@ impl Checker<'_> {
                 }
                 continue;
             };
-            if self.judge_type(&member.node, *wanted, &pointer)
+            if self.judge_type(&member.node, *wanted, &pointer, &format!("`{}`", shown(&member.name)))
                 && let Presence::Default(default) = presence
                 && holds(&member.node.value, *default)
                 && !self.hides_members(&member.node)
             {
-                let message = format!("`{}` holds its default", member.name);
+                let message = format!("`{}` {}, which is its default", member.name, default.seen());
                 self.report(&clause::MAN_007, &member.node, &pointer, message);
             }
         }
@@ -304,22 +280,21 @@ impl Checker<'_> {
         matches!(node.value, Value::Object(_)) && braces.contains(&b':')
     }
 
-    /// MAN-005, MAN-008
-    fn judge_type(&mut self, node: &Node, wanted: Type, pointer: &str) -> bool {
-        let (right, name) = match wanted {
-            Type::String => (matches!(node.value, Value::String(_)), "a string"),
-            Type::Integer => (matches!(node.value, Value::Integer(_)), "an integer"),
-            Type::Boolean => (matches!(node.value, Value::Boolean(_)), "a boolean"),
-            Type::Object | Type::Strings | Type::Objects => (matches!(node.value, Value::Object(_)), "an object"),
-            Type::StringArray | Type::IntegerArray | Type::ObjectArray => {
-                (matches!(node.value, Value::Array(_)), "an array")
-            }
-            Type::Any => (true, "any value"),
+    /// MAN-005, MAN-008; `what` names the value in messages.
+    fn judge_type(&mut self, node: &Node, wanted: Type, pointer: &str, what: &str) -> bool {
+        let right = match wanted {
+            Type::String => matches!(node.value, Value::String(_)),
+            Type::Integer => matches!(node.value, Value::Integer(_)),
+            Type::Boolean => matches!(node.value, Value::Boolean(_)),
+            Type::Object | Type::Strings | Type::Objects => matches!(node.value, Value::Object(_)),
+            Type::StringArray | Type::IntegerArray | Type::ObjectArray => matches!(node.value, Value::Array(_)),
+            Type::Any => true,
         };
         if !right {
             if node.value != Value::Invalid {
-                let message = format!("the value is {}, not {name}", node.value.type_name());
-                self.report(&clause::MAN_005, node, pointer, message);
+                let (name, help) = wanted.words();
+                let message = format!("{what} is {}, not {name}", node.value.type_name());
+                self.report_with(&clause::MAN_005, node, pointer, message, help.to_owned());
             }
             return false;
         }
@@ -330,15 +305,15 @@ impl Checker<'_> {
             _ => return true,
         };
         for member in node.members() {
-            self.judge_type(&member.node, inner, &format!("{pointer}/{}", escape(&member.name)));
+            let inner_pointer = format!("{pointer}/{}", escape(&member.name));
+            self.judge_type(&member.node, inner, &inner_pointer, &format!("`{}`", shown(&member.name)));
         }
         for (index, element) in node.elements().iter().enumerate() {
-            self.judge_type(element, inner, &format!("{pointer}/{index}"));
+            self.judge_type(element, inner, &format!("{pointer}/{index}"), &format!("element {index} of {what}"));
         }
         let own_limit = matches!(pointer, "/layers" | "/attachments" | "/app/ports" | "/app/mounts");
         if node.elements().len() > self.limits.array && !own_limit {
-            let message =
-                format!("the array has {} elements; the limit is {}", node.elements().len(), self.limits.array);
+            let message = format!("{what} has {} elements; the limit is {}", node.elements().len(), self.limits.array);
             self.report(&clause::MAN_008, node, pointer, message);
         }
         true
@@ -360,6 +335,21 @@ pub(crate) fn judge_format_version(version: &str) -> Result<(), name::Broken> {
         }
         _ => Err((&clause::MAN_002, format!("the format version {} is not two numbers with a dot", quoted(version)))),
     }
+}
+
+/// The architecture that other programs call `name`.
+fn usual_architecture(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "x86_64" | "x86-64" | "x64" => "amd64",
+        "aarch64" | "armv8" => "arm64",
+        "armhf" | "armel" | "armv7l" | "armv6l" => "arm",
+        "x86" | "i386" | "i486" | "i586" | "i686" => "386",
+        "ppc64el" => "ppc64le",
+        "loongarch64" => "loong64",
+        "mips64el" => "mips64le",
+        "mipsel" => "mipsle",
+        _ => return None,
+    })
 }
 
 fn holds(value: &Value, default: Default) -> bool {
@@ -398,16 +388,4 @@ pub(crate) fn is_annotation_name(name: &str) -> bool {
         && rest.iter().all(|part| {
             !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
         })
-}
-
-/// The known name that is at most two edits away from `name`, case not counting, if there is one.
-pub(crate) fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // Longer names than any that is known would cost time and be close to none.
-    let name: String = name.chars().take(64).collect::<String>().to_lowercase();
-    known
-        .into_iter()
-        .map(|candidate| (strsim::levenshtein(&name, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, candidate)| *distance <= 2 && *distance < candidate.len())
-        .min()
-        .map(|(_, candidate)| candidate)
 }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::check::Presence::Required;
-use super::check::{Checker, Table, Type, integer, string};
+use super::check::{Checker, integer, string};
+use super::table::Presence::Required;
+use super::table::{Table, Type};
 use crate::clause;
 use crate::json::{Node, Value};
 use crate::name::{self, judge_digest};
@@ -74,7 +75,7 @@ impl Checker<'_> {
             let Some((node, value)) = integer(rootfs, name) else { continue };
             let pointer = format!("/rootfs/{name}");
             if value < 0 {
-                self.report(&clause::MAN_058, node, &pointer, format!("`{name}` is {value}"));
+                self.report(&clause::MAN_058, node, &pointer, format!("`{name}` is {value}, which is below 0"));
             }
             let lines = i64::try_from(self.limits.rootfs_lines).unwrap_or(i64::MAX);
             if name == "entries" && value > lines {
@@ -116,23 +117,32 @@ impl Checker<'_> {
                 format!("the image has {} attachments; the limit is {}", elements.len(), self.limits.attachments);
             self.report(&clause::MAN_052, attachments, "/attachments", message);
         }
-        let mut last: Option<&str> = None;
+        let mut last: Option<(&Node, &str)> = None;
+        let mut before_index = 0;
         for (index, attachment) in elements.iter().enumerate() {
             let pointer = format!("/attachments/{index}");
             self.object(attachment, &pointer, ATTACHMENT, &clause::MAN_006);
             if let Some((node, media_type)) = string(attachment, "type")
                 && !is_media_type(media_type)
             {
-                let message = format!("{} is no media type without parameters", quoted(media_type));
+                let message =
+                    format!("the type {} is no media type in lower case without parameters", quoted(media_type));
                 self.report(&clause::MAN_051, node, &format!("{pointer}/type"), message);
             }
             self.digest(attachment, "digest", &pointer);
             if let Some((node, digest)) = string(attachment, "digest") {
-                if last.is_some_and(|last| last >= digest) {
-                    let message = format!("the attachment {} does not come after the one before it", quoted(digest));
+                if let Some((before, last)) = last.filter(|(_, last)| *last >= digest) {
+                    let message = if last == digest {
+                        format!("the attachment {} stands twice", quoted(digest))
+                    } else {
+                        format!("the attachment {} stands after {}", quoted(digest), quoted(last))
+                    };
                     self.report(&clause::MAN_053, node, &format!("{pointer}/digest"), message);
+                    let before_pointer = format!("/attachments/{before_index}/digest");
+                    self.relate(before, &before_pointer, "the attachment before it is here");
                 }
-                last = Some(digest);
+                last = Some((node, digest));
+                before_index = index;
             }
             if let Some((node, size)) = self.size(attachment, &pointer)
                 && size > self.limits.attachment
@@ -186,7 +196,12 @@ impl Checker<'_> {
     fn size<'n>(&mut self, object: &'n Node, pointer: &str) -> Option<(&'n Node, u64)> {
         let (node, size) = integer(object, "size")?;
         if size < 1 {
-            self.report(&clause::NAM_026, node, &format!("{pointer}/size"), format!("the size is {size}"));
+            self.report(
+                &clause::NAM_026,
+                node,
+                &format!("{pointer}/size"),
+                format!("the size is {size}, not 1 or more"),
+            );
             return None;
         }
         Some((node, u64::try_from(size).ok()?))

@@ -5,13 +5,13 @@ mod check;
 mod content;
 mod document;
 mod rootfs;
+mod table;
 mod time;
 mod types;
 
 #[cfg(feature = "cli")]
 pub(crate) use app::{is_reserved, is_signal};
 pub use check::check;
-pub(crate) use check::closest;
 #[cfg(feature = "cli")]
 pub(crate) use check::is_annotation_name;
 pub(crate) use check::judge_format_version;

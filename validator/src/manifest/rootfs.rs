@@ -94,7 +94,7 @@ fn exec(outline: &Outline, app: &App, tree: &Tree, limits: &Limits, out: &mut Ve
             }
         },
         Resolved::Root => {
-            report(&clause::MAN_015, format!("the program {} is the root", quoted(program)));
+            report(&clause::MAN_015, format!("the program {} is the root directory, not a file", quoted(program)));
             return;
         }
         Resolved::Nothing(reason) => {
@@ -103,20 +103,27 @@ fn exec(outline: &Outline, app: &App, tree: &Tree, limits: &Limits, out: &mut Ve
         }
     };
     if attributes.mode & 0o111 == 0 {
-        let message = format!("the file `/{}` has the mode 0{:o}, without an x bit", shown(path), attributes.mode);
+        let message = format!(
+            "the file `/{}` has the mode 0{:03o}, in which nobody may execute it",
+            shown(path),
+            attributes.mode
+        );
         report(&clause::MAN_016, message);
         return;
     }
     let denied = steps.iter().find_map(|step| match step {
         Step::Searched(directory) if !may_execute(app, directory) => Some(format!(
-            "a directory on the way to it has the mode 0{:o} and belongs to {}:{}",
+            "a directory on the way to it has the mode 0{:03o} and belongs to {}:{}",
             directory.mode, directory.uid, directory.gid
         )),
         _ => None,
     });
     let denied = denied.or_else(|| {
         (!may_execute(app, attributes)).then(|| {
-            format!("the file has the mode 0{:o} and belongs to {}:{}", attributes.mode, attributes.uid, attributes.gid)
+            format!(
+                "the file has the mode 0{:03o} and belongs to {}:{}",
+                attributes.mode, attributes.uid, attributes.gid
+            )
         })
     });
     if let Some(reason) = denied {
@@ -171,13 +178,13 @@ fn mount(outline: &Outline, index: usize, mount: &Mount, tree: &Tree, limits: &L
         Step::Searched(_) => None,
     });
     if let Some(link) = link {
-        let message = format!("the path {} passes the symbolic link `/{}`", quoted(path), shown(link));
+        let message = format!("the path {} leads through the symbolic link `/{}`", quoted(path), shown(link));
         out.push(Violation::new(&clause::MAN_042, place(), message));
         return;
     }
     let reason = match resolved {
         Resolved::Entry { entry, .. } if matches!(entry.node, Node::Dir { .. }) => return,
-        Resolved::Entry { entry, .. } => format!("is {}", entry.node.type_name()),
+        Resolved::Entry { entry, .. } => format!("is {}, not a directory", entry.node.type_name()),
         Resolved::Root => return,
         Resolved::Nothing(reason) => format!("is not in the rootfs: {reason}"),
     };
@@ -210,10 +217,10 @@ pub fn check_interpreter(
                 return None;
             }
             Resolved::Entry { entry, .. } => format!("{} is {}", quoted(path), entry.node.type_name()),
-            Resolved::Root => format!("{} is the root", quoted(path)),
+            Resolved::Root => format!("{} is the root directory", quoted(path)),
             Resolved::Nothing(reason) => format!("{} is not in the rootfs: {reason}", quoted(path)),
         },
     };
     let place: Place = outline.place("/app/exec/0");
-    Some(Violation::new(&clause::MAN_017, place, format!("the {what} of the program {reason}")))
+    Some(Violation::new(&clause::MAN_017, place, format!("the program's {what} {reason}")))
 }

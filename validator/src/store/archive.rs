@@ -215,7 +215,7 @@ impl Sink for ArchiveSink {
         let first = std::mem::replace(&mut self.first, false);
         // STO-025
         if first && entry.path != b"cornercast" {
-            let message = format!("the first entry is \"{}\"", shown_bytes(&entry.path));
+            let message = format!("the first entry is \"{}\", not `cornercast`", shown_bytes(&entry.path));
             out.push(Violation::new(&clause::STO_025, place, message));
             self.not_an_archive = true;
             return;
@@ -233,7 +233,7 @@ impl Sink for ArchiveSink {
         let path = String::from_utf8_lossy(&entry.path);
         let kind = match classify(&path, &self.limits) {
             Ok(FileKind::Packed(_) | FileKind::Torrent(_)) => {
-                report(&clause::STO_028, "the file has no place in an archive".to_owned());
+                report(&clause::STO_028, "a compressed blob or torrent stands in stores only".to_owned());
                 return;
             }
             Ok(kind) => kind,
@@ -242,7 +242,7 @@ impl Sink for ArchiveSink {
                 return;
             }
             Err(None) => {
-                report(&clause::STO_028, "the layout does not give this path".to_owned());
+                report(&clause::STO_028, "no file of an archive has this path".to_owned());
                 return;
             }
         };
@@ -356,17 +356,17 @@ fn judge_attributes(entry: &tar::Entry, out: &mut Vec<Violation>) -> bool {
         out.push(Violation::new(&clause::STO_026, place, message));
     };
     if entry.header.typeflag() != b'0' {
-        report(Part::Path, "the entry is no file".to_owned());
+        report(Part::Path, "the entry is no regular file".to_owned());
         return false;
     }
     if entry.mode != 0o644 {
-        report(Part::Mode, format!("the mode is 0{:o}", entry.mode));
+        report(Part::Mode, format!("the mode is 0{:03o}, not 0644", entry.mode));
     }
     for (part, name, value) in
         [(Part::Uid, "uid", entry.uid), (Part::Gid, "gid", entry.gid), (Part::Mtime, "mtime", entry.mtime)]
     {
         if value != 0 {
-            report(part, format!("the {name} is {value}"));
+            report(part, format!("the {name} is {value}, not 0"));
         }
     }
     true
@@ -446,11 +446,11 @@ impl ArchiveSink {
         }
         match position {
             None => {
-                let message = "no manifest before it names it";
+                let message = "no manifest earlier in the archive names this blob";
                 out.push(Violation::new(&clause::STO_031, place, message));
             }
             Some(position) if self.last.as_ref().is_some_and(|last| position < *last) => {
-                let message = "the entry does not stand where the order of an archive puts it";
+                let message = "the entry is not where the order of an archive puts it";
                 out.push(Violation::new(&clause::STO_029, place, message));
             }
             position => self.last = position,

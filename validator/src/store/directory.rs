@@ -125,7 +125,7 @@ impl Store<'_> {
                 self.findings.add(Violation::new(clause, Place::default().file(shown(path)), message))
             };
             if let Some(irregular) = irregular {
-                report(&clause::STO_003, format!("it is {irregular}"));
+                report(&clause::STO_003, format!("the file is {irregular}, not a regular file"));
                 self.irregular.extend(classify(path, self.limits));
                 continue;
             }
@@ -134,7 +134,7 @@ impl Store<'_> {
                     self.kinds.insert(kind, path.clone());
                 }
                 Err(Some((clause, message))) => report(clause, message),
-                Err(None) => report(&clause::STO_004, "the layout does not give this path".to_owned()),
+                Err(None) => report(&clause::STO_004, "no file of a store has this path".to_owned()),
             }
         }
     }

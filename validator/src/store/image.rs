@@ -43,8 +43,11 @@ pub(super) fn judge_manifests(manifests: &Manifests) -> Vec<Violation> {
             let mine: Vec<&Layer> = outline.layers.iter().take(count).map(|(_, layer)| layer).collect();
             let theirs: Vec<&Layer> = base_outline.layers.iter().map(|(_, layer)| layer).collect();
             if mine != theirs {
-                let message =
-                    format!("the first {count} layers are not the {} layers of the base {}", theirs.len(), base.image);
+                let message = format!(
+                    "the image does not begin with the layers of its base {}: `layers` is {count}, and the base has {}",
+                    base.image,
+                    theirs.len()
+                );
                 report(&clause::MAN_056, "/base/layers", message);
             }
         }
@@ -75,10 +78,10 @@ pub(super) fn judge_listing(walk: &WalkFacts, listing: Digest, source: &[u8]) ->
     let rest = usize::try_from(*offset).ok().and_then(|offset| source.get(offset..)).unwrap_or_default();
     let expected = (!rest.is_empty())
         .then(|| String::from_utf8_lossy(rest.split(|byte| *byte == b'\n').next().unwrap_or_default()).into_owned());
-    let line = |line: &Option<String>| line.as_deref().map_or_else(|| "no more line".to_owned(), clip);
+    let line = |line: &Option<String>| line.as_deref().map_or_else(|| "nothing more".to_owned(), path_of_line);
     let (what, layer_says, listing_says) = difference(layer.as_deref(), expected.as_deref())
         .unwrap_or_else(|| (String::new(), line(layer), line(&expected)));
-    let message = format!("{what}the layer says {layer_says}, its listing says {listing_says}");
+    let message = format!("{what}the layer has {layer_says}, its listing has {listing_says}");
     let shown = expected.unwrap_or_default();
     let mut place = Place::bytes(*offset..offset + shown.len() as u64).file(path);
     let shown_len = shown.len();
@@ -92,6 +95,12 @@ pub(super) fn judge_listing(walk: &WalkFacts, listing: Digest, source: &[u8]) ->
         ends_early: shown_len > 160,
     });
     Some(Violation::new(&clause::LST_016, place, message))
+}
+
+/// The path that a line is about, or the line itself if it has none.
+fn path_of_line(line: &str) -> String {
+    let object: Option<BTreeMap<String, serde_json::Value>> = serde_json::from_str(line).ok();
+    object.and_then(|object| Some(clip(&object.get("path")?.to_string()))).unwrap_or_else(|| clip(line))
 }
 
 /// The member in which two lines of the same path differ.
@@ -139,7 +148,7 @@ pub(super) fn judge_blob(path: &str, wanted: (Digest, u64), seen: (u64, Digest))
     } else if length < size {
         (&clause::NAM_028, format!("the blob has {length} bytes; its descriptor gives {size}"))
     } else if content != digest {
-        (&clause::NAM_029, format!("the blob's digest is {content}; its descriptor gives {digest}"))
+        (&clause::NAM_029, format!("the blob has the digest {content}; its descriptor gives {digest}"))
     } else {
         return None;
     };
@@ -149,7 +158,7 @@ pub(super) fn judge_blob(path: &str, wanted: (Digest, u64), seen: (u64, Digest))
 /// STO-006: the content of a file against the digest in its path.
 pub(super) fn judge_content(path: &str, name: Digest, content: Digest) -> Option<Violation> {
     (name != content).then(|| {
-        let message = format!("the SHA-256 of the content is {}", content.hex());
+        let message = format!("the SHA-256 of the content is {}, not the one in the file's name", content.hex());
         Violation::new(&clause::STO_006, Place::default().file(path), message)
     })
 }

@@ -66,7 +66,10 @@ pub fn classify(path: &str, limits: &Limits) -> Result<FileKind, Option<(&'stati
     let parts: Vec<&str> = path.split('/').collect();
     let hex = |text: &str| {
         Digest::from_hex(text).ok_or_else(|| {
-            Some((&clause::STO_005, format!("{} is not 64 hexadecimal digits in lower case", quoted(text))))
+            Some((
+                &clause::STO_005,
+                format!("{} is not 64 hexadecimal digits in lower case{}", quoted(text), crate::digest::flaw(text)),
+            ))
         })
     };
     match parts.as_slice() {
@@ -105,7 +108,10 @@ pub fn classify(path: &str, limits: &Limits) -> Result<FileKind, Option<(&'stati
                 && text.bytes().all(|byte| byte.is_ascii_digit());
             match text.parse().ok().filter(|_| well_formed) {
                 Some(number) => Ok(FileKind::Keyring { authority: host, number }),
-                None => Err(Some((&clause::STO_010, format!("the keyring has the number {}", quoted(text))))),
+                None => Err(Some((
+                    &clause::STO_010,
+                    format!("the keyring number {} is not 1 to 16 digits without a leading zero", quoted(text)),
+                ))),
             }
         }
         _ => Err(None),

@@ -14,6 +14,7 @@ use crate::limits::Limits;
 use crate::manifest::{Descriptor, judge_format_version};
 use crate::name::judge_digest;
 use crate::shown::{quoted, shown};
+use crate::suggestion::closest;
 
 /// The marker of a store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -89,12 +90,19 @@ impl<'a> Checker<'a> {
         for member in object.members() {
             if !required.contains(&member.name.as_str()) && !optional.contains(&member.name.as_str()) {
                 let pointer = format!("{pointer}/{}", shown(&member.name));
+                let before = self.violations.len();
                 self.report(
                     clause,
                     &member.node,
                     &pointer,
                     format!("the member `{}` is not defined", shown(&member.name)),
                 );
+                let known = required.iter().chain(optional).copied();
+                if let Some(close) = closest(&member.name, known)
+                    && let Some(last) = self.violations.get_mut(before)
+                {
+                    last.help = Some(format!("did you mean `{close}`?"));
+                }
             }
         }
     }
@@ -130,7 +138,13 @@ pub fn check_marker(source: &[u8], limits: &Limits) -> Vec<Violation> {
 
 fn wrong_type(checker: &mut Checker<'_>, node: &Node, pointer: &str, wanted: &str, clause: &'static Clause) {
     if node.value != Value::Invalid {
-        let message = format!("the value is {}, not {wanted}", node.value.type_name());
+        // The only values without a name are the elements of `files`.
+        let name = pointer.rsplit('/').next().unwrap_or_default();
+        let what = match name.parse::<usize>() {
+            Ok(index) => format!("element {index} of `files`"),
+            Err(_) => format!("`{name}`"),
+        };
+        let message = format!("{what} is {}, not {wanted}", node.value.type_name());
         checker.report(clause, node, pointer, message);
     }
 }
@@ -156,7 +170,11 @@ pub fn check_index(
                     None => matches!(kind, "signatures" | "attestations"),
                 };
                 if !right {
-                    let message = format!("the kind is {}", quoted(kind));
+                    let wanted = set.map_or_else(
+                        || "neither \"signatures\" nor \"attestations\"".to_owned(),
+                        |set| format!("not \"{}\"", set.folder()),
+                    );
+                    let message = format!("the kind is {}, {wanted}", quoted(kind));
                     checker.report(&clause::STO_012, node, "/kind", message);
                 }
             }
@@ -186,7 +204,11 @@ pub fn check_index(
         if let (Some(last), Some(digest)) = (last, digest)
             && last >= digest
         {
-            let message = format!("the envelope {} does not come after the one before it", quoted(digest));
+            let message = if last == digest {
+                format!("the envelope {} stands twice", quoted(digest))
+            } else {
+                format!("the envelope {} stands after {}", quoted(digest), quoted(last))
+            };
             checker.report(&clause::STO_014, element, &pointer, message);
         }
         last = digest.or(last);
@@ -219,7 +241,7 @@ fn descriptor(checker: &mut Checker<'_>, node: &Node, pointer: &str, optional: &
         let pointer = format!("{pointer}/size");
         match size.as_integer() {
             Some(size_value) if size_value < 1 => {
-                checker.report(&clause::NAM_026, size, &pointer, format!("the size is {size_value}"));
+                checker.report(&clause::NAM_026, size, &pointer, format!("the size is {size_value}, not 1 or more"));
             }
             Some(_) => {}
             None => wrong_type(checker, size, &pointer, "an integer", &clause::STO_011),
@@ -248,7 +270,7 @@ impl Folder {
         if self.envelopes.len() > limits.envelopes {
             let folder = format!("{}/sha256/{}", set.folder(), image.hex());
             let message =
-                format!("the image has {} envelopes there; the limit is {}", self.envelopes.len(), limits.envelopes);
+                format!("the folder has {} envelopes; the limit is {}", self.envelopes.len(), limits.envelopes);
             report(&clause::STO_015, Place::default().file(folder), message);
         }
         for proof in self.proofs.keys().filter(|proof| !self.envelopes.contains_key(proof)) {
@@ -260,28 +282,40 @@ impl Folder {
         for (number, Indexed { digest, size, proof }) in index {
             let pointer = format!("/files/{number}");
             let Some((real, _)) = self.envelopes.get(digest) else {
-                report(&clause::STO_016, at(pointer), format!("the envelope {digest} is not there"));
+                report(&clause::STO_016, at(pointer), format!("the envelope {digest} is listed, but not there"));
                 continue;
             };
             if real != size {
                 report(
                     &clause::NAM_028,
                     at(format!("{pointer}/size")),
-                    format!("the envelope has {real} bytes, not {size}"),
+                    format!("the envelope {digest} has {real} bytes; the index says {size}"),
                 );
             }
             match (proof, self.proofs.get(digest)) {
                 (None, None) => {}
-                (Some(_), None) => report(&clause::STO_016, at(pointer), format!("the proof of {digest} is not there")),
-                (None, Some(_)) => {
-                    report(&clause::STO_016, at(pointer), format!("the proof of {digest} is not listed"))
-                }
+                (Some(_), None) => report(
+                    &clause::STO_016,
+                    at(pointer),
+                    format!("the proof of the envelope {digest} is listed, but not there"),
+                ),
+                (None, Some(_)) => report(
+                    &clause::STO_016,
+                    at(pointer),
+                    format!("the proof of the envelope {digest} is there, but not listed"),
+                ),
                 (Some(proof), Some((real, content))) => {
                     if *real != proof.size {
-                        let message = format!("the proof has {real} bytes, not {}", proof.size);
+                        let message = format!(
+                            "the proof of the envelope {digest} has {real} bytes; the index says {}",
+                            proof.size
+                        );
                         report(&clause::NAM_028, at(format!("{pointer}/proof/size")), message);
                     } else if *content != proof.digest {
-                        let message = format!("the proof's digest is {content}");
+                        let message = format!(
+                            "the proof of the envelope {digest} has the digest {content}; the index says {}",
+                            proof.digest
+                        );
                         report(&clause::NAM_029, at(format!("{pointer}/proof/digest")), message);
                     }
                 }
@@ -290,7 +324,7 @@ impl Folder {
         for digest in self.envelopes.keys() {
             if !index.iter().any(|(_, indexed)| indexed.digest == *digest) {
                 let place = Place::default().file(index_path.clone());
-                report(&clause::STO_016, place, format!("the envelope {digest} is not listed"));
+                report(&clause::STO_016, place, format!("the envelope {digest} is there, but not listed"));
             }
         }
         out

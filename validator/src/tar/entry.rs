@@ -145,7 +145,7 @@ fn judge_name_record(record: &Record, header: &Header, range: Range<usize>, need
     let held = header::until_zero(header.field(range.clone()));
     if held != stub {
         let message = format!(
-            "the header holds {} where the record `{key}` overrides it; its stub is {}",
+            "the field that the record `{key}` overrides holds {}, not {}",
             header::show(held),
             header::show(&stub)
         );
@@ -169,7 +169,7 @@ fn judge_number_record(
         let message = format!("the record `{key}` holds {number}, which the header can hold");
         out.push(Violation::new(&clause::LAY_030, record.place(), message));
     } else if held != 0 {
-        let message = format!("the header holds {held} where the record `{key}` says {number}");
+        let message = format!("the field that the record `{key}` overrides holds {held}, not 0");
         out.push(Violation::new(&clause::LAY_033, header.place(range), message));
     }
     *value = number;

@@ -128,7 +128,7 @@ impl Header {
         // LAY-008
         if self.field(field::MAGIC) != MAGIC {
             let message =
-                format!("magic and version hold {}, not `ustar`, a zero byte and `00`", show(self.field(field::MAGIC)));
+                format!("the header is of another format than ustar: its magic is {}", show(self.field(field::MAGIC)));
             out.push(self.violation(&clause::LAY_008, field::MAGIC, message));
         }
         // LAY-011
@@ -141,7 +141,7 @@ impl Header {
         ] {
             if self.octal(range.clone()).is_none() {
                 let message = format!(
-                    "the field `{name}` holds {}, which is not octal of its width",
+                    "the field `{name}` holds {}, which is not octal digits of its width and a zero byte",
                     show(self.field(range.clone()))
                 );
                 out.push(self.violation(&clause::LAY_011, range, message));
@@ -149,13 +149,16 @@ impl Header {
         }
         // LAY-012
         if self.field(field::DEVICES) != DEVICES {
-            let message = format!("devmajor and devminor hold {}", show(self.field(field::DEVICES)));
+            let message = format!(
+                "the fields `devmajor` and `devminor` hold {}, not zeros in octal digits",
+                show(self.field(field::DEVICES))
+            );
             out.push(self.violation(&clause::LAY_012, field::DEVICES, message));
         }
         // LAY-013, LAY-014
         for (clause, name, range) in [
-            (&clause::LAY_013, "prefix is", field::PREFIX),
-            (&clause::LAY_014, "uname and gname are", field::UNAME_GNAME),
+            (&clause::LAY_013, "the field `prefix` is", field::PREFIX),
+            (&clause::LAY_014, "the fields `uname` and `gname` are", field::UNAME_GNAME),
         ] {
             let bytes = self.field(range.clone());
             if !is_zero(bytes) {
@@ -192,20 +195,40 @@ impl Header {
     /// LAY-024, for the header block of a PAX header.
     pub(super) fn judge_pax_header(&self, out: &mut Vec<Violation>) {
         let number = |range| self.octal(range).unwrap_or_default();
-        for (what, range, right) in [
-            ("name", field::NAME, self.name() == b"PaxHeader"),
-            ("mode", field::MODE, number(field::MODE) == 0o644),
-            ("uid", field::UID, number(field::UID) == 0),
-            ("gid", field::GID, number(field::GID) == 0),
-            ("mtime", field::MTIME, number(field::MTIME) == 0),
-            ("linkname", field::LINKNAME, is_zero(self.field(field::LINKNAME))),
+        for (what, wanted, range, right) in [
+            ("name", "`PaxHeader`", field::NAME, self.name() == b"PaxHeader"),
+            ("mode", "0644", field::MODE, number(field::MODE) == 0o644),
+            ("uid", "0", field::UID, number(field::UID) == 0),
+            ("gid", "0", field::GID, number(field::GID) == 0),
+            ("mtime", "0", field::MTIME, number(field::MTIME) == 0),
+            ("linkname", "an empty one", field::LINKNAME, is_zero(self.field(field::LINKNAME))),
         ] {
             if !right {
-                let message = format!("the PAX header has the {what} {}", show(until_zero(self.field(range.clone()))));
+                let message = format!(
+                    "the PAX header has the {what} {}, not {wanted}",
+                    show(until_zero(self.field(range.clone())))
+                );
                 out.push(self.violation(&clause::LAY_024, range, message));
             }
         }
     }
+}
+
+/// What an entry of a type that no layer has is, with the type itself.
+pub(super) fn type_name(typeflag: u8) -> String {
+    let name = match typeflag {
+        0 => return "a file of the old tar format, with a zero byte as its type".to_owned(),
+        b'3' => "a character device",
+        b'4' => "a block device",
+        b'6' => "a FIFO",
+        b'7' => "a contiguous file",
+        b'g' => "a global PAX header",
+        b'K' | b'L' => "a long name of GNU tar",
+        b'S' => "a sparse file of GNU tar",
+        b'V' => "a volume label of GNU tar",
+        _ => "of an unknown type",
+    };
+    format!("{name} (type {})", show(&[typeflag]))
 }
 
 /// Whether all bytes are zero; without a branch for each, so that the compiler takes many at once.
@@ -217,6 +240,8 @@ pub(super) fn until_zero(bytes: &[u8]) -> &[u8] {
     bytes.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 
+/// Bytes of a field in quotes, without the zero bytes that fill it.
 pub(super) fn show(bytes: &[u8]) -> String {
-    format!("\"{}\"", shown_bytes(bytes))
+    let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    format!("\"{}\"", shown_bytes(bytes.get(..used).unwrap_or_default()))
 }

@@ -96,8 +96,11 @@ pub(super) fn read_body(body: &[u8], offset: u64, profile: Profile, out: &mut Ve
         at += usize::try_from(record.bytes.end - record.bytes.start).unwrap_or(usize::MAX);
         // LAY-027
         if smaller {
-            let message =
-                format!("the length {} of the record would be right one smaller, too", record.bytes.end - start);
+            let message = format!(
+                "the record gives its length as {}, and {} would fit as well",
+                record.bytes.end - start,
+                record.bytes.end - start - 1
+            );
             out.push(Violation::new(&clause::LAY_027, record.place(), message));
         }
         judge_key(&record, profile, out);
@@ -105,8 +108,12 @@ pub(super) fn read_body(body: &[u8], offset: u64, profile: Profile, out: &mut Ve
         if let Some(before) = records.last()
             && before.key >= record.key
         {
-            let message =
-                format!("the record `{}` stands after `{}`", shown_bytes(&record.key), shown_bytes(&before.key));
+            let key = shown_bytes(&record.key);
+            let message = if before.key == record.key {
+                format!("the record `{key}` stands twice")
+            } else {
+                format!("the record `{key}` stands after `{}`, not before it", shown_bytes(&before.key))
+            };
             out.push(Violation::new(&clause::LAY_029, record.place(), message));
         }
         judge_number(&record, out);
@@ -130,7 +137,11 @@ fn read_record(rest: &[u8], start: u64) -> Result<(Record, bool), String> {
     }
     let length = digits.iter().fold(0_usize, |value, digit| value * 10 + usize::from(digit - b'0'));
     let Some(record) = rest.get(..length) else {
-        return Err(format!("the record \"{}\" is said to have {length} bytes; {} follow", shown(), rest.len()));
+        return Err(format!(
+            "the record \"{}\" gives its length as {length}, and {} bytes follow",
+            shown(),
+            rest.len()
+        ));
     };
     let content = record.get(digits.len() + 1..).and_then(|content| content.strip_suffix(b"\n"));
     let Some(content) = content else {
@@ -162,7 +173,11 @@ fn judge_key(record: &Record, profile: Profile, out: &mut Vec<Violation>) {
             Profile::Layer => &clause::LAY_028,
             Profile::Archive => &clause::STO_027,
         };
-        let message = format!("the keyword `{}` has no place in a {}", shown_bytes(&record.key), profile.name());
+        let message = format!(
+            "the record `{}` is not defined for the PAX headers of {}s",
+            shown_bytes(&record.key),
+            profile.name()
+        );
         out.push(Violation::new(clause, record.place(), message));
     }
 }
@@ -171,7 +186,7 @@ fn judge_key(record: &Record, profile: Profile, out: &mut Vec<Violation>) {
 fn judge_number(record: &Record, out: &mut Vec<Violation>) {
     if matches!(record.key.as_slice(), b"size" | b"uid" | b"gid") && decimal(&record.value).is_none() {
         let message = format!(
-            "the value \"{}\" of `{}` is no decimal number without leading zeros",
+            "the value \"{}\" of the record `{}` is no decimal number without leading zeros",
             shown_bytes(&record.value),
             shown_bytes(&record.key)
         );

@@ -166,13 +166,15 @@ impl Reader {
                 if self.entries == 0 {
                     self.judge_empty(self.offset);
                 } else {
-                    let message = format!("the layer ends after {} zero bytes", self.block.len());
+                    let message =
+                        format!("the layer ends after {} of the 1,024 zero bytes that end it", self.block.len());
                     self.end_violation(message);
                 }
             }
             State::FirstZero if self.is_empty_layer() => self.judge_empty(self.offset),
             State::FirstZero => {
-                let message = format!("the layer ends {} bytes after its first zero block", self.block.len());
+                let message =
+                    format!("the layer ends after {} of the 1,024 zero bytes that end it", 512 + self.block.len());
                 self.end_violation(message);
             }
             State::Header | State::Pax { .. } | State::Data { .. } | State::Padding { .. } => {
@@ -181,8 +183,12 @@ impl Reader {
                 }
                 // LAY-004
                 let message = match state {
-                    State::Header if self.block.is_empty() => "the archive ends after a PAX header".to_owned(),
-                    State::Header => format!("the archive ends after {} bytes of a header", self.block.len()),
+                    State::Header if self.block.is_empty() => {
+                        "the archive ends between a PAX header and its entry".to_owned()
+                    }
+                    State::Header => {
+                        format!("the archive ends after {} of the 512 bytes of a header", self.block.len())
+                    }
                     State::Pax { left, .. } => format!("the archive ends {left} bytes before the end of a PAX header"),
                     State::Data { left, .. } => {
                         format!("the archive ends {left} bytes before the end of an entry's data")
@@ -221,7 +227,7 @@ impl Reader {
             let mut place = Place::bytes(start..end);
             place.excerpt = Some(Excerpt::of_binary(start, rest));
             let what = if is_zero(rest) { "zero bytes" } else { "data" };
-            let message = format!("{what} after the end of the {}", self.profile.name());
+            let message = format!("{what} after the two zero blocks that end the {}", self.profile.name());
             self.violations.push(Violation::new(&clause::LAY_003, place, message));
         }
     }
@@ -271,7 +277,10 @@ impl Reader {
                     } else {
                         reader.give_up();
                         let place = Header::new(*block, at).place(0..BLOCK);
-                        let message = format!("the {} goes on after one zero block", reader.profile.name());
+                        let message = format!(
+                            "the {} goes on after one zero block, where a second one ends it",
+                            reader.profile.name()
+                        );
                         reader.violations.push(Violation::new(&clause::LAY_002, place, message));
                     }
                 })
@@ -368,7 +377,7 @@ impl Reader {
             b'0' | b'1' | b'2' | b'5' => self.entry(header, sink),
             other => {
                 // LAY-007
-                let message = format!("the entry has the type {}", header::show(&[other]));
+                let message = format!("the entry is {}", header::type_name(other));
                 self.violations.push(Violation::new(&clause::LAY_007, header.place(field::TYPEFLAG), message));
                 self.pax = None;
                 self.pass_over(size, sink);
@@ -429,7 +438,7 @@ impl Reader {
         let size = entry.size;
         // LAY-017
         if entry.header.typeflag() != b'0' && size > 0 {
-            let message = format!("the entry has {size} bytes of data, but is no file");
+            let message = format!("the entry is no file, but its header gives it {size} bytes of data");
             self.violations.push(Violation::new(&clause::LAY_017, entry.header.place(field::SIZE), message));
         }
         // LAY-022
