@@ -120,7 +120,7 @@ impl Inspector {
             let amount = match (self.tree.get(&entry.path), &entry.node) {
                 (_, Node::Whiteout) => continue,
                 (None, _) => &mut effect.added,
-                (Some(old), node) if is_same(&old.node, node) => &mut effect.repeated,
+                (Some(old), node) if is_same(old.node, node) => &mut effect.repeated,
                 (Some(_), _) => &mut effect.changed,
             };
             amount.entries += 1;

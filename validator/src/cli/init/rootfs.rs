@@ -96,7 +96,7 @@ impl Rootfs {
         self.tree
             .iter()
             .filter(|(path, entry)| {
-                path.rsplit_once('/').map_or("", |(folder, _)| folder) == folder && is_program(&entry.node)
+                path.rsplit_once('/').map_or("", |(folder, _)| folder) == folder && is_program(entry.node)
             })
             .map(|(path, _)| format!("/{path}"))
             .collect()
