@@ -193,6 +193,8 @@ fn errors_of_usage() {
         &["check", "."],
         &["check", "--as", "manifst", "text"],
         &["check", "--as", "manifest", "text"],
+        &["check", "--output", "sarif=missing/x", "text"],
+        &["check", "--jobs", "0", "text"],
         &["explain", "LAY-900"],
         &["explain", "MAN-12"],
         &["schema", "manifst"],

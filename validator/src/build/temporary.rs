@@ -40,10 +40,16 @@ pub fn temporary_in(folder: &Path) -> io::Result<NamedTempFile> {
 }
 
 fn file_in(folder: &Path, mode: u32) -> io::Result<NamedTempFile> {
+    exists(folder)?;
     let mut made = made();
     let file = Builder::new().prefix(PREFIX).permissions(PermissionsExt::from_mode(mode)).tempfile_in(folder)?;
     made.push(file.path().to_owned());
     Ok(file)
+}
+
+/// The error for a folder that is missing, which that of a temporary file would name with its own path.
+fn exists(folder: &Path) -> io::Result<()> {
+    fs::metadata(folder).map(drop)
 }
 
 /// Makes a directory and its parents, unless the process is about to end.
@@ -62,6 +68,7 @@ pub fn make_folder(folder: &Path) -> io::Result<()> {
 ///
 /// Errors of the file system.
 pub(super) fn directory_in(folder: &Path) -> io::Result<TempDir> {
+    exists(folder)?;
     let mut made = made();
     // Temporary directories are private otherwise; a store is for everyone who can read its parent.
     let directory = Builder::new().prefix(PREFIX).permissions(PermissionsExt::from_mode(0o777)).tempdir_in(folder)?;
