@@ -6,10 +6,7 @@ use std::os::unix::fs::symlink;
 use cornercast::digest::Digest;
 use serde_json::{Value, json};
 
-use super::workplace::{Workplace, peer};
-
-/// The first bytes of a program for amd64, which need nothing to be called executable.
-const PROGRAM: &[u8] = b"\x7FELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x3E\0\x01\0\0\0";
+use super::workplace::{PROGRAM, Workplace};
 
 #[test]
 fn a_tree_with_one_program() {
@@ -269,57 +266,4 @@ fn a_saved_image() {
     here.bytes("saved/1/layer.tar", 0o644, &fs::read(here.path("lower.tar")).unwrap());
     let output = here.run(&["init", "saved"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-}
-
-/// An image that umoci made, as a layout and as skopeo saves it for Docker.
-#[test]
-fn an_image_of_other_tools() {
-    let here = Workplace::new();
-    here.bytes("tree/usr/bin/serve", 0o755, PROGRAM);
-    here.file("tree/srv/index.html", 0o644, "hello\n");
-    let run = |program: &str, arguments: &[&str]| {
-        let Some(mut command) = peer(program) else { return false };
-        let output = command.args(arguments).current_dir(here.path("")).output().unwrap();
-        assert!(output.status.success(), "{program} {arguments:?}: {output:?}");
-        true
-    };
-    if !run("umoci", &["init", "--layout", "oci"]) {
-        return;
-    }
-    run("umoci", &["new", "--image", "oci:1.2.3"]);
-    run("umoci", &["insert", "--rootless", "--image", "oci:1.2.3", "tree/usr", "/usr"]);
-    run("umoci", &["insert", "--rootless", "--image", "oci:1.2.3", "tree/srv", "/srv"]);
-    let config = [
-        "--config.entrypoint",
-        "serve",
-        "--config.workingdir",
-        "/srv",
-        "--config.user",
-        "7:8",
-        "--config.exposedports",
-        "80/tcp",
-        "--config.stopsignal",
-        "SIGINT",
-    ];
-    run(
-        "umoci",
-        &[&["config", "--image", "oci:1.2.3", "--architecture", "amd64", "--os", "linux"], &config[..]].concat(),
-    );
-    let text = here.succeed(&["init", "oci:1.2.3"]);
-    for line in [
-        "exec = [\"/usr/bin/serve\"]",
-        "user = { uid = 7, gid = 8 }",
-        "version = \"1.2.3\"",
-        "stop = { signal = \"SIGINT\" }",
-    ] {
-        assert!(text.lines().any(|other| other == line), "{line}: {text}");
-    }
-    here.file("image.toml", 0o644, &text);
-    here.succeed(&["pack", "tree", "--manifest", "image.toml", "-o", "image.ccast"]);
-    here.succeed(&["check", "image.ccast"]);
-    if run("skopeo", &["copy", "--quiet", "oci:oci:1.2.3", "docker-archive:saved.tar:example.com/serve:1.2.3"]) {
-        let saved = here.succeed(&["init", "saved.tar"]);
-        let app = |text: &str| text[text.find("[app]").unwrap()..].to_owned();
-        assert_eq!(app(&saved), app(&text));
-    }
 }

@@ -6,6 +6,5 @@ mod guide;
 mod init;
 mod inspect;
 mod manual;
-mod progress;
 mod signals;
 mod workplace;

@@ -25,10 +25,13 @@ fn large() -> Workplace {
     here
 }
 
+/// A pack that heeds signals, also where the tests were started without a terminal and ignore some.
 fn pack(here: &Workplace, tree: &str, out: &str) -> Child {
-    let mut command = here.command(&["pack", tree, "--manifest", "image.toml", "-o", out]);
-    command.env("TMPDIR", here.path("temporary")).stdin(Stdio::piped()).stderr(Stdio::null()).stdout(Stdio::null());
-    command.spawn().unwrap()
+    let mut command = Command::new("env");
+    command.arg("--default-signal=HUP,INT,TERM").arg(env!("CARGO_BIN_EXE_cornercast"));
+    command.args(["pack", tree, "--manifest", "image.toml", "-o", out]).current_dir(here.path(""));
+    command.env("TMPDIR", here.path("temporary")).env("SOURCE_DATE_EPOCH", "0");
+    command.stdin(Stdio::piped()).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap()
 }
 
 fn temporaries(folder: &Path) -> Vec<String> {
