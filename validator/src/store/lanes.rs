@@ -34,9 +34,16 @@ const PIECE: usize = 256 << 10;
 /// Pieces of one lane that can be in memory.
 const PIECES: u64 = 8;
 
+/// Lanes that are open at once, however many threads there are: each needs memory for its pieces, and for
+/// the window of a decoder.
+const LANES: usize = 4;
+
+/// Steps of a lane, each of which a thread can do: its source and its sinks.
+const STEPS: usize = 3;
+
 /// Runs all lanes with `jobs` threads, and gives the errors of their sources by lane.
 ///
-/// At most `jobs` lanes are open at once, in their order. A lane whose source fails ends there.
+/// At most `jobs` lanes are open at once, and at most four, in their order. A lane whose source fails ends there.
 ///
 /// ```
 /// use std::num::NonZero;
@@ -56,11 +63,12 @@ pub fn run(lanes: Vec<Lane<'_>>, jobs: NonZero<usize>) -> Vec<Option<io::Error>>
     let states = lanes.iter().map(|_| Progress::default()).collect();
     let shared = Shared {
         lanes: &lanes,
-        board: Mutex::new(Board { states, opened: 0, done: 0, jobs: jobs.get() }),
+        board: Mutex::new(Board { states, opened: 0, done: 0, most: jobs.get().min(LANES) }),
         changed: Condvar::new(),
     };
     std::thread::scope(|scope| {
-        for _ in 1..jobs.get() {
+        // More threads than steps would only wait.
+        for _ in 1..jobs.get().min(STEPS * LANES) {
             scope.spawn(|| shared.work());
         }
         shared.work();
@@ -79,7 +87,7 @@ struct Progress {
     /// The number of the piece that each sink takes next.
     next: [u64; 2],
     /// Steps that a thread is doing: the sinks and the source.
-    busy: [bool; 3],
+    busy: [bool; STEPS],
     ended: bool,
     error: Option<io::Error>,
     /// Buffers to be used again.
@@ -100,7 +108,7 @@ impl Progress {
     }
 
     fn is_done(&self) -> bool {
-        self.ended && self.busy == [false; 3] && self.next == [self.read(); 2]
+        self.ended && self.busy == [false; STEPS] && self.next == [self.read(); 2]
     }
 
     /// Takes the most urgent step that nobody does: sinks that lag behind, then reading, then the rest.
@@ -160,7 +168,8 @@ struct Board {
     states: Vec<Progress>,
     opened: usize,
     done: usize,
-    jobs: usize,
+    /// Lanes that can be open at once.
+    most: usize,
 }
 
 impl Board {
@@ -171,7 +180,7 @@ impl Board {
         {
             return Some((lane, step));
         }
-        let may_open = self.opened < self.states.len() && self.opened - self.done < self.jobs;
+        let may_open = self.opened < self.states.len() && self.opened - self.done < self.most;
         if may_open && mine.is_none_or(|lane| self.states.get(lane).is_none_or(Progress::is_done)) {
             let lane = self.opened;
             self.opened += 1;
@@ -264,5 +273,55 @@ impl Piece {
 
     fn rest(&mut self) -> Option<&mut [u8]> {
         self.memory.get_mut(self.start + self.length..self.start + PIECE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn collecting(taken: &mut Vec<u8>) -> Sink<'_> {
+        Box::new(|bytes| taken.extend_from_slice(bytes))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// Both sinks of each lane get all bytes in order, up to the error of the source if there is one.
+        #[test]
+        fn each_sink_gets_all_bytes(
+            blobs in prop::collection::vec((0_usize..5 * PIECE, any::<bool>()), 0..9),
+            most in 1_usize..2 * PIECE,
+            jobs in 1_usize..7,
+        ) {
+            let bytes = |lane: usize, size: usize| (0..size).map(|at| (at / 7 + lane) as u8).collect::<Vec<u8>>();
+            let whole: Vec<Vec<u8>> = blobs.iter().enumerate().map(|(lane, (size, _))| bytes(lane, *size)).collect();
+            let mut taken = vec![[Vec::new(), Vec::new()]; blobs.len()];
+            let lanes = taken.iter_mut().zip(&whole).zip(&blobs).map(|(([one, two], whole), (_, fails))| {
+                let mut rest = whole.as_slice();
+                let source: Source<'_> = Box::new(move |buffer| {
+                    if rest.is_empty() && *fails {
+                        return Err(io::ErrorKind::Other.into());
+                    }
+                    let (now, later) = rest.split_at(rest.len().min(buffer.len()).min(most));
+                    buffer[..now.len()].copy_from_slice(now);
+                    rest = later;
+                    Ok(now.len())
+                });
+                Lane::new(source, [collecting(one), collecting(two)])
+            });
+            let lanes: Vec<Lane<'_>> = lanes.collect();
+            let errors = run(lanes, NonZero::new(jobs).unwrap());
+            for ((taken, whole), ((_, fails), error)) in taken.iter().zip(&whole).zip(blobs.iter().zip(&errors)) {
+                prop_assert_eq!(error.is_some(), *fails);
+                for taken in taken {
+                    // What was read together with the error is not given on.
+                    let given = if *fails { whole.len() - whole.len() % PIECE } else { whole.len() };
+                    prop_assert!(*taken == whole[..given]);
+                }
+            }
+        }
     }
 }
