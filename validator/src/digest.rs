@@ -1,6 +1,7 @@
 //! Digests: SHA-256, in the one form that the format has.
 
 use std::fmt;
+use std::io::{self, Write};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -126,7 +127,7 @@ fn digit(value: u8) -> u8 {
     if value < 10 { b'0' + value } else { b'a' - 10 + value }
 }
 
-/// A writer that counts and hashes what passes through.
+/// Counts and hashes what it takes in.
 #[derive(Debug, Clone, Default)]
 pub struct Hasher {
     hash: Sha256,
@@ -150,5 +151,33 @@ impl Hasher {
     #[must_use]
     pub fn finish(self) -> Digest {
         Digest(self.hash.finalize().into())
+    }
+}
+
+/// A writer that hashes what is written through it.
+#[derive(Debug)]
+pub struct HashingWriter<W> {
+    /// Where the bytes go.
+    pub out: W,
+    /// The hash of what has gone there.
+    pub hasher: Hasher,
+}
+
+impl<W: Write> HashingWriter<W> {
+    /// A writer to `out`.
+    pub fn new(out: W) -> Self {
+        Self { out, hasher: Hasher::default() }
+    }
+}
+
+impl<W: Write> Write for HashingWriter<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.hasher.update(bytes.get(..written).unwrap_or_default());
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 }

@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use cornercast::build::{Built, ManifestInput, build_manifest};
-use cornercast::digest::{Digest, Hasher};
+use cornercast::digest::{Digest, HashingWriter};
 use cornercast::layer::{Attributes, Entry, LayerWriter, Node, Tree, write_line};
 use cornercast::limits::Limits;
 use cornercast::manifest::{Layer, ListingDescriptor};
@@ -122,7 +122,7 @@ fn make_layer(
     let sizes = sizes(&mut random, shape);
     let temporary = store.join("layer");
     let out = Stored::new(File::create(&temporary)?, encoding)?;
-    let mut writer = LayerWriter::new(Counting { out, hasher: Hasher::default() });
+    let mut writer = LayerWriter::new(HashingWriter::new(out));
     let (mut entries, mut places) = (Vec::new(), Vec::new());
     let attributes = |mode| Attributes { mode, mtime: 1_700_000_000, ..Attributes::default() };
     let directory = || Node::Dir { attributes: attributes(0o755), opaque: false };
@@ -155,7 +155,7 @@ fn make_layer(
         places.push((end - size - (size.wrapping_neg() % 512), size));
         entries.push(Entry { path, node: Node::File { attributes, size, sha256 } });
     }
-    let Counting { out, hasher } = writer.finish()?;
+    let HashingWriter { out, hasher } = writer.finish()?;
     out.finish()?;
     plan.write_all(&(places.len() as u64).to_le_bytes())?;
     for (start, size) in places {
@@ -238,23 +238,6 @@ impl Write for Stored {
             Self::Plain(out) => out.flush(),
             Self::Packed(out) => out.flush(),
         }
-    }
-}
-
-struct Counting {
-    out: Stored,
-    hasher: Hasher,
-}
-
-impl Write for Counting {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.out.write(bytes)?;
-        self.hasher.update(bytes.get(..written).unwrap_or_default());
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
     }
 }
 

@@ -9,7 +9,7 @@ use super::temporary::private_in;
 use super::tree::{BuildError, SourceTree};
 use crate::clause;
 use crate::diagnostic::Violation;
-use crate::digest::{Digest, Hasher};
+use crate::digest::{Digest, HashingWriter};
 use crate::json::{self, Form, to_canonical};
 use crate::layer::{Entry, Summary, write_line};
 use crate::limits::Limits;
@@ -42,7 +42,7 @@ pub fn build_layer(tree: &SourceTree, folder: &std::path::Path, limits: &Limits)
     let mut file = private_in(folder).map_err(BuildError::io(folder.display().to_string()))?;
     let (entries, hasher) = {
         let out = io::BufWriter::with_capacity(1 << 20, file.as_file_mut());
-        let mut hashing = Hashing { out, hasher: Hasher::default() };
+        let mut hashing = HashingWriter::new(out);
         let entries = tree.write_layer(&mut hashing)?;
         hashing.flush().map_err(BuildError::io("writing the layer"))?;
         (entries, hashing.hasher)
@@ -67,23 +67,6 @@ pub fn build_layer(tree: &SourceTree, folder: &std::path::Path, limits: &Limits)
         listing: ListingDescriptor { digest: Digest::of(&listing), size: listing.len() as u64 },
     };
     Ok(BuiltLayer { descriptor, file, listing, entries })
-}
-
-struct Hashing<W> {
-    out: W,
-    hasher: Hasher,
-}
-
-impl<W: Write> Write for Hashing<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.out.write(bytes)?;
-        self.hasher.update(bytes.get(..written).unwrap_or_default());
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
-    }
 }
 
 /// What the author says of an image: the manifest's members but those that `pack` fills in.

@@ -3,6 +3,7 @@
 
 mod node;
 mod reader;
+mod string;
 mod writer;
 
 pub use node::{Member, Node, Value};

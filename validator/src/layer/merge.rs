@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::entry::{Attributes, Entry, Node};
-use super::listing::{write_file_line, write_line};
+use super::line::{write_file_line, write_line};
 use super::path::{depth_first, is_below};
 use crate::digest::{Digest, Hasher};
 use crate::limits::Limits;

@@ -6,7 +6,7 @@ use super::candidate::{Broken, Candidate, Field, Kind};
 use super::check::{Checker, judge_hidden};
 use super::entry::Entry;
 use super::interpreter::{Heads, Interpreters};
-use super::listing::write_line;
+use super::line::write_line;
 use super::path::{self, OPAQUE, WHITEOUT, is_root};
 use crate::clause;
 use crate::diagnostic::{Place, Violation};

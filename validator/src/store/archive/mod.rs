@@ -1,19 +1,21 @@
 //! A check of a whole archive in one pass.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::io::Cursor;
-use std::sync::Arc;
+mod images;
+mod walking;
 
-use super::image::{Manifests, WalkFacts, judge_blob, judge_content, judge_listing, judge_manifests};
-use super::layout::{FileKind, SignatureSet, classify, path_of};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use self::walking::{Source, Walking};
+use super::image::{Manifests, WalkFacts, judge_blob, judge_content};
+use super::layout::{FileKind, SignatureSet, classify};
 use super::order::{Position, position_of};
 use super::signatures::{Folder, check_index, check_marker};
 use crate::clause::{self, Clause};
 use crate::diagnostic::{Place, Violation};
 use crate::digest::{Digest, Hasher};
-use crate::layer::{Comparison, Divergence, ListingKind, Tree, Walk, Walker, read_listing};
+use crate::layer::{ListingKind, Tree, read_listing};
 use crate::limits::Limits;
-use crate::manifest::{self, check_interpreter, check_rootfs, exec_file};
+use crate::manifest;
 use crate::shown::shown_bytes;
 use crate::tar::{self, Part, Profile, Reader, Sink};
 
@@ -126,41 +128,6 @@ enum Current {
     Layer(Digest, u64, Box<Walking>),
     /// A file that is hashed only; the size that a descriptor gives, if one is known.
     Hashed(FileKind, Option<u64>),
-}
-
-/// A layer that is being walked, beside its listing if that is there.
-struct Walking {
-    walker: Walker,
-    comparison: Option<Comparison<Cursor<Source>>>,
-}
-
-impl Walking {
-    fn push(&mut self, bytes: &[u8]) {
-        self.walker.push(bytes);
-        if let Some(comparison) = &mut self.comparison {
-            // Reading from memory does not fail.
-            let _ = comparison.lines(self.walker.lines());
-        }
-    }
-
-    fn finish(self) -> (Walk, Option<Divergence>) {
-        let (walk, lines) = self.walker.finish();
-        let divergence = self.comparison.and_then(|mut comparison| {
-            comparison.lines(&lines).ok()?;
-            comparison.finish().ok()?.0
-        });
-        (walk, divergence)
-    }
-}
-
-/// The bytes of a listing, shared by the archive and a walk.
-#[derive(Clone)]
-struct Source(Arc<Vec<u8>>);
-
-impl AsRef<[u8]> for Source {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
 }
 
 /// A listing that has been read.
@@ -307,7 +274,7 @@ impl Sink for ArchiveSink {
                     clean &= listing.violations.is_empty();
                     out.extend(listing.violations.into_iter().map(|violation| violation.in_file(&path)));
                 }
-                self.listings.insert(digest, Listing { source: Source(Arc::new(source)), clean });
+                self.listings.insert(digest, Listing { source: Source::new(source), clean });
                 self.advance();
             }
             Current::Layer(digest, size, walking) => {
@@ -382,9 +349,8 @@ impl ArchiveSink {
                     let program = self.program().filter(|(layer, _)| *layer == digest);
                     self.programs.extend(program);
                     let listing = self.listings.get(&listing).filter(|listing| listing.clean);
-                    let comparison = listing.map(|listing| Comparison::new(Cursor::new(listing.source.clone())));
-                    let walker = Walker::new(self.limits.clone());
-                    Current::Layer(digest, size, Box::new(Walking { walker, comparison }))
+                    let listing = listing.map(|listing| listing.source.clone());
+                    Current::Layer(digest, size, Box::new(Walking::new(listing, &self.limits)))
                 }
                 Some(Role::Attachment(size) | Role::Listing(size)) => Current::Hashed(kind, Some(size)),
                 None => Current::Hashed(kind, None),
@@ -454,101 +420,6 @@ impl ArchiveSink {
                 out.push(Violation::new(&clause::STO_029, place, message));
             }
             position => self.last = position,
-        }
-    }
-
-    /// Merges the listings of the current image that have come.
-    fn advance(&mut self) {
-        let Some(outline) = self.current_image.and_then(|id| self.manifests.get(&id)) else { return };
-        while let Some(progress) = &mut self.progress {
-            let Some((_, layer)) = outline.layers.get(progress.next) else { return };
-            match self.listings.get(&layer.listing.digest) {
-                Some(listing) if listing.clean => {
-                    let entries = read_listing(&listing.source.0, ListingKind::Layer, &self.limits).entries;
-                    progress.tree.merge(entries);
-                    progress.next += 1;
-                }
-                Some(_) => self.progress = None,
-                None => return,
-            }
-        }
-    }
-
-    /// What the current image's `exec` resolves to by the listings that have come.
-    fn program(&self) -> Option<(Digest, usize)> {
-        let outline = self.manifests.get(&self.current_image?)?;
-        let exec = exec_file(outline, &self.progress.as_ref()?.tree, &self.limits)?;
-        let (_, layer) = outline.layers.get(exec.layer)?;
-        Some((layer.digest, exec.entry))
-    }
-
-    /// All entries of the current image have come.
-    fn end_image(&mut self, out: &mut Vec<Violation>) {
-        let progress = self.progress.take();
-        let Some(id) = self.current_image.take() else { return };
-        let path = path_of(&FileKind::Manifest(id));
-        if let (Some(outline), Some(Progress { tree, next })) = (self.manifests.get(&id), progress)
-            && next == outline.layers.len()
-        {
-            let mut judged = check_rootfs(outline, &tree, &self.limits);
-            // A layer that is another one or has violations is not looked into.
-            if let Some(exec) = exec_file(outline, &tree, &self.limits)
-                && let Some((_, layer)) = outline.layers.get(exec.layer)
-                && self.programs.contains(&(layer.digest, exec.entry))
-                && let Some(facts) = self.walks.get(&layer.digest).filter(|facts| facts.clean)
-                && let Some(interpreter) = facts.interpreters.get(exec.entry)
-            {
-                judged.extend(check_interpreter(outline, interpreter, &tree, &self.limits));
-            }
-            out.extend(judged.into_iter().map(|violation| violation.in_file(&path)));
-        }
-    }
-
-    /// `whole` tells whether the archive has been read to its end: otherwise nothing is missing.
-    fn finish(&mut self, whole: bool, out: &mut Vec<Violation>) {
-        if whole {
-            self.end_image(out);
-        }
-        if self.first {
-            let message = "the archive has no entry";
-            out.push(Violation::new(&clause::STO_025, Place::default(), message));
-        }
-        if self.not_an_archive {
-            return;
-        }
-        self.judge_listings(out);
-        out.extend(judge_manifests(&self.manifests));
-        if !whole {
-            return;
-        }
-        for ((set, image), folder) in &self.folders {
-            out.extend(folder.judge(*set, *image, &self.limits));
-        }
-        // STO-007
-        for (id, outline) in &self.manifests {
-            let mut missing = BTreeSet::new();
-            for (digest, _, pointer) in outline.descriptors() {
-                if !self.seen.contains(&path_of(&FileKind::Blob(digest))) && missing.insert(digest) {
-                    let place = outline.place(&pointer).file(path_of(&FileKind::Manifest(*id)));
-                    out.push(Violation::new(&clause::STO_007, place, format!("the blob {digest} is missing")));
-                }
-            }
-        }
-    }
-
-    /// LST-016
-    fn judge_listings(&self, out: &mut Vec<Violation>) {
-        let mut done = BTreeSet::new();
-        for outline in self.manifests.values() {
-            for (_, layer) in &outline.layers {
-                let listing = self.listings.get(&layer.listing.digest).filter(|listing| listing.clean);
-                if let Some(listing) = listing
-                    && done.insert((layer.digest, layer.listing.digest))
-                    && let Some(facts) = self.walks.get(&layer.digest)
-                {
-                    out.extend(judge_listing(facts, layer.listing.digest, &listing.source.0));
-                }
-            }
         }
     }
 }
