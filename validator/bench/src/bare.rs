@@ -1,21 +1,25 @@
 //! The work that no check can avoid: the same bytes decoded by the same library, the SHA-256 of each blob
 //! and of each file, with the same threads. Nothing is looked at: a plan says where the files are.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs::File;
+use std::io::{self, Read, Seek};
 use std::num::NonZero;
 use std::path::Path;
 
 use cornercast::store::lanes::{self, Lane, Sink};
 use cornercast::store::{FileKind, path_of};
-use serde_json::Value;
+use cornercast::zstd::MAGIC;
 use sha2::{Digest as _, Sha256};
 
-use crate::image::plan_of;
+use crate::image::layers;
+use crate::plan::{self, Place};
 
-/// Reads all layers and listings of the store and hashes them.
-pub(crate) fn run(store: &Path, jobs: NonZero<usize>) -> io::Result<()> {
-    let mut blobs = blobs(store)?;
+/// Reads all layers and listings of a store or an archive and hashes them.
+pub(crate) fn run(input: &Path, jobs: NonZero<usize>) -> io::Result<()> {
+    if input.is_file() {
+        return archive(input, jobs);
+    }
+    let mut blobs = blobs(input)?;
     let lanes = blobs.iter_mut().map(Blob::lane).collect();
     if let Some(error) = lanes::run(lanes, jobs).into_iter().flatten().next() {
         return Err(error);
@@ -28,6 +32,30 @@ pub(crate) fn run(store: &Path, jobs: NonZero<usize>) -> io::Result<()> {
         }
         println!("{name} {files}");
     }
+    Ok(())
+}
+
+/// The same of an archive, in which the blobs come one after the other.
+fn archive(path: &Path, jobs: NonZero<usize>) -> io::Result<()> {
+    let mut plan = plan::read(path)?;
+    let (blobs, files) = (plan.next().unwrap_or_default(), plan.next().unwrap_or_default());
+    let count = blobs.len() as u64;
+    let (mut flat, mut files) = (Files::new(blobs), Files::new(files));
+    let mut file = File::open(path)?;
+    let mut magic = [0; 4];
+    file.read_exact(&mut magic)?;
+    file.rewind()?;
+    let mut source: Box<dyn Read + Send> =
+        if magic == MAGIC { Box::new(zstd::Decoder::new(file)?) } else { Box::new(file) };
+    let sinks: [Sink<'_>; 2] = [Box::new(|bytes| flat.push(bytes)), Box::new(|bytes| files.push(bytes))];
+    let lane = Lane::new(Box::new(move |buffer| source.read(buffer)), sinks);
+    if let Some(error) = lanes::run(vec![lane], jobs).into_iter().flatten().next() {
+        return Err(error);
+    }
+    if flat.done != count {
+        return Err(io::Error::other(format!("there are {} blobs, not {count}", flat.done)));
+    }
+    println!("{} {}", flat.done, files.done);
     Ok(())
 }
 
@@ -57,18 +85,22 @@ impl Blob {
     }
 }
 
-/// Hashes the files of a layer, whose places are known.
+/// Hashes parts whose places are known, such as the files of a layer.
 #[derive(Default)]
 struct Files {
-    plan: std::vec::IntoIter<(u64, u64)>,
+    plan: std::vec::IntoIter<Place>,
     at: u64,
     /// Where the current file begins and how many bytes of it are to come.
-    current: Option<(u64, u64)>,
+    current: Option<Place>,
     hash: Sha256,
     done: u64,
 }
 
 impl Files {
+    fn new(plan: Vec<Place>) -> Self {
+        Self { plan: plan.into_iter(), ..Self::default() }
+    }
+
     fn push(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let Some((start, left)) = self.current.or_else(|| self.plan.next()) else { return };
@@ -95,21 +127,10 @@ impl Files {
 
 /// The listings and layers that the store's manifest names.
 fn blobs(store: &Path) -> io::Result<Vec<Blob>> {
-    let images = store.join("images/sha256").read_dir()?.collect::<io::Result<Vec<_>>>()?;
-    let [image] = images.as_slice() else { return Err(io::Error::other("there is not one image")) };
-    let manifest: Value = serde_json::from_slice(&fs::read(image.path())?)?;
-    let plan = fs::read(plan_of(store))?;
-    let (words, _) = plan.as_chunks::<8>();
-    let mut words = words.iter().map(|word| u64::from_le_bytes(*word));
+    let mut plan = plan::read(store)?;
     let mut blobs = Vec::new();
-    for layer in manifest.pointer("/layers").and_then(Value::as_array).into_iter().flatten() {
-        let digest = |pointer: &str| {
-            let text = layer.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-            cornercast::digest::Digest::parse(text).ok_or_else(|| io::Error::other("a digest is missing"))
-        };
-        let count = words.next().unwrap_or_default();
-        let files = (0..count).filter_map(|_| Some((words.next()?, words.next()?))).collect::<Vec<_>>();
-        for (digest, files) in [(digest("/listing/digest")?, Vec::new()), (digest("/digest")?, files)] {
+    for (listing, layer) in layers(store)? {
+        for (digest, files) in [(listing, Vec::new()), (layer, plan.next().unwrap_or_default())] {
             let plain = store.join(path_of(&FileKind::Blob(digest)));
             let is_packed = !plain.exists();
             blobs.push(Blob {
@@ -118,7 +139,7 @@ fn blobs(store: &Path) -> io::Result<Vec<Blob>> {
                 path: if is_packed { store.join(path_of(&FileKind::Packed(digest))) } else { plain },
                 is_packed,
                 flat: Sha256::new(),
-                files: Files { plan: files.into_iter(), ..Files::default() },
+                files: Files::new(files),
             });
         }
     }

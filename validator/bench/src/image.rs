@@ -9,7 +9,10 @@ use cornercast::digest::{Digest, HashingWriter};
 use cornercast::layer::{Attributes, Entry, LayerWriter, Node, Tree, write_line};
 use cornercast::limits::Limits;
 use cornercast::manifest::{Layer, ListingDescriptor};
-use cornercast::store::{FileKind, MARKER, path_of};
+use cornercast::store::{ArchiveWriter, FileKind, MARKER, path_of};
+use serde_json::Value;
+
+use crate::plan::{self, plan_of};
 
 /// What an image consists of.
 #[derive(Debug, Clone, Copy)]
@@ -51,8 +54,7 @@ impl Encoding {
 
 /// Makes the store of an image in `folder`, unless it is there.
 ///
-/// Beside the store stands its plan: for each layer in turn, the number of its files and where the data
-/// of each begins and how long it is, as little-endian 64-bit numbers.
+/// Its plan has a list for each layer: the places of the files in it.
 pub(crate) fn make(folder: &Path, shape: &Shape, encoding: Encoding) -> io::Result<PathBuf> {
     let store = folder.join(format!("{}-{}", shape.name, encoding.name()));
     if store.is_dir() {
@@ -87,9 +89,69 @@ pub(crate) fn make(folder: &Path, shape: &Shape, encoding: Encoding) -> io::Resu
     Ok(store)
 }
 
-/// Where the plan of a store stands.
-pub(crate) fn plan_of(store: &Path) -> PathBuf {
-    store.with_extension("plan")
+/// Makes an archive of a store whose blobs stand as they are, unless it is there.
+///
+/// Its plan has two lists: the places of the blobs, and those of the files in all of them.
+pub(crate) fn make_archive(store: &Path, encoding: Encoding) -> io::Result<PathBuf> {
+    let name = store.file_name().unwrap_or_default().to_string_lossy().replace("identity", encoding.name());
+    let path = store.with_file_name(format!("{name}.ccast"));
+    if path.is_file() {
+        return Ok(path);
+    }
+    let unfinished = path.with_extension("unfinished");
+    let mut out = ArchiveWriter::new(Stored::new(File::create(&unfinished)?, encoding)?)?;
+    let mut at = padded(MARKER.len() as u64);
+    let mut add = |kind: &FileKind, path: &Path| {
+        let mut file = File::open(path)?;
+        let size = file.metadata()?.len();
+        let start = at + HEADER;
+        at += padded(size);
+        out.file(kind, size, &mut file).map(|()| (start, size))
+    };
+    let manifest = manifest_of(store)?;
+    add(&FileKind::Manifest(Digest::of(&fs::read(&manifest)?)), &manifest)?;
+    let mut plan = plan::read(store)?;
+    let (mut blobs, mut files) = (Vec::new(), Vec::new());
+    for (listing, layer) in layers(store)? {
+        let mut add = |digest| add(&FileKind::Blob(digest), &store.join(path_of(&FileKind::Blob(digest))));
+        blobs.push(add(listing)?);
+        let (start, size) = add(layer)?;
+        blobs.push((start, size));
+        files.extend(plan.next().into_iter().flatten().map(|(at, size)| (start + at, size)));
+    }
+    out.finish()?.finish()?;
+    let mut plan = BufWriter::new(File::create(plan_of(&path))?);
+    plan::write(&mut plan, &blobs)?;
+    plan::write(&mut plan, &files)?;
+    plan.flush()?;
+    fs::rename(&unfinished, &path)?;
+    Ok(path)
+}
+
+/// Bytes of a header of an archive.
+const HEADER: u64 = 512;
+
+/// What a file of `size` bytes takes in an archive.
+fn padded(size: u64) -> u64 {
+    HEADER + size.next_multiple_of(512)
+}
+
+/// Where the only manifest of a store is.
+pub(crate) fn manifest_of(store: &Path) -> io::Result<PathBuf> {
+    let images = store.join("images/sha256").read_dir()?.collect::<io::Result<Vec<_>>>()?;
+    let [image] = images.as_slice() else { return Err(io::Error::other("there is not one image")) };
+    Ok(image.path())
+}
+
+/// The listing and the layer that each layer of a store's manifest names.
+pub(crate) fn layers(store: &Path) -> io::Result<Vec<(Digest, Digest)>> {
+    let manifest: Value = serde_json::from_slice(&fs::read(manifest_of(store)?)?)?;
+    let layers = manifest.pointer("/layers").and_then(Value::as_array).cloned().unwrap_or_default();
+    let pairs = layers.iter().map(|layer| {
+        let digest = |pointer| Digest::parse(layer.pointer(pointer)?.as_str()?);
+        Some((digest("/listing/digest")?, digest("/digest")?))
+    });
+    pairs.collect::<Option<_>>().ok_or_else(|| io::Error::other("a digest is missing"))
 }
 
 const MANIFEST: &str = r#"
@@ -157,11 +219,7 @@ fn make_layer(
     }
     let HashingWriter { out, hasher } = writer.finish()?;
     out.finish()?;
-    plan.write_all(&(places.len() as u64).to_le_bytes())?;
-    for (start, size) in places {
-        plan.write_all(&start.to_le_bytes())?;
-        plan.write_all(&size.to_le_bytes())?;
-    }
+    plan::write(plan, &places)?;
     let mut listing = Vec::new();
     for entry in &entries {
         write_line(&mut listing, &entry.path, &entry.node);

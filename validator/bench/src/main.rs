@@ -7,6 +7,7 @@
 mod bare;
 mod image;
 mod measure;
+mod plan;
 
 use std::fs;
 use std::io;
@@ -46,8 +47,8 @@ struct Arguments {
 /// What this program runs of itself.
 #[derive(Debug, Subcommand)]
 enum Part {
-    /// Decode and hash the blobs of a store, and nothing else
-    Bare { store: PathBuf, jobs: NonZero<usize> },
+    /// Decode and hash the blobs of a store or an archive, and nothing else
+    Bare { input: PathBuf, jobs: NonZero<usize> },
     /// Run a command and print its time in nanoseconds and its memory in bytes
     #[command(hide = true)]
     Child {
@@ -59,7 +60,7 @@ enum Part {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match &arguments.part {
-        Some(Part::Bare { store, jobs }) => bare::run(store, *jobs),
+        Some(Part::Bare { input, jobs }) => bare::run(input, *jobs),
         Some(Part::Child { command }) => measure::child(command),
         None => table(&arguments),
     };
@@ -92,21 +93,51 @@ fn table(arguments: &Arguments) -> io::Result<()> {
     println!("| a lone manifest | | {} | | | | | {} | |", shown(time), mebibytes(most_memory(&costs)));
     for shape in &SHAPES {
         for encoding in [Encoding::Identity, Encoding::Zstd] {
-            if format!("{}-{}", shape.name, encoding.name()).contains(&arguments.only) {
-                row(arguments, &cornercast, shape, encoding)?;
+            for form in [Form::Store, Form::Archive] {
+                if format!("{}-{}-{}", shape.name, encoding.name(), form.name()).contains(&arguments.only) {
+                    row(arguments, &cornercast, shape, encoding, form)?;
+                }
             }
         }
     }
     Ok(())
 }
 
-fn row(arguments: &Arguments, cornercast: &Path, shape: &Shape, encoding: Encoding) -> io::Result<()> {
-    let store = image::make(&arguments.folder, shape, encoding)?;
+/// How an image is stored.
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    /// A directory, whose blobs are compressed each by itself.
+    Store,
+    /// One file, which is compressed as a whole.
+    Archive,
+}
+
+impl Form {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Store => "store",
+            Self::Archive => "archive",
+        }
+    }
+}
+
+fn row(arguments: &Arguments, cornercast: &Path, shape: &Shape, encoding: Encoding, form: Form) -> io::Result<()> {
+    let (store, input);
+    match form {
+        Form::Store => {
+            store = image::make(&arguments.folder, shape, encoding)?;
+            input = store.clone();
+        }
+        Form::Archive => {
+            store = image::make(&arguments.folder, shape, Encoding::Identity)?;
+            input = image::make_archive(&store, encoding)?;
+        }
+    }
     let text = |path: &Path| path.display().to_string();
     let jobs = arguments.jobs.to_string();
-    let check = [text(cornercast), "check".to_owned(), "--jobs".to_owned(), jobs.clone(), text(&store)];
-    let bare = [text(&std::env::current_exe()?), "bare".to_owned(), text(&store), jobs];
-    let blobs = blobs(&store)?;
+    let check = [text(cornercast), "check".to_owned(), "--jobs".to_owned(), jobs.clone(), text(&input)];
+    let bare = [text(&std::env::current_exe()?), "bare".to_owned(), text(&input), jobs];
+    let blobs = stored(&input)?;
     let mut openssl = vec!["openssl".to_owned(), "dgst".to_owned(), "-sha256".to_owned()];
     openssl.extend(blobs.iter().map(|(path, _)| text(path)));
     let (mut checks, mut bares, mut digests) = (Vec::new(), Vec::new(), Vec::new());
@@ -123,9 +154,10 @@ fn row(arguments: &Arguments, cornercast: &Path, shape: &Shape, encoding: Encodi
         }
     }
     println!(
-        "| {} {} | {:.0} MB | {} | {} | {:.2} | {} | {:.2} | {} | {} |",
+        "| {} {} {} | {:.0} MB | {} | {} | {:.2} | {} | {:.2} | {} | {} |",
         shape.name,
         encoding.name(),
+        form.name(),
         stored as f64 / 1e6,
         shown(median(checks.iter().map(|cost| cost.time))),
         shown(median(bares.iter().map(|cost| cost.time))),
@@ -138,11 +170,14 @@ fn row(arguments: &Arguments, cornercast: &Path, shape: &Shape, encoding: Encodi
     Ok(())
 }
 
-/// The files that hold the blobs of a store, and their sizes.
-fn blobs(store: &Path) -> io::Result<Vec<(PathBuf, u64)>> {
+/// The files that hold the blobs of a store, and their sizes; an archive is one file.
+fn stored(input: &Path) -> io::Result<Vec<(PathBuf, u64)>> {
     let mut out = Vec::new();
+    if input.is_file() {
+        out.push((input.to_owned(), fs::metadata(input)?.len()));
+    }
     for folder in ["blobs/sha256", "packed/sha256"] {
-        let Ok(entries) = fs::read_dir(store.join(folder)) else { continue };
+        let Ok(entries) = fs::read_dir(input.join(folder)) else { continue };
         for entry in entries {
             let entry = entry?;
             out.push((entry.path(), entry.metadata()?.len()));
@@ -160,17 +195,15 @@ fn listings(store: &Path) -> io::Result<u64> {
 }
 
 fn manifest(store: &Path) -> io::Result<serde_json::Value> {
-    let image = fs::read_dir(store.join("images/sha256"))?.next().ok_or(io::ErrorKind::NotFound)??;
-    Ok(serde_json::from_slice(&fs::read(image.path())?)?)
+    Ok(serde_json::from_slice(&fs::read(image::manifest_of(store)?)?)?)
 }
 
 /// The manifest of the smallest image, as a file of its own.
 fn lone_manifest(folder: &Path) -> io::Result<PathBuf> {
     let [shape, ..] = SHAPES;
     let store = image::make(folder, &shape, Encoding::Identity)?;
-    let image = fs::read_dir(store.join("images/sha256"))?.next().ok_or(io::ErrorKind::NotFound)??;
     let lone = folder.join("manifest.json");
-    fs::copy(image.path(), &lone)?;
+    fs::copy(image::manifest_of(&store)?, &lone)?;
     Ok(lone)
 }
 
