@@ -73,7 +73,7 @@ pub fn findings(input: &Path, kind: Kind) -> io::Result<Findings> {
     if kind == Kind::Store {
         check_store(&Directory(input.to_owned()), &Limits::FORMAT, NonZero::<usize>::MIN, &mut findings)?;
     } else {
-        check_stream(kind, &mut File::open(input)?, &Limits::FORMAT, &mut findings)?;
+        check_stream(kind, &mut File::open(input)?, &Limits::FORMAT, NonZero::<usize>::MIN, &mut findings)?;
     }
     Ok(findings)
 }

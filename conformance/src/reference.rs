@@ -28,14 +28,16 @@ pub fn check(fixture: &Fixture, off: &[&str]) -> io::Result<Vec<Diagnostic>> {
     let kind = Kind::by_name(kind).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, kind.clone()))?;
     let limits = Limits::FORMAT;
     match (recipe, kind) {
-        (Some(recipe), _) => check_stream(kind, &mut Bytes::new(recipe), &limits, &mut findings)?,
+        (Some(recipe), _) => {
+            check_stream(kind, &mut Bytes::new(recipe), &limits, NonZero::<usize>::MIN, &mut findings)?
+        }
         (None, Kind::Store) => {
             let memory = Memory { files: &fixture.files, links: &fixture.case.links };
             check_store(&memory, &limits, NonZero::<usize>::MIN, &mut findings)?;
         }
         (None, _) => {
             let bytes = fixture.files.get(name).map(Vec::as_slice).unwrap_or_default();
-            check_stream(kind, &mut &*bytes, &limits, &mut findings)?;
+            check_stream(kind, &mut &*bytes, &limits, NonZero::<usize>::MIN, &mut findings)?;
         }
     }
     Ok(findings.list().to_vec())

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
+use std::num::NonZero;
 use std::time::Duration;
 
 use cornercast::diagnostic::Findings;
@@ -72,6 +73,9 @@ impl Read for Endless<'_> {
 /// What a reader may read ahead: its buffer.
 const CHUNK: u64 = 256 << 10;
 
+/// What may be read of an archive ahead of the check: the pieces that wait for a thread.
+const PIECES: u64 = 8 * CHUNK;
+
 /// Reading stops at a limit, and where nothing that follows can be told apart.
 #[test]
 fn no_more_is_read_than_the_limit() {
@@ -98,15 +102,15 @@ fn no_more_is_read_than_the_limit() {
         (Kind::Layer, &header, b"a", header.len() as u64 + 1024),
         (Kind::Layer, &two_zero_blocks, zeros, two_zero_blocks.len() as u64),
         (Kind::Layer, &long_pax, zeros, 512),
-        (Kind::Archive, b"", zeros, 1024),
-        (Kind::Archive, &header, zeros, 512),
-        (Kind::Archive, b"", b"a", 1024),
-        (Kind::Archive, frame, block, 6 + 4 * 1024),
+        (Kind::Archive, b"", zeros, 1024 + PIECES),
+        (Kind::Archive, &header, zeros, 512 + PIECES),
+        (Kind::Archive, b"", b"a", 1024 + PIECES),
+        (Kind::Archive, frame, block, 6 + 4 * (1024 + PIECES)),
     ];
     for (kind, head, piece, limit) in inputs {
         let mut input = Endless { head, piece, taken: 0 };
         let mut findings = Findings::new("endless", 10);
-        check_stream(kind, &mut input, &limits, &mut findings).unwrap();
+        check_stream(kind, &mut input, &limits, NonZero::<usize>::MIN, &mut findings).unwrap();
         assert!(findings.errors > 0, "{kind:?}: an endless input was accepted");
         let (taken, most) = (input.taken, limit + 1 + CHUNK);
         assert!(taken <= most, "{kind:?} of {:?}…: {taken} bytes were read, not {most}", piece.first());

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::fs;
+use std::num::NonZero;
 use std::path::Path;
 
 use cornercast::diagnostic::{Findings, Severity};
@@ -96,7 +97,7 @@ fn each_example_has_the_verdict_that_the_text_gives() {
     for example in examples().iter().filter(|example| example.kind != "merge") {
         let (kind, bytes) = input(example);
         let mut findings = Findings::new("example", 100);
-        check_stream(kind, &mut bytes.as_slice(), &Limits::FORMAT, &mut findings).unwrap();
+        check_stream(kind, &mut bytes.as_slice(), &Limits::FORMAT, NonZero::<usize>::MIN, &mut findings).unwrap();
         let ids: Vec<&str> = findings.list().iter().map(|finding| finding.id).collect();
         let expected: Vec<&str> = example.expect.as_deref().into_iter().collect();
         assert_eq!(ids, expected, "{}: {:#?}", example.place, findings.list());

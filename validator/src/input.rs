@@ -1,6 +1,7 @@
 //! What `check` takes: recognising an input by its content, and checking a stream of each kind.
 
-use std::io::{self, BufReader, Cursor, Read};
+use std::io::{self, Read};
+use std::num::NonZero;
 
 use crate::clause;
 use crate::diagnostic::{Findings, Place, Violation};
@@ -9,8 +10,8 @@ use crate::layer::{ListingKind, Walker, read_listing};
 use crate::limits::Limits;
 use crate::manifest;
 use crate::name::Reference;
-use crate::store::{ArchiveChecker, check_index, check_marker};
-use crate::zstd::{self, Decoder};
+use crate::store::{check_archive, check_index, check_marker};
+use crate::zstd;
 
 /// A kind of input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,14 +121,21 @@ fn recognise_json(text: &[u8]) -> Kind {
 /// Bytes read at once.
 const CHUNK: usize = 256 << 10;
 
-/// Checks a stream of any kind but a store, and adds what is wrong to `findings`.
+/// Checks a stream of any kind but a store, and adds what is wrong to `findings`. An archive is checked with
+/// `jobs` threads, whose number changes nothing that is found.
 ///
 /// Reads no more than the kind's limit and one byte.
 ///
 /// # Errors
 ///
 /// Errors of `input`, which leave the check incomplete.
-pub fn check_stream(kind: Kind, input: &mut dyn Read, limits: &Limits, findings: &mut Findings) -> io::Result<()> {
+pub fn check_stream(
+    kind: Kind,
+    input: &mut (dyn Read + Send),
+    limits: &Limits,
+    jobs: NonZero<usize>,
+    findings: &mut Findings,
+) -> io::Result<()> {
     let mut document = |limit: u64| {
         let mut source = Vec::new();
         input.take(limit.saturating_add(1)).read_to_end(&mut source).map(|_| source)
@@ -188,37 +196,10 @@ pub fn check_stream(kind: Kind, input: &mut dyn Read, limits: &Limits, findings:
             })?;
             findings.extend(walker.finish().0.violations);
         }
-        Kind::Archive => archive(input, limits, findings)?,
+        Kind::Archive => check_archive(input, limits, jobs, findings)?,
         Kind::Store => {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a store is a directory, not a file"));
         }
-    }
-    Ok(())
-}
-
-fn archive(input: &mut dyn Read, limits: &Limits, findings: &mut Findings) -> io::Result<()> {
-    // A pipe can give fewer bytes at once than the magic number has.
-    let mut head = Vec::new();
-    input.take(zstd::MAGIC.len() as u64).read_to_end(&mut head)?;
-    let is_compressed = head == zstd::MAGIC;
-    let mut input = BufReader::with_capacity(CHUNK, Cursor::new(head).chain(input));
-    let mut checker = ArchiveChecker::new(limits.clone());
-    let mut push = |bytes: &[u8], findings: &mut Findings| {
-        checker.push(bytes);
-        findings.extend(checker.take_violations());
-        !checker.gave_up()
-    };
-    if is_compressed {
-        let mut decoder = Decoder::new(input, limits);
-        each_chunk(&mut decoder, |bytes| push(bytes, findings))?;
-        let frame = decoder.take_violations();
-        if frame.is_empty() || frame.iter().all(|violation| violation.clause == &clause::STO_019) {
-            findings.extend(checker.finish());
-        }
-        findings.extend(frame);
-    } else {
-        each_chunk(&mut input, |bytes| push(bytes, findings))?;
-        findings.extend(checker.finish());
     }
     Ok(())
 }

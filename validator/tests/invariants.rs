@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::{self, Read};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use cornercast::diagnostic::Findings;
@@ -34,7 +35,7 @@ fn streams() -> impl Iterator<Item = Kind> {
 fn found(kind: Kind, bytes: &[u8], piece: usize) -> Vec<(String, String)> {
     let mut findings = Findings::new("input", 200);
     let mut input = Pieces { inner: bytes, piece, taken: 0 };
-    check_stream(kind, &mut input, &Limits::FORMAT, &mut findings).unwrap();
+    check_stream(kind, &mut input, &Limits::FORMAT, NonZero::<usize>::MIN, &mut findings).unwrap();
     findings.list().iter().map(|finding| (finding.id.to_owned(), format!("{:?}", finding.location))).collect()
 }
 
@@ -89,7 +90,7 @@ fn endless_inputs_end() {
         for byte in [0, b' ', b'a', b'\n', b'['] {
             let mut input = Pieces { inner: io::repeat(byte), piece: 1 << 20, taken: 0 };
             let mut findings = Findings::new("input", 10);
-            check_stream(kind, &mut input, &Limits::FORMAT, &mut findings).unwrap();
+            check_stream(kind, &mut input, &Limits::FORMAT, NonZero::<usize>::MIN, &mut findings).unwrap();
             assert!(findings.errors > 0, "endless {byte:#x} as {} was accepted", kind.name());
             let limit = match kind {
                 Kind::Listing | Kind::Rootfs => Limits::FORMAT.listing,

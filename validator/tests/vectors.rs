@@ -39,7 +39,7 @@ fn the_listings_are_those_of_the_layers() {
             let (walk, last) = walker.finish();
             comparison.lines(&last).unwrap();
             assert_eq!(walk.violations, []);
-            assert_eq!(comparison.finish().unwrap().0, None);
+            assert_eq!(comparison.finish().unwrap().divergence, None);
             assert_eq!((walk.listing, walk.listing_size), (Digest::of(&listing), listing.len() as u64));
             let mut written = Vec::new();
             walk.entries.iter().for_each(|entry| write_line(&mut written, &entry.path, &entry.node));

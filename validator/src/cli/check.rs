@@ -129,7 +129,7 @@ fn check_one(path: &Path, jobs: NonZero<usize>, arguments: &Check, config: &Conf
 fn read(path: &Path, kind: Option<Kind>, jobs: NonZero<usize>, findings: &mut Findings) -> Result<(), Box<Violation>> {
     let limits = Limits::FORMAT;
     if path == Path::new("-") {
-        return stream(&mut Counted(io::stdin().lock()), kind, &limits, findings);
+        return stream(&mut Counted(io::stdin()), kind, &limits, jobs, findings);
     }
     if path.is_dir() {
         fs::read_dir(path).map_err(unreadable)?;
@@ -147,14 +147,15 @@ fn read(path: &Path, kind: Option<Kind>, jobs: NonZero<usize>, findings: &mut Fi
     if kind == Some(Kind::Store) {
         return Err(Box::new(unchecked(&notice::INP_003, "the input is a file; a store is a directory")));
     }
-    stream(&mut file, kind, &limits, findings)
+    stream(&mut file, kind, &limits, jobs, findings)
 }
 
 /// Recognises a stream by its head, and checks it.
 fn stream(
-    input: &mut dyn Read,
+    input: &mut (dyn Read + Send),
     kind: Option<Kind>,
     limits: &Limits,
+    jobs: NonZero<usize>,
     findings: &mut Findings,
 ) -> Result<(), Box<Violation>> {
     let mut head = Vec::new();
@@ -164,7 +165,7 @@ fn stream(
             if head.is_empty() { "the input is empty" } else { "the input is of none of the kinds that check knows" };
         return Err(Box::new(unchecked(&notice::INP_002, what)));
     };
-    check_stream(kind, &mut head.as_slice().chain(input), limits, findings).map_err(unreadable)
+    check_stream(kind, &mut head.as_slice().chain(input), limits, jobs, findings).map_err(unreadable)
 }
 
 fn unchecked(notice: &'static Clause, message: impl Into<String>) -> Violation {

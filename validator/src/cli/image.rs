@@ -13,11 +13,11 @@ use super::{Failure, processors};
 use crate::build::{Content, private_in};
 use crate::diagnostic::{Findings, Severity};
 use crate::digest::Digest;
-use crate::input::{Kind, check_stream};
+use crate::input::{Kind, recognise};
 use crate::layer::{Entry, ListingKind, Tree, read_listing};
 use crate::limits::Limits;
 use crate::manifest::{self, Layer, Manifest};
-use crate::store::{FileKind, SignatureSet, check_store, classify};
+use crate::store::{FileKind, SignatureSet, check_archive, check_store, classify};
 use crate::tar::{self, Profile, Reader, Sink};
 use crate::zstd::{self, Decoder};
 
@@ -40,7 +40,7 @@ impl Image {
         let checked = if path.is_dir() {
             check_store(&Directory(path.clone()), &limits, processors(), &mut findings)
         } else {
-            File::open(&path).and_then(|file| check_stream(Kind::Archive, &mut Counted(file), &limits, &mut findings))
+            File::open(&path).and_then(|file| check_archive(&mut Counted(file), &limits, processors(), &mut findings))
         };
         drop(shown);
         checked.map_err(|error| Failure::Error(format!("{}: {error}", path.display())))?;
@@ -272,5 +272,5 @@ pub(super) fn is_image(argument: &str) -> bool {
             head = decoded;
         }
     }
-    crate::input::recognise(&head) == Some(Kind::Archive) && head.starts_with(b"cornercast\0")
+    recognise(&head) == Some(Kind::Archive) && head.starts_with(b"cornercast\0")
 }

@@ -10,8 +10,7 @@ use std::io::{self, Read};
 /// let mut comparison = Comparison::new(&b"one\ntwo\n"[..]);
 /// comparison.lines(b"one\n")?;
 /// comparison.lines(b"three\n")?;
-/// let (divergence, _) = comparison.finish()?;
-/// assert_eq!(divergence.unwrap().offset, 4);
+/// assert_eq!(comparison.finish()?.divergence.unwrap().offset, 4);
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug)]
@@ -30,6 +29,19 @@ pub struct Divergence {
     pub offset: u64,
     /// The line that the layer has there, without newline; `None` after its last.
     pub layer: Option<String>,
+}
+
+/// What became of a comparison.
+#[derive(Debug)]
+pub struct Compared<R> {
+    /// Where the two part.
+    pub divergence: Option<Divergence>,
+    /// Bytes from the beginning in which they were found to agree, up to the end of a line.
+    pub agreed: u64,
+    /// Bytes after these that have been read.
+    pub beyond: Vec<u8>,
+    /// The rest of the listing.
+    pub listing: R,
 }
 
 impl<R: Read> Comparison<R> {
@@ -65,15 +77,18 @@ impl<R: Read> Comparison<R> {
         Ok(())
     }
 
-    /// There are no more lines: where the two part, and the rest of what gave the listing.
+    /// There are no more lines.
     ///
     /// # Errors
     ///
     /// Errors of reading the listing.
-    pub fn finish(mut self) -> io::Result<(Option<Divergence>, R)> {
-        if self.divergence.is_none() && (&mut self.listing).take(1).read_to_end(&mut self.buffer)? > 0 {
-            self.divergence = Some(Divergence { offset: self.at, layer: None });
+    pub fn finish(mut self) -> io::Result<Compared<R>> {
+        if self.divergence.is_none() {
+            self.buffer.clear();
+            if (&mut self.listing).take(1).read_to_end(&mut self.buffer)? > 0 {
+                self.divergence = Some(Divergence { offset: self.at, layer: None });
+            }
         }
-        Ok((self.divergence, self.listing))
+        Ok(Compared { divergence: self.divergence, agreed: self.at, beyond: self.buffer, listing: self.listing })
     }
 }

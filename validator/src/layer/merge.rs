@@ -1,8 +1,10 @@
 //! What the layers of an image merge to.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::entry::{Attributes, Entry, Node};
 use super::line::{write_file_line, write_line};
@@ -27,7 +29,7 @@ use crate::shown::shown;
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Tree {
-    layers: Vec<Vec<Entry>>,
+    layers: Vec<Arc<Vec<Entry>>>,
     /// What is left of the layers, depth first.
     order: Vec<At>,
     /// Digest and length of the merged listing, while it is that of the only layer.
@@ -44,7 +46,8 @@ struct At {
 /// An entry of a tree, and where it comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TreeEntry<'a> {
-    /// What it is. A hard link still has the target that its layer gives it.
+    /// What it is. A hard link still has the target that its layer gives it, and a directory is opaque if it
+    /// is in its layer.
     pub node: &'a Node,
     /// The layer that it comes from, counted from 0.
     pub layer: usize,
@@ -156,7 +159,8 @@ impl Tree {
     ///
     /// If nothing in the layer hides anything, the merged listing is that of the layer.
     #[must_use]
-    pub fn of_layer(layer: Vec<Entry>, listing: Digest, size: u64) -> Self {
+    pub fn of_layer(layer: impl Into<Arc<Vec<Entry>>>, listing: Digest, size: u64) -> Self {
+        let layer = layer.into();
         let hides = |entry: &Entry| matches!(entry.node, Node::Whiteout | Node::Dir { opaque: true, .. });
         let is_same = !layer.iter().any(hides);
         let mut tree = Self::default();
@@ -166,12 +170,13 @@ impl Tree {
     }
 
     /// Merges the next layer in.
-    pub fn merge(&mut self, mut layer: Vec<Entry>) {
+    pub fn merge(&mut self, layer: impl Into<Arc<Vec<Entry>>>) {
+        let layer = layer.into();
         self.listing = None;
         let number = u32::try_from(self.layers.len()).unwrap_or(u32::MAX);
         // Steps 1 and 2
         let mut hidden = Vec::new();
-        for Entry { path, node } in &layer {
+        for Entry { path, node } in layer.iter() {
             match node {
                 Node::Dir { opaque: true, .. } => hidden.push(self.below(path)),
                 Node::Whiteout => {
@@ -202,11 +207,6 @@ impl Tree {
         }
         merged.extend_from_slice(rest);
         self.order = merged;
-        for entry in &mut layer {
-            if let Node::Dir { opaque, .. } = &mut entry.node {
-                *opaque = false;
-            }
-        }
         self.layers.push(layer);
     }
 
@@ -242,7 +242,7 @@ impl Tree {
                     Node::Hardlink { attributes: attributes.clone(), size, sha256, target: first.to_owned() }
                 }
                 (Some((attributes, size, sha256)), _) => Node::File { attributes: attributes.clone(), size, sha256 },
-                (None, _) => node.clone(),
+                (None, _) => merged(node).into_owned(),
             };
             Some(Entry { path: path.clone(), node })
         })
@@ -290,7 +290,7 @@ impl Tree {
                     let target = self.first_of_group(&groups, *at).filter(|first| first != path);
                     write_file_line(&mut buffer, path, attributes, size, sha256, target);
                 }
-                None => write_line(&mut buffer, path, node),
+                None => write_line(&mut buffer, path, &merged(node)),
             }
             line(&buffer);
         }
@@ -393,6 +393,16 @@ fn content(node: &Node) -> Option<(&Attributes, u64, Digest)> {
             Some((attributes, *size, *sha256))
         }
         _ => None,
+    }
+}
+
+/// An entry as the merged tree has it: no directory is opaque there.
+fn merged(node: &Node) -> Cow<'_, Node> {
+    match node {
+        Node::Dir { attributes, opaque: true } => {
+            Cow::Owned(Node::Dir { attributes: attributes.clone(), opaque: false })
+        }
+        _ => Cow::Borrowed(node),
     }
 }
 

@@ -12,7 +12,7 @@ mod path;
 mod walk;
 mod write;
 
-pub use compare::{Comparison, Divergence};
+pub use compare::{Compared, Comparison, Divergence};
 pub use entry::{Attributes, Entry, Node, Xattrs};
 pub use interpreter::{Interpreter, Interpreters};
 pub use line::write_line;

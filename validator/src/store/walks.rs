@@ -11,7 +11,7 @@ use super::lanes::{self, Lane};
 use super::layout::FileKind;
 use crate::diagnostic::Violation;
 use crate::digest::{Digest, Hasher};
-use crate::layer::{Comparison, Divergence, Entry, Walk, Walker};
+use crate::layer::{Compared, Comparison, Divergence, Entry, Walk, Walker};
 use crate::limits::Limits;
 use crate::manifest::Layer;
 
@@ -146,7 +146,7 @@ impl<'a> Reading<'a> {
         let Hashing { layer, lines, listing } = hashing;
         let (divergence, is_same) = match listing {
             Listing::Open(comparison) => {
-                let (divergence, listing) = comparison.finish()?;
+                let Compared { divergence, listing, .. } = comparison.finish()?;
                 let is_same = divergence.is_none() && listing.frame().is_empty();
                 (divergence, is_same)
             }

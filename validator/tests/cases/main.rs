@@ -142,7 +142,8 @@ fn check(case: &Case, input: &Path) -> Findings {
         check_store(&Store { root: input, links: &case.links }, &Limits::FORMAT, NonZero::<usize>::MIN, &mut findings)
             .unwrap();
     } else {
-        check_stream(kind, &mut fs::File::open(input).unwrap(), &Limits::FORMAT, &mut findings).unwrap();
+        check_stream(kind, &mut fs::File::open(input).unwrap(), &Limits::FORMAT, NonZero::<usize>::MIN, &mut findings)
+            .unwrap();
     }
     findings
 }

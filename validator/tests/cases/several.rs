@@ -1,6 +1,7 @@
 //! Inputs with more than one defect, which are no conformance cases: what one run says of them, and in which order.
 
 use std::fmt::Write;
+use std::num::NonZero;
 
 use cornercast::diagnostic::{Findings, Location};
 use cornercast::input::{Kind, check_stream};
@@ -10,7 +11,7 @@ use cornercast::tar::{END, EntryHeader, header_bytes};
 /// What is found in an input: id, place and message, one a line.
 fn found(kind: Kind, bytes: &[u8]) -> String {
     let mut findings = Findings::new("input", 20);
-    check_stream(kind, &mut &*bytes, &Limits::FORMAT, &mut findings).unwrap();
+    check_stream(kind, &mut &*bytes, &Limits::FORMAT, NonZero::<usize>::MIN, &mut findings).unwrap();
     let mut out = String::new();
     // Of very many the first few are enough.
     let shown = if findings.count() > 100 { 3 } else { 20 };
@@ -87,7 +88,7 @@ fn in_manifests() {
     let mut found: Vec<String> =
         manifests.iter().map(|manifest| self::found(Kind::Manifest, manifest.as_bytes())).collect();
     let mut findings = Findings::new("input", 1000);
-    check_stream(Kind::Manifest, &mut wrong.as_bytes(), &Limits::FORMAT, &mut findings).unwrap();
+    check_stream(Kind::Manifest, &mut wrong.as_bytes(), &Limits::FORMAT, NonZero::<usize>::MIN, &mut findings).unwrap();
     found.extend(findings.list().iter().skip(20).map(|finding| format!("{} {}", finding.id, finding.message)));
     insta::assert_snapshot!(found.join("\n"));
 }

@@ -3,6 +3,7 @@
 //! So a damaged or rewritten input is rejected, or its digest tells that it is another one, and says something else.
 
 use std::collections::{BTreeMap, HashMap};
+use std::num::NonZero;
 
 use cornercast::diagnostic::Findings;
 use cornercast::input::{Kind, check_stream};
@@ -21,7 +22,8 @@ use crate::{SEEDS, effort};
 /// What an accepted input of a kind says, without regard to its bytes; `None` if it is rejected.
 fn meaning(kind: &str, bytes: &[u8]) -> Option<String> {
     let mut findings = Findings::new("input", 1);
-    check_stream(Kind::by_name(kind).unwrap(), &mut &*bytes, &Limits::FORMAT, &mut findings).unwrap();
+    check_stream(Kind::by_name(kind).unwrap(), &mut &*bytes, &Limits::FORMAT, NonZero::<usize>::MIN, &mut findings)
+        .unwrap();
     if findings.errors > 0 {
         return None;
     }

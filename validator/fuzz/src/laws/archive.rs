@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::num::NonZero;
 
 use cornercast::diagnostic::{Diagnostic, Findings};
 use cornercast::input::{Kind, check_stream};
@@ -21,8 +22,8 @@ pub fn hold(bytes: &[u8]) {
     if plain.len() >= 1 << 20 {
         return;
     }
-    let whole = check(bytes);
-    assert_eq!(whole.list(), check(InPieces::new(bytes)).list(), "the pieces change what is found");
+    let whole = check(bytes, 1);
+    assert_eq!(whole.list(), check(InPieces::new(bytes), 3).list(), "pieces or threads change what is found");
     if bytes.starts_with(&MAGIC) && whole.errors > 0 {
         return;
     }
@@ -40,9 +41,10 @@ pub fn hold(bytes: &[u8]) {
     }
 }
 
-fn check(mut input: impl Read) -> Findings {
+fn check(mut input: impl Read + Send, jobs: usize) -> Findings {
+    let jobs = NonZero::new(jobs).expect("the number is not zero");
     let mut findings = Findings::new("archive", 1000);
-    check_stream(Kind::Archive, &mut input, &Limits::FORMAT, &mut findings).expect("memory does not fail");
+    check_stream(Kind::Archive, &mut input, &Limits::FORMAT, jobs, &mut findings).expect("memory does not fail");
     findings
 }
 

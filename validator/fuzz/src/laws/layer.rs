@@ -61,7 +61,7 @@ fn compared<'a>(listing: &[u8], pieces: impl IntoIterator<Item = &'a [u8]>) -> O
     }
     let (_, last) = walker.finish();
     comparison.lines(&last).expect("memory does not fail");
-    comparison.finish().expect("memory does not fail").0
+    comparison.finish().expect("memory does not fail").divergence
 }
 
 /// Walks a layer that comes in pieces.

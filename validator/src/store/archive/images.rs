@@ -1,15 +1,18 @@
 //! What needs several files of an archive: the merged tree of an image, and what is missing at the end.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::super::image::{judge_listing, judge_manifests};
 use super::super::layout::{FileKind, path_of};
-use super::{ArchiveSink, Progress};
+use super::listings::{Listing, bytes_of};
+use super::verdicts::Verdict;
+use super::{ArchiveSink, Current, Progress};
 use crate::clause;
 use crate::diagnostic::{Place, Violation};
 use crate::digest::Digest;
-use crate::layer::{ListingKind, read_listing};
-use crate::manifest::{check_interpreter, check_rootfs, exec_file};
+use crate::layer::{ListingKind, Tree, read_listing};
+use crate::manifest::{ListingDescriptor, check_interpreter, check_rootfs, exec_file};
 
 impl ArchiveSink {
     /// Merges the listings of the current image that have come.
@@ -18,15 +21,43 @@ impl ArchiveSink {
         while let Some(progress) = &mut self.progress {
             let Some((_, layer)) = outline.layers.get(progress.next) else { return };
             match self.listings.get(&layer.listing.digest) {
-                Some(listing) if listing.clean => {
-                    let entries = read_listing(listing.source.as_ref(), ListingKind::Layer, &self.limits).entries;
-                    progress.tree.merge(entries);
+                Some(Listing::Clean(entries)) => {
+                    let entries = Arc::clone(entries);
+                    let ListingDescriptor { digest, size } = layer.listing;
+                    if progress.tree.is_new() {
+                        progress.tree = Tree::of_layer(entries, digest, size);
+                    } else {
+                        progress.tree.merge(entries);
+                    }
                     progress.next += 1;
                 }
-                Some(_) => self.progress = None,
-                None => return,
+                Some(Listing::Flawed) => self.progress = None,
+                Some(Listing::Unread(_)) | None => return,
             }
         }
+    }
+
+    /// Looks into the listing that came last, if that has not been done.
+    pub(super) fn read_unread(&mut self, out: &mut Vec<Violation>) {
+        let Some(digest) = self.unread.take() else { return };
+        match self.listings.insert(digest, Listing::Flawed) {
+            Some(Listing::Unread(source)) => self.read_listing(digest, &source.into_bytes(), true, out),
+            Some(known) => {
+                self.listings.insert(digest, known);
+            }
+            None => {}
+        }
+    }
+
+    /// Looks into a listing; `is_named` tells whether it is the one that its descriptor names.
+    pub(super) fn read_listing(&mut self, digest: Digest, source: &[u8], is_named: bool, out: &mut Vec<Violation>) {
+        let listing = read_listing(source, ListingKind::Layer, &self.limits);
+        let is_clean = is_named && listing.violations.is_empty();
+        let known = if is_clean { Listing::Clean(Arc::new(listing.entries)) } else { Listing::Flawed };
+        let path = path_of(&FileKind::Blob(digest));
+        out.extend(listing.violations.into_iter().map(|violation| violation.in_file(&path)));
+        self.listings.insert(digest, known);
+        self.advance();
     }
 
     /// What the current image's `exec` resolves to by the listings that have come.
@@ -39,31 +70,44 @@ impl ArchiveSink {
 
     /// All entries of the current image have come.
     pub(super) fn end_image(&mut self, out: &mut Vec<Violation>) {
+        self.read_unread(out);
         let progress = self.progress.take();
         let Some(id) = self.current_image.take() else { return };
         let path = path_of(&FileKind::Manifest(id));
         if let (Some(outline), Some(Progress { tree, next })) = (self.manifests.get(&id), progress)
             && next == outline.layers.len()
         {
-            let mut judged = check_rootfs(outline, &tree, &self.limits);
+            let judged = check_rootfs(outline, &tree, &self.limits);
+            out.extend(judged.into_iter().map(|violation| violation.in_file(&path)));
             // A layer that is another one or has violations is not looked into.
             if let Some(exec) = exec_file(outline, &tree, &self.limits)
                 && let Some((_, layer)) = outline.layers.get(exec.layer)
                 && self.programs.contains(&(layer.digest, exec.entry))
                 && let Some(facts) = self.walks.get(&layer.digest).filter(|facts| facts.clean)
                 && let Some(interpreter) = facts.interpreters.get(exec.entry)
+                && let Some(violation) = check_interpreter(outline, interpreter, &tree, &self.limits)
             {
-                judged.extend(check_interpreter(outline, interpreter, &tree, &self.limits));
+                self.later.push((out.len(), Verdict::OfLayer(layer.digest, violation.in_file(&path))));
             }
-            out.extend(judged.into_iter().map(|violation| violation.in_file(&path)));
         }
     }
 
-    /// `whole` tells whether the archive has been read to its end: otherwise nothing is missing.
-    pub(super) fn finish(&mut self, whole: bool, out: &mut Vec<Violation>) {
+    /// No more entries come; `whole` tells whether the archive has been read to its end.
+    pub(super) fn end(&mut self, whole: bool, out: &mut Vec<Violation>) {
+        if let Current::Layer(descriptor, walking) = std::mem::replace(&mut self.current, Current::Nothing)
+            && let Some(source) = walking.finish().listing
+        {
+            self.read_listing(descriptor.listing.digest, &source, true, out);
+        }
+        self.read_unread(out);
         if whole {
             self.end_image(out);
         }
+    }
+
+    /// What is said of the archive as a whole, after all digests have come; nothing is missing in one that
+    /// has not been read to its end.
+    pub(super) fn judge_whole(&self, whole: bool, out: &mut Vec<Violation>) {
         if self.first {
             let message = "the archive has no entry";
             out.push(Violation::new(&clause::STO_025, Place::default(), message));
@@ -96,12 +140,13 @@ impl ArchiveSink {
         let mut done = BTreeSet::new();
         for outline in self.manifests.values() {
             for (_, layer) in &outline.layers {
-                let listing = self.listings.get(&layer.listing.digest).filter(|listing| listing.clean);
-                if let Some(listing) = listing
+                if let Some(Listing::Clean(entries)) = self.listings.get(&layer.listing.digest)
                     && done.insert((layer.digest, layer.listing.digest))
                     && let Some(facts) = self.walks.get(&layer.digest)
+                    && facts.listing != layer.listing.digest
                 {
-                    out.extend(judge_listing(facts, layer.listing.digest, listing.source.as_ref()));
+                    // They are clean, so that writing them gives the listing.
+                    out.extend(judge_listing(facts, layer.listing.digest, &bytes_of(entries)));
                 }
             }
         }

@@ -1,11 +1,18 @@
 //! A check of a whole archive in one pass.
 
+mod digests;
 mod images;
-mod walking;
+mod listings;
+mod reading;
+mod verdicts;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
-use self::walking::{Source, Walking};
+use self::digests::{Digests, Hashed};
+use self::listings::{Listing, Source, Walked, Walking};
+pub use self::reading::check_archive;
+use self::verdicts::{Verdict, Verdicts, Waiting};
 use super::image::{Manifests, WalkFacts, judge_blob, judge_content};
 use super::layout::{FileKind, SignatureSet, classify};
 use super::order::{Position, position_of};
@@ -13,9 +20,9 @@ use super::signatures::{Folder, check_index, check_marker};
 use crate::clause::{self, Clause};
 use crate::diagnostic::{Place, Violation};
 use crate::digest::{Digest, Hasher};
-use crate::layer::{ListingKind, Tree, read_listing};
+use crate::layer::Tree;
 use crate::limits::Limits;
-use crate::manifest;
+use crate::manifest::{self, Layer};
 use crate::shown::shown_bytes;
 use crate::tar::{self, Part, Profile, Reader, Sink};
 
@@ -30,17 +37,56 @@ use crate::tar::{self, Part, Profile, Reader, Sink};
 /// assert_eq!(checker.finish()[0].clause.id, "STO-025");
 /// ```
 pub struct ArchiveChecker {
-    reader: Reader,
-    sink: ArchiveSink,
-    violations: Vec<Violation>,
+    digests: Digests,
+    checking: Checking,
 }
 
 impl ArchiveChecker {
     /// A checker at the first byte of an archive.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
+        Self { digests: Digests::new(limits.clone()), checking: Checking::new(limits) }
+    }
+
+    /// Takes the next bytes of the archive in.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.digests.push(bytes);
+        self.checking.push(bytes);
+        self.checking.digests(self.digests.take());
+    }
+
+    /// Whether nothing more will be read, so that the bytes that follow do not matter.
+    #[must_use]
+    pub fn gave_up(&self) -> bool {
+        self.checking.gave_up()
+    }
+
+    /// The violations found since this was asked last, in the order of the archive.
+    ///
+    /// There are none before the first entry is known, since nothing else is said of what is no archive.
+    pub fn take_violations(&mut self) -> Vec<Violation> {
+        self.checking.take_violations()
+    }
+
+    /// The archive ends here. The violations that have not been taken.
+    #[must_use]
+    pub fn finish(self) -> Vec<Violation> {
+        self.checking.finish()
+    }
+}
+
+/// A check of an archive that is told the digests of its blobs, perhaps later than it comes to them.
+struct Checking {
+    reader: Reader,
+    sink: ArchiveSink,
+    verdicts: Verdicts,
+}
+
+impl Checking {
+    fn new(limits: Limits) -> Self {
         let sink = ArchiveSink {
             limits: limits.clone(),
+            start: 0,
             path: String::new(),
             current: Current::Nothing,
             hasher: Hasher::default(),
@@ -52,17 +98,18 @@ impl ArchiveChecker {
             current_image: None,
             progress: None,
             listings: HashMap::new(),
+            unread: None,
             walks: HashMap::new(),
             programs: HashSet::new(),
             folders: BTreeMap::new(),
+            later: Vec::new(),
             all_clean: true,
             stopped: false,
         };
-        Self { reader: Reader::new(Profile::Archive, limits), sink, violations: Vec::new() }
+        Self { reader: Reader::new(Profile::Archive, limits), sink, verdicts: Verdicts::default() }
     }
 
-    /// Takes the next bytes of the archive in.
-    pub fn push(&mut self, mut bytes: &[u8]) {
+    fn push(&mut self, mut bytes: &[u8]) {
         // What follows a first entry that is no marker is not looked at.
         while self.sink.first && !bytes.is_empty() {
             let (head, rest) = bytes.split_at(bytes.len().min(tar::BLOCK));
@@ -78,44 +125,61 @@ impl ArchiveChecker {
         }
         self.reader.push(bytes, &mut self.sink);
         let found = self.reader.take_violations();
-        self.violations.extend(found);
+        self.collect(found);
     }
 
-    /// Whether nothing more will be read, so that the bytes that follow do not matter.
-    #[must_use]
-    pub fn gave_up(&self) -> bool {
+    /// Takes in what has been found, and between it what is known later.
+    fn collect(&mut self, found: Vec<Violation>) {
+        let mut later = self.sink.later.drain(..).peekable();
+        for (index, violation) in found.into_iter().enumerate() {
+            while let Some((_, verdict)) = later.next_if(|(at, _)| *at <= index) {
+                self.verdicts.add(verdict);
+            }
+            self.verdicts.add(Verdict::Found(violation));
+        }
+        for (_, verdict) in later {
+            self.verdicts.add(verdict);
+        }
+    }
+
+    /// Digests of blobs in the order of the archive.
+    fn digests(&mut self, digests: Vec<Hashed>) {
+        self.verdicts.digests(digests);
+    }
+
+    fn gave_up(&self) -> bool {
         self.reader.gave_up()
     }
 
-    /// The violations found since this was asked last, in the order of the archive.
-    ///
-    /// There are none before the first entry is known, since nothing else is said of what is no archive.
-    pub fn take_violations(&mut self) -> Vec<Violation> {
+    fn take_violations(&mut self) -> Vec<Violation> {
         if self.sink.first {
             return Vec::new();
         }
-        self.judge_beginning();
-        std::mem::take(&mut self.violations)
-    }
-
-    /// If the archive does not begin with its marker, that is all that is said of it.
-    fn judge_beginning(&mut self) {
-        if self.violations.iter().any(|violation| violation.clause == &clause::STO_025) {
-            self.violations.retain(|violation| violation.clause == &clause::STO_025);
+        self.verdicts.settle(&mut self.sink.walks);
+        let mut found = self.verdicts.take();
+        // If the archive does not begin with its marker, that is all that is said of it.
+        if found.iter().any(|violation| violation.clause == &clause::STO_025) {
+            found.retain(|violation| violation.clause == &clause::STO_025);
         }
+        found
     }
 
-    /// The archive ends here. The violations that have not been taken.
-    #[must_use]
-    pub fn finish(mut self) -> Vec<Violation> {
+    /// The archive ends here, and all digests have come.
+    fn finish(mut self) -> Vec<Violation> {
         let mut whole = !self.reader.gave_up();
         self.reader.finish();
         let last = self.reader.take_violations();
         whole &= !last.iter().any(|violation| violation.clause == &clause::LAY_004);
-        self.violations.extend(last);
-        self.sink.finish(whole, &mut self.violations);
-        self.judge_beginning();
-        self.violations
+        self.collect(last);
+        let mut found = Vec::new();
+        self.sink.end(whole, &mut found);
+        self.collect(found);
+        self.verdicts.settle(&mut self.sink.walks);
+        let mut found = Vec::new();
+        self.sink.judge_whole(whole, &mut found);
+        self.collect(found);
+        self.sink.first = false;
+        self.take_violations()
     }
 }
 
@@ -124,24 +188,30 @@ enum Current {
     Nothing,
     /// A document that is read whole, if it is not too long.
     Document(FileKind, Vec<u8>),
-    Listing(Digest, u64, Vec<u8>),
-    Layer(Digest, u64, Box<Walking>),
-    /// A file that is hashed only; the size that a descriptor gives, if one is known.
-    Hashed(FileKind, Option<u64>),
-}
-
-/// A listing that has been read.
-struct Listing {
-    source: Source,
-    clean: bool,
+    /// The size that its descriptor gives, and what has come.
+    Listing(Digest, u64, Source),
+    Layer(Layer, Box<Walking>),
+    /// A blob that is hashed only, elsewhere; the size that a descriptor gives, if one is known.
+    Blob(Digest, Option<u64>),
+    /// A file that is hashed only.
+    Hashed(FileKind),
 }
 
 /// What the descriptors of the archive's manifests say of a blob.
 #[derive(Clone, Copy)]
 enum Role {
     Listing(u64),
-    Layer(u64, Digest),
+    Layer(Layer),
     Attachment(u64),
+}
+
+impl Role {
+    fn size(self) -> u64 {
+        match self {
+            Self::Listing(size) | Self::Attachment(size) => size,
+            Self::Layer(layer) => layer.size,
+        }
+    }
 }
 
 /// How far the current image's listings have been merged.
@@ -152,6 +222,8 @@ struct Progress {
 
 struct ArchiveSink {
     limits: Limits,
+    /// Where the current entry begins, and its path.
+    start: u64,
     path: String,
     current: Current,
     hasher: Hasher,
@@ -163,10 +235,14 @@ struct ArchiveSink {
     current_image: Option<Digest>,
     progress: Option<Progress>,
     listings: HashMap<Digest, Listing>,
+    /// The listing that came last, while it has not been looked into.
+    unread: Option<Digest>,
     walks: HashMap<Digest, WalkFacts>,
     /// What `exec` resolved to when the layer came: the layer, and the number of the entry in it (MAN-017).
     programs: HashSet<(Digest, usize)>,
     folders: BTreeMap<(SignatureSet, Digest), Folder>,
+    /// Verdicts that wait for digests, each with the number of violations before it among those of this time.
+    later: Vec<(usize, Verdict)>,
     /// No manifest read so far has a violation.
     all_clean: bool,
     /// Nothing more is read.
@@ -189,6 +265,9 @@ impl Sink for ArchiveSink {
         }
         if self.not_an_archive || self.stopped {
             return;
+        }
+        if !self.is_layer_of_unread(&entry.path) {
+            self.read_unread(out);
         }
         if !judge_attributes(entry, out) {
             return;
@@ -218,6 +297,7 @@ impl Sink for ArchiveSink {
             report(&clause::STO_030, format!("the path \"{}\" stands twice", shown_bytes(&entry.path)));
             return;
         }
+        self.start = entry.start;
         self.path = path.into_owned();
         if let FileKind::Manifest(id) = &kind {
             self.end_image(out);
@@ -226,7 +306,7 @@ impl Sink for ArchiveSink {
         self.judge_position(&kind, place, out);
         // NAM-028: what is longer than its descriptor says is not read.
         if let FileKind::Blob(digest) = kind
-            && let Some(Role::Listing(size) | Role::Layer(size, _) | Role::Attachment(size)) = self.role(digest)
+            && let Some(size) = self.role(digest).map(Role::size)
             && entry.size > size
         {
             out.extend(judge_blob(&self.path, (digest, size), (entry.size, digest)));
@@ -248,12 +328,11 @@ impl Sink for ArchiveSink {
                 let room = usize::try_from(limit + 1).unwrap_or(usize::MAX).saturating_sub(source.len());
                 source.extend_from_slice(bytes.get(..room.min(bytes.len())).unwrap_or_default());
             }
-            Current::Listing(_, size, source) => {
-                let room = usize::try_from(*size).unwrap_or(usize::MAX).saturating_sub(source.len());
-                source.extend_from_slice(bytes.get(..room.min(bytes.len())).unwrap_or_default());
-            }
-            Current::Layer(_, _, walking) => walking.push(bytes),
-            Current::Hashed(..) => {}
+            // It is no longer than its descriptor says.
+            Current::Listing(_, _, source) => source.push(bytes),
+            Current::Layer(_, walking) => return walking.push(bytes),
+            Current::Blob(..) => return,
+            Current::Hashed(_) => {}
         }
         self.hasher.update(bytes);
     }
@@ -266,32 +345,24 @@ impl Sink for ArchiveSink {
             Current::Document(kind, source) => self.document(&kind, &path, &source, seen.1, out),
             Current::Listing(digest, size, source) => {
                 let judged = judge_blob(&path, (digest, size), seen);
-                let mut clean = judged.is_none();
-                let is_whole = seen.0 == size;
+                let is_named = judged.is_none();
                 out.extend(judged);
-                if is_whole {
-                    let listing = read_listing(&source, ListingKind::Layer, &self.limits);
-                    clean &= listing.violations.is_empty();
-                    out.extend(listing.violations.into_iter().map(|violation| violation.in_file(&path)));
+                if is_named {
+                    self.listings.insert(digest, Listing::Unread(source));
+                    self.unread = Some(digest);
+                } else if source.size() == size {
+                    self.read_listing(digest, &source.into_bytes(), false, out);
+                } else {
+                    self.listings.insert(digest, Listing::Flawed);
+                    self.advance();
                 }
-                self.listings.insert(digest, Listing { source: Source::new(source), clean });
-                self.advance();
             }
-            Current::Layer(digest, size, walking) => {
-                let judged = judge_blob(&path, (digest, size), seen);
-                let (walk, divergence) = walking.finish();
-                let facts = WalkFacts::new(&walk, divergence, judged.is_none());
-                if seen.0 == size {
-                    out.extend(walk.violations.into_iter().map(|violation| violation.in_file(&path)));
-                }
-                out.extend(judged);
-                self.walks.insert(digest, facts);
+            Current::Layer(layer, walking) => self.end_layer(layer, *walking, path, out),
+            Current::Blob(digest, size) => {
+                let waiting = Waiting { start: self.start, path, digest, size };
+                self.later.push((out.len(), Verdict::Blob(waiting, Vec::new())));
             }
-            Current::Hashed(kind, size) => match kind {
-                FileKind::Blob(digest) => match size {
-                    Some(size) => out.extend(judge_blob(&path, (digest, size), seen)),
-                    None => out.extend(judge_content(&path, digest, seen.1)),
-                },
+            Current::Hashed(kind) => match kind {
                 FileKind::Envelope(set, image, digest) => {
                     out.extend(judge_content(&path, digest, seen.1));
                     self.folders.entry((set, image)).or_default().envelopes.insert(digest, seen);
@@ -340,22 +411,53 @@ fn judge_attributes(entry: &tar::Entry, out: &mut Vec<Violation>) -> bool {
 }
 
 impl ArchiveSink {
+    /// Whether an entry is the layer whose listing came last and has not been looked into.
+    fn is_layer_of_unread(&self, path: &[u8]) -> bool {
+        let kind = std::str::from_utf8(path).ok().and_then(|path| classify(path, &self.limits).ok());
+        match (kind, self.unread) {
+            (Some(FileKind::Blob(digest)), Some(unread)) => {
+                matches!(self.role(digest), Some(Role::Layer(layer)) if layer.listing.digest == unread)
+            }
+            _ => false,
+        }
+    }
+
+    fn end_layer(&mut self, layer: Layer, walking: Walking, path: String, out: &mut Vec<Violation>) {
+        let Walked { mut walk, divergence, listing } = walking.finish();
+        let facts = WalkFacts::new(&walk, divergence, true);
+        if self.unread == Some(layer.listing.digest) {
+            self.unread = None;
+            match listing {
+                Some(source) => self.read_listing(layer.listing.digest, &source, true, out),
+                // A walk without violations writes a listing without violations.
+                None => {
+                    let entries = Arc::new(std::mem::take(&mut walk.entries));
+                    self.listings.insert(layer.listing.digest, Listing::Clean(entries));
+                    self.advance();
+                }
+            }
+        }
+        self.walks.insert(layer.digest, facts);
+        let program = self.program().filter(|(of, _)| *of == layer.digest);
+        self.programs.extend(program);
+        let waiting = Waiting { start: self.start, path, digest: layer.digest, size: Some(layer.size) };
+        self.later.push((out.len(), Verdict::Blob(waiting, walk.violations)));
+    }
+
     fn begin(&mut self, kind: FileKind) {
         self.current = match kind {
             FileKind::Marker | FileKind::Manifest(_) | FileKind::Index(..) => Current::Document(kind, Vec::new()),
             FileKind::Blob(digest) => match self.role(digest) {
-                Some(Role::Listing(size)) if size <= self.limits.listing => Current::Listing(digest, size, Vec::new()),
-                Some(Role::Layer(size, listing)) => {
-                    let program = self.program().filter(|(layer, _)| *layer == digest);
-                    self.programs.extend(program);
-                    let listing = self.listings.get(&listing).filter(|listing| listing.clean);
-                    let listing = listing.map(|listing| listing.source.clone());
-                    Current::Layer(digest, size, Box::new(Walking::new(listing, &self.limits)))
+                Some(Role::Listing(size)) if size <= self.limits.listing => {
+                    Current::Listing(digest, size, Source::default())
                 }
-                Some(Role::Attachment(size) | Role::Listing(size)) => Current::Hashed(kind, Some(size)),
-                None => Current::Hashed(kind, None),
+                Some(Role::Layer(layer)) => {
+                    let listing = self.listings.get_mut(&layer.listing.digest);
+                    Current::Layer(layer, Box::new(Walking::new(listing, &self.limits)))
+                }
+                role => Current::Blob(digest, role.map(Role::size)),
             },
-            _ => Current::Hashed(kind, None),
+            _ => Current::Hashed(kind),
         };
     }
 
@@ -396,7 +498,7 @@ impl ArchiveSink {
             let attachment = outline.attachments.iter().find(|(_, attachment)| attachment.digest == digest);
             match (listing, layer, attachment) {
                 (Some((_, layer)), _, _) => Some(Role::Listing(layer.listing.size)),
-                (_, Some((_, layer)), _) => Some(Role::Layer(layer.size, layer.listing.digest)),
+                (_, Some((_, layer)), _) => Some(Role::Layer(*layer)),
                 (_, _, Some((_, attachment))) => Some(Role::Attachment(attachment.size)),
                 _ => None,
             }

@@ -1,6 +1,7 @@
 //! serde_json.
 
 use std::collections::BTreeSet;
+use std::num::NonZero;
 
 use cornercast::diagnostic::Findings;
 use cornercast::input::{Kind, check_stream};
@@ -21,7 +22,7 @@ const HEADING: &str = "serde_json";
 fn compared(document: &[u8]) -> Vec<String> {
     let theirs: Result<Value, _> = serde_json::from_slice(document);
     let mut findings = Findings::new("document", 1000);
-    check_stream(Kind::Strict, &mut &*document, &Limits::FORMAT, &mut findings).unwrap();
+    check_stream(Kind::Strict, &mut &*document, &Limits::FORMAT, NonZero::<usize>::MIN, &mut findings).unwrap();
     if findings.errors == 0 {
         let ours = read(document, Form::Strict, &Limits::FORMAT).root.unwrap().to_serde();
         assert_eq!(theirs.expect("serde_json reads what is strict"), ours);
