@@ -102,6 +102,8 @@ class FrameReader:
         last, kind, size = number & 1, number >> 1 & 3, number >> 3
         if kind not in (_RAW, _RLE, _COMPRESSED) or size > largest:
             raise _Broken
+        if kind == _COMPRESSED and size < 2:  # the headers of its two sections
+            raise _Broken
         return bool(last), header + self._read(1 if kind == _RLE else size)
 
 

@@ -1,7 +1,10 @@
 //! Zstandard as transport: one frame, within bounds, nothing else.
 
+mod blocks;
+
 use std::io::{self, BufRead, Chain, Cursor, Read};
 
+use self::blocks::Counted;
 use crate::clause;
 use crate::diagnostic::{Excerpt, Place, Violation};
 use crate::limits::Limits;
@@ -128,7 +131,9 @@ impl<R: BufRead> Decoder<R> {
         let mut rewritten = MAGIC.to_vec();
         rewritten.push(if header.checksum { 0b100 } else { 0 });
         rewritten.push(header.window_descriptor);
-        rewritten.extend_from_slice(head.get(header.length..).unwrap_or_default());
+        let behind = head.get(header.length..).unwrap_or_default();
+        let usable = input.blocks_begin(behind);
+        rewritten.extend_from_slice(behind.get(..usable).unwrap_or_default());
         let source = Cursor::new(rewritten).chain(input);
         let Ok(decoder) = zstd::stream::read::Decoder::with_buffer(source) else { return };
         self.state = State::Frame(Box::new(decoder.single_frame()));
@@ -163,6 +168,11 @@ impl<R: BufRead> Decoder<R> {
         let (_, input) = decoder.finish().into_inner();
         if let Some(kind) = input.failed {
             return Err(kind.into());
+        }
+        if let Some(header) = input.empty_block() {
+            let message = "a compressed block has no bytes".to_owned();
+            self.report(&clause::STO_024, header..header + 3, &[], message);
+            return Ok(());
         }
         let text = error.to_string();
         let (clause, message) = if text.contains("checksum") {
@@ -244,51 +254,4 @@ impl FrameHeader {
 fn window_of(descriptor: u8) -> u64 {
     let base = 1_u64 << (10 + (descriptor >> 3));
     base + base / 8 * u64::from(descriptor & 7)
-}
-
-/// Bytes that the library is given at once.
-const PIECE: u64 = 64 << 10;
-
-/// Counts what is read, and remembers why reading failed.
-///
-/// The library is given pieces of [`PIECE`] bytes, however few `inner` gives at once: how much of a damaged
-/// frame it decodes, and where it says that the damage is, depends on them.
-struct Counted<R> {
-    inner: R,
-    piece: Vec<u8>,
-    /// How much of the piece has been taken.
-    taken: usize,
-    at: u64,
-    failed: Option<io::ErrorKind>,
-}
-
-impl<R: BufRead> Counted<R> {
-    fn new(inner: R) -> Self {
-        Self { inner, piece: Vec::new(), taken: 0, at: 0, failed: None }
-    }
-}
-
-impl<R: BufRead> Read for Counted<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.fill_buf()?.read(buffer)?;
-        self.consume(read);
-        Ok(read)
-    }
-}
-
-impl<R: BufRead> BufRead for Counted<R> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.taken >= self.piece.len() {
-            self.piece.clear();
-            self.taken = 0;
-            let read = self.inner.by_ref().take(PIECE).read_to_end(&mut self.piece);
-            read.inspect_err(|error| self.failed = Some(error.kind()))?;
-        }
-        Ok(self.piece.get(self.taken..).unwrap_or_default())
-    }
-
-    fn consume(&mut self, amount: usize) {
-        self.taken += amount;
-        self.at += amount as u64;
-    }
 }
