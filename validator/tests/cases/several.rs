@@ -3,7 +3,8 @@
 use std::fmt::Write;
 use std::num::NonZero;
 
-use cornercast::diagnostic::{Findings, Location};
+use cornercast::clause;
+use cornercast::diagnostic::{Findings, Location, Place, Violation};
 use cornercast::input::{Kind, check_stream};
 use cornercast::limits::Limits;
 use cornercast::tar::{END, EntryHeader, header_bytes};
@@ -24,6 +25,10 @@ fn found(kind: Kind, bytes: &[u8]) -> String {
         writeln!(out, "{} {bytes}{line}{inner} {pointer} {}", finding.id, finding.message).unwrap();
         if let Some(excerpt) = &finding.excerpt {
             writeln!(out, "    {}: {}", excerpt.start, excerpt.bytes.escape_ascii()).unwrap();
+        }
+        for related in &finding.related {
+            let start = related.location.bytes.map_or(0, |bytes| bytes.start);
+            writeln!(out, "    {start} {}", related.message).unwrap();
         }
     }
     writeln!(out, "{} errors, {} warnings", findings.errors, findings.warnings).unwrap();
@@ -60,6 +65,37 @@ fn in_json() {
     ];
     let found: Vec<String> = documents.iter().map(|(kind, document)| found(*kind, document)).collect();
     insta::assert_snapshot!(found.join("\n"));
+}
+
+/// A document has no more than 1,000 violations, and a second place belongs to its own violation only.
+#[test]
+fn no_more_than_a_thousand() {
+    let of = |nulls: usize, rest: &str| {
+        let document = format!("{{\"a\":[{}],{rest}", vec!["null"; nulls].join(","));
+        let mut findings = Findings::new("input", 2000);
+        check_stream(Kind::Strict, &mut document.as_bytes(), &Limits::FORMAT, NonZero::<usize>::MIN, &mut findings)
+            .unwrap();
+        let last = findings.list().last().unwrap();
+        (findings.count(), last.id, last.related.len())
+    };
+    assert_eq!(of(998, "\"b\":1,\"b\":2}"), (999, "JSN-008", 1));
+    assert_eq!(of(1000, "\"b\":1,\"b\":2}"), (1000, "JSN-015", 0));
+    assert_eq!(of(999, "x"), (1000, "JSN-003", 0));
+    assert_eq!(of(1000, "x"), (1000, "JSN-015", 0));
+}
+
+/// What is kept of the findings of one input.
+#[test]
+fn findings_are_kept() {
+    let violation = |message: &str| Violation::new(&clause::JSN_003, Place::default(), message);
+    let mut findings = Findings::new("name", 2);
+    findings.extend(["one", "two", "three"].map(violation));
+    findings.interrupted(violation("stopped"));
+    let kept: Vec<&str> = findings.list().iter().map(|finding| &*finding.message).collect();
+    assert_eq!((findings.input(), findings.count(), kept), ("name", 3, vec!["one", "two", "stopped"]));
+    let prints: Vec<&str> = findings.list().iter().map(|finding| &*finding.fingerprint).collect();
+    assert!(prints.iter().all(|print| print.len() == 16 && print.bytes().all(|byte| byte.is_ascii_hexdigit())));
+    assert!(prints[0] != prints[1] && prints[1] != prints[2]);
 }
 
 #[test]
