@@ -11,6 +11,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use cornercast::clause;
 use cornercast::diagnostic::{Diagnostic, Findings};
@@ -66,9 +67,7 @@ impl Expected {
 fn each_case_gives_what_it_expects() {
     let mut count = 0;
     let mut wrong = Vec::new();
-    for (folder, case) in cases() {
-        let Some(input) = &case.input else { continue };
-        let found = check(&case, &folder.join(input));
+    for (folder, case, found) in checked() {
         let expected = &case.expect.findings;
         let matches = expected.iter().zip(found.list()).all(|(expected, found)| *expected == expected.as_given(found));
         if !matches || expected.len() != found.list().len() {
@@ -79,6 +78,18 @@ fn each_case_gives_what_it_expects() {
     }
     assert!(count > 3000, "{count} cases");
     assert!(wrong.is_empty(), "{} cases differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// The cases with an input, their folders, and what is found in them, sorted.
+fn checked() -> &'static [(PathBuf, Case, Findings)] {
+    static CHECKED: OnceLock<Vec<(PathBuf, Case, Findings)>> = OnceLock::new();
+    CHECKED.get_or_init(|| {
+        let checked = cases().filter_map(|(folder, case)| {
+            let found = check(&case, &folder.join(case.input.as_ref()?));
+            Some((folder, case, found))
+        });
+        checked.collect()
+    })
 }
 
 /// The cases and their folders, sorted.
@@ -97,9 +108,8 @@ fn cases() -> impl Iterator<Item = (PathBuf, Case)> {
 fn wordings() {
     let own: BTreeSet<&str> = clause::all().map(|clause| clause.help).collect();
     let mut wordings = BTreeMap::new();
-    for (folder, case) in cases() {
-        let Some(input) = &case.input else { continue };
-        for found in check(&case, &folder.join(input)).list() {
+    for (_, _, found) in checked() {
+        for found in found.list() {
             let help = if own.contains(&*found.help) { String::new() } else { format!(" ({})", found.help) };
             let text = format!("{}{help}", found.message);
             wordings.entry((found.id, shape(&text))).or_insert_with(|| format!("{} {text}", found.id));
