@@ -26,6 +26,20 @@ pub(super) struct Broken {
     pub(super) clause: &'static Clause,
     pub(super) field: Field,
     pub(super) message: String,
+    /// The number of another entry that belongs to it, and what is there.
+    pub(super) other: Option<(usize, &'static str)>,
+}
+
+impl Broken {
+    pub(super) fn new(clause: &'static Clause, field: Field, message: String) -> Self {
+        Self { clause, field, message, other: None }
+    }
+
+    /// The same with another entry that belongs to it, and what is there.
+    pub(super) fn and(mut self, entry: Option<usize>, what: &'static str) -> Self {
+        self.other = entry.map(|entry| (entry, what));
+        self
+    }
 }
 
 /// What kind of entry a candidate wants to be.
@@ -140,10 +154,10 @@ impl Candidate {
         }
         if self.mode < 0 || self.mode > 0o7777 {
             let message = format!("the mode {} is outside 0 to 07777", octal(self.mode));
-            out.push(Broken { clause: &clause::LAY_018, field: Field::Mode, message });
+            out.push(Broken::new(&clause::LAY_018, Field::Mode, message));
         } else if self.kind == Kind::Symlink && self.mode != 0o777 {
             let message = format!("the symbolic link has the mode {}, not 0777", octal(self.mode));
-            out.push(Broken { clause: &clause::LAY_019, field: Field::Mode, message });
+            out.push(Broken::new(&clause::LAY_019, Field::Mode, message));
         }
         let most = i64::try_from(limits.file).unwrap_or(i64::MAX);
         for (clause, field, name, value, limit) in [
@@ -154,7 +168,7 @@ impl Candidate {
         ] {
             if value < 0 || value > limit {
                 let message = format!("the {name} {value} is outside 0 to {limit}");
-                out.push(Broken { clause, field, message });
+                out.push(Broken::new(clause, field, message));
             }
         }
     }
@@ -166,7 +180,7 @@ impl Candidate {
         }
         let before = out.len();
         let target = &self.target;
-        let mut report = |clause, message| out.push(Broken { clause, field: Field::Target, message });
+        let mut report = |clause, message| out.push(Broken::new(clause, Field::Target, message));
         if target.is_empty() {
             report(&clause::LAY_049, "the target of the link is empty".to_owned());
         }
@@ -188,13 +202,13 @@ impl Candidate {
         let Some((first, _)) = self.xattrs.first() else { return };
         if self.kind == Kind::Symlink {
             let message = format!("the symbolic link has the extended attribute `{}`", shown_bytes(first));
-            out.push(Broken { clause: &clause::LAY_056, field: Field::Xattr(first.clone()), message });
+            out.push(Broken::new(&clause::LAY_056, Field::Xattr(first.clone()), message));
             return;
         }
         if self.xattrs.len() > limits.xattrs {
             let message =
                 format!("the entry has {} extended attributes; the limit is {}", self.xattrs.len(), limits.xattrs);
-            out.push(Broken { clause: &clause::LAY_057, field: Field::Path, message });
+            out.push(Broken::new(&clause::LAY_057, Field::Path, message));
         }
         let total: usize = self.xattrs.iter().map(|(_, value)| value.len()).sum();
         if total > limits.xattr_values {
@@ -202,7 +216,7 @@ impl Candidate {
                 "the values of the extended attributes have {total} bytes; the limit is {}",
                 limits.xattr_values
             );
-            out.push(Broken { clause: &clause::LAY_061, field: Field::Path, message });
+            out.push(Broken::new(&clause::LAY_061, Field::Path, message));
         }
         for (name, value) in &self.xattrs {
             Self::judge_xattr(self.kind, name, value, limits, out);
@@ -211,7 +225,7 @@ impl Candidate {
 
     fn judge_xattr(kind: Kind, name: &[u8], value: &[u8], limits: &Limits, out: &mut Vec<Broken>) {
         let text = shown_bytes(name);
-        let mut report = |clause, message| out.push(Broken { clause, field: Field::Xattr(name.to_vec()), message });
+        let mut report = |clause, message| out.push(Broken::new(clause, Field::Xattr(name.to_vec()), message));
         let well_formed = !name.is_empty()
             && name.len() <= limits.xattr_name
             && name.iter().all(|byte| matches!(byte, 0x21..=0x7E) && *byte != b'=');

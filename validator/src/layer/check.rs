@@ -33,6 +33,8 @@ type Index = HashMap<(bool, String), usize>;
 pub(super) struct Checker {
     limits: Limits,
     entries: Vec<Entry>,
+    /// Where each of them begins.
+    starts: Vec<u64>,
     /// The directories from the root to the parent of the last entry, and that entry if it is one.
     open: Vec<Open>,
     /// The path of the last of them.
@@ -54,6 +56,7 @@ impl Checker {
         Self {
             limits,
             entries: Vec::new(),
+            starts: Vec::new(),
             open: vec![Open::default()],
             open_path: String::new(),
             last: None,
@@ -64,6 +67,11 @@ impl Checker {
 
     pub(super) fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    /// An entry by its number, and where it begins.
+    pub(super) fn entry(&self, index: usize) -> Option<(&Entry, u64)> {
+        Some((self.entries.get(index)?, *self.starts.get(index)?))
     }
 
     pub(super) fn into_entries(self) -> Vec<Entry> {
@@ -82,9 +90,9 @@ impl Checker {
         }
     }
 
-    /// Judges a candidate and keeps the entry; says whether it was kept.
-    pub(super) fn judge(&mut self, candidate: Candidate, out: &mut Vec<Broken>) -> bool {
-        let mut report = |clause, field, message| out.push(Broken { clause, field, message });
+    /// Judges a candidate that begins at `start` and keeps the entry; says whether it was kept.
+    pub(super) fn judge(&mut self, candidate: Candidate, start: u64, out: &mut Vec<Broken>) -> bool {
+        let mut report = |clause, field, message| out.push(Broken::new(clause, field, message));
         // LAY-041
         if path::is_root(&candidate.path) {
             report(&clause::LAY_041, Field::Path, "the entry is the root directory itself".to_owned());
@@ -107,12 +115,12 @@ impl Checker {
             index.entry((entry.node == Node::Whiteout, entry.path.clone())).or_insert(self.entries.len());
         }
         self.entries.push(entry);
+        self.starts.push(start);
         true
     }
 
     /// LAY-046, LAY-047, LAY-048, LAY-067, LAY-068
     fn judge_order(&mut self, candidate: &Candidate, out: &mut Vec<Broken>) {
-        let mut report = |clause, message| out.push(Broken { clause, field: Field::Path, message });
         let path = &candidate.path;
         let rank = if candidate.kind == Kind::Whiteout { RANK_WHITEOUT } else { RANK_OTHER };
         let order =
@@ -125,30 +133,38 @@ impl Checker {
             |whiteout| self.unordered.as_ref().is_some_and(|index| index.contains_key(&(whiteout, path.clone())));
         let (repeated, hidden) = (is_known(is_whiteout), is_known(!is_whiteout));
         if order == Ordering::Equal || repeated {
-            report(&clause::LAY_048, format!("the path {} stands twice", quoted(path)));
+            let message = format!("the path {} stands twice", quoted(path));
+            let broken = Broken::new(&clause::LAY_048, Field::Path, message);
+            out.push(broken.and(self.find(path, rank), "it stands here first"));
         } else if order == Ordering::Greater {
             let last = self.last.as_ref().map_or("", |(last, _)| last);
-            report(&clause::LAY_047, format!("the path {} stands after {}, not before it", quoted(path), quoted(last)));
+            let message = format!("the path {} stands after {}, not before it", quoted(path), quoted(last));
+            let broken = Broken::new(&clause::LAY_047, Field::Path, message);
+            out.push(broken.and(self.entries.len().checked_sub(1), "the entry before it is here"));
         }
         let (directory, name) = path::split_last(path);
         if directory != self.open_path {
             self.open_parents(path, directory, order, out);
         }
+        let is_hidden = |parent: &Open| !is_whiteout && parent.whiteouts.contains(name);
+        let hidden = hidden || self.open.last().is_some_and(is_hidden);
+        let other_rank = if is_whiteout { RANK_OTHER } else { RANK_WHITEOUT };
+        let other = if hidden { self.find(path, other_rank) } else { None };
         let Some(parent) = self.open.last_mut() else { return };
         match candidate.kind {
             Kind::Whiteout => {
                 if parent.opaque {
                     let message = format!("the whiteout of {} lies below an opaque directory", quoted(path));
-                    out.push(Broken { clause: &clause::LAY_068, field: Field::Path, message });
+                    out.push(Broken::new(&clause::LAY_068, Field::Path, message));
                 }
                 if hidden {
-                    out.push(both(path));
+                    out.push(both(path).and(other, "the other one is here"));
                 }
                 parent.whiteouts.insert(name.to_owned());
             }
             kind => {
-                if hidden || parent.whiteouts.contains(name) {
-                    out.push(both(path));
+                if hidden {
+                    out.push(both(path).and(other, "the other one is here"));
                 }
                 if kind == Kind::Dir {
                     if candidate.opaque && parent.opaque {
@@ -199,7 +215,7 @@ impl Checker {
                 };
                 // One is enough for everything below that directory.
                 if parent.is_some() && out.last().is_none_or(|broken| broken.clause != &clause::LAY_046) {
-                    out.push(Broken { clause: &clause::LAY_046, field: Field::Path, message });
+                    out.push(Broken::new(&clause::LAY_046, Field::Path, message));
                 }
             }
             let opaque = parent.is_some_and(|parent| parent.opaque);
@@ -210,7 +226,7 @@ impl Checker {
 
     /// An opaque marker in the directory `directory`; its path is the clear path of an entry.
     pub(super) fn judge_opaque_marker(&mut self, directory: &str, out: &mut Vec<Broken>) {
-        let mut report = |clause, message| out.push(Broken { clause, field: Field::Path, message });
+        let mut report = |clause, message| out.push(Broken::new(clause, Field::Path, message));
         let is_last = self.entries.last().is_some_and(|last| last.path == directory);
         if let (true, Some(Entry { node: Node::Dir { opaque, .. }, .. })) = (is_last, self.entries.last_mut()) {
             if *opaque {
@@ -229,7 +245,7 @@ impl Checker {
         }
         let known = self.open.iter().skip(1).map(|open| open.name.as_str()).collect::<Vec<_>>().join("/");
         let inside = known == directory || known.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'));
-        let earlier = matches!(self.find(directory), Some(Entry { node: Node::Dir { .. }, .. }));
+        let earlier = matches!(self.found(directory), Some((_, Entry { node: Node::Dir { .. }, .. })));
         if inside || earlier {
             report(
                 &clause::LAY_047,
@@ -249,15 +265,16 @@ impl Checker {
     /// LAY-053 to LAY-055, LST-013. Size and digest of the file that is linked to.
     fn judge_hardlink(&self, candidate: &Candidate, out: &mut Vec<Broken>) -> Option<(u64, Digest)> {
         let target = candidate.target();
-        let found = self.find(&target);
-        let Some(Entry { node: Node::File { attributes, size, sha256 }, .. }) = found else {
+        let found = self.found(&target);
+        let other = found.map(|(index, _)| index);
+        let Some((_, Entry { node: Node::File { attributes, size, sha256 }, .. })) = found else {
             if !self.gaps || found.is_some() {
                 let what = match found {
-                    Some(entry) => format!("is {}", entry.node.type_name()),
+                    Some((_, entry)) => format!("is {}", entry.node.type_name()),
                     None => "is no earlier entry of this layer".to_owned(),
                 };
                 let message = format!("the target {} of the hard link {what}", quoted(&target));
-                out.push(Broken { clause: &clause::LAY_053, field: Field::Target, message });
+                out.push(Broken::new(&clause::LAY_053, Field::Target, message).and(other, "the target is here"));
             }
             return None;
         };
@@ -276,12 +293,12 @@ impl Checker {
                 };
                 let message =
                     format!("the hard link has the {name} {mine}, and its file {} has {theirs}", quoted(&target));
-                out.push(Broken { clause: &clause::LAY_054, field, message });
+                out.push(Broken::new(&clause::LAY_054, field, message).and(other, "its file is here"));
             }
         }
         if mine.xattrs != attributes.xattrs {
             let message = format!("the hard link has other extended attributes than its file {}", quoted(&target));
-            out.push(Broken { clause: &clause::LAY_055, field: Field::Path, message });
+            out.push(Broken::new(&clause::LAY_055, Field::Path, message).and(other, "its file is here"));
         }
         if let Some(digest) = candidate.sha256 {
             if u64::try_from(candidate.size) != Ok(*size) {
@@ -290,26 +307,32 @@ impl Checker {
                     candidate.size,
                     quoted(&target)
                 );
-                out.push(Broken { clause: &clause::LST_013, field: Field::Size, message });
+                out.push(Broken::new(&clause::LST_013, Field::Size, message).and(other, "its file is here"));
             }
             if digest != *sha256 {
                 let message = format!("the hard link has another sha256 than its file {}", quoted(&target));
-                out.push(Broken { clause: &clause::LST_013, field: Field::Sha256, message });
+                out.push(Broken::new(&clause::LST_013, Field::Sha256, message).and(other, "its file is here"));
             }
         }
         Some((*size, *sha256))
     }
 
-    /// The entry with the path `path` that is no whiteout.
-    fn find(&self, path: &str) -> Option<&Entry> {
+    /// The entry with the path `path` that is no whiteout, and its number.
+    fn found(&self, path: &str) -> Option<(usize, &Entry)> {
+        let index = self.find(path, RANK_OTHER)?;
+        Some((index, self.entries.get(index)?))
+    }
+
+    /// The number of the entry with the path `path` and that rank.
+    fn find(&self, path: &str, rank: u8) -> Option<usize> {
         if let Some(index) = &self.unordered {
-            return self.entries.get(*index.get(&(false, path.to_owned()))?);
+            return index.get(&(rank == RANK_WHITEOUT, path.to_owned())).copied();
         }
         let found = self.entries.binary_search_by(|entry| {
-            let rank = if entry.node == Node::Whiteout { RANK_WHITEOUT } else { RANK_OTHER };
-            compare(&entry.path, rank, path, RANK_OTHER)
+            let own = if entry.node == Node::Whiteout { RANK_WHITEOUT } else { RANK_OTHER };
+            compare(&entry.path, own, path, rank)
         });
-        self.entries.get(found.ok()?)
+        found.ok()
     }
 
     /// From here on entries are found by name, since they cannot be found by order.
@@ -327,12 +350,12 @@ impl Checker {
 
 fn both(path: &str) -> Broken {
     let message = format!("the layer has a whiteout of {} and an entry with that path", quoted(path));
-    Broken { clause: &clause::LAY_067, field: Field::Path, message }
+    Broken::new(&clause::LAY_067, Field::Path, message)
 }
 
 fn nested_opaque(path: &str) -> Broken {
     let message = format!("the opaque directory {} lies below another opaque one", quoted(path));
-    Broken { clause: &clause::LAY_068, field: Field::Path, message }
+    Broken::new(&clause::LAY_068, Field::Path, message)
 }
 
 /// The order of entries (LAY-047): components as bytes, the last one by its rank first.

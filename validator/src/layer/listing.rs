@@ -1,5 +1,7 @@
 //! Reading listings.
 
+use std::ops::Range;
+
 use base64::engine::general_purpose::STANDARD;
 use base64::{DecodeError, Engine as _};
 
@@ -54,6 +56,8 @@ pub fn read_listing(source: &[u8], kind: ListingKind, limits: &Limits) -> Listin
     let mut reader = ListingReader {
         kind,
         limits,
+        source,
+        numbers: Vec::new(),
         line: &[],
         at: 0,
         number: 0,
@@ -96,6 +100,9 @@ pub fn read_listing(source: &[u8], kind: ListingKind, limits: &Limits) -> Listin
 struct ListingReader<'a> {
     kind: ListingKind,
     limits: &'a Limits,
+    source: &'a [u8],
+    /// The numbers of the lines of the entries that are kept.
+    numbers: Vec<u32>,
     /// The line that is being read, where it begins, and its number.
     line: &'a [u8],
     at: usize,
@@ -144,17 +151,21 @@ const TYPES: [&str; 5] = ["dir", "file", "hardlink", "symlink", "whiteout"];
 
 impl ListingReader<'_> {
     /// The place of bytes of the line.
-    fn place(&self, range: std::ops::Range<usize>) -> Place {
-        let mut place =
-            Place::bytes(range.start as u64..range.end as u64).text_excerpt(self.line).shifted(self.at as u64);
-        if let Some(excerpt) = &mut place.excerpt {
-            // An empty listing has no line; its place is where the first one would be.
-            excerpt.in_line(self.number.max(1));
-        }
-        place
+    fn place(&self, range: Range<usize>) -> Place {
+        // An empty listing has no line; its place is where the first one would be.
+        place_in(self.line, self.at, self.number.max(1), range)
     }
 
-    fn report(&mut self, clause: &'static Clause, range: std::ops::Range<usize>, message: String) {
+    /// The place of the line of an entry.
+    fn place_of(&self, index: usize) -> Option<Place> {
+        let (entry, start) = self.checker.entry(index)?;
+        let start = usize::try_from(start).ok()?;
+        let line = self.source.get(start..)?.split(|byte| *byte == b'\n').next()?;
+        let number = u64::from(*self.numbers.get(index)?);
+        Some(place_in(line, start, number, 0..line.len()).entry(shown(&entry.path)))
+    }
+
+    fn report(&mut self, clause: &'static Clause, range: Range<usize>, message: String) {
         let place = self.place(range);
         self.violations.push(Violation::new(clause, place, message));
     }
@@ -202,7 +213,9 @@ impl ListingReader<'_> {
             return;
         };
         let mut broken = Vec::new();
-        self.checker.judge(candidate, &mut broken);
+        if self.checker.judge(candidate, self.at as u64, &mut broken) {
+            self.numbers.push(u32::try_from(self.number).unwrap_or(u32::MAX));
+        }
         let located = Located { reader: self, members, path: &path };
         let violations: Vec<Violation> = broken.into_iter().map(|broken| located.broken(broken)).collect();
         self.violations.extend(violations);
@@ -210,6 +223,15 @@ impl ListingReader<'_> {
             found.sort_by_key(|violation| violation.place.bytes.as_ref().map_or(0, |bytes| bytes.start));
         }
     }
+}
+
+/// The place of bytes of the line `line`, which begins at `at` and is line number `number`.
+fn place_in(line: &[u8], at: usize, number: u64, range: Range<usize>) -> Place {
+    let mut place = Place::bytes(range.start as u64..range.end as u64).text_excerpt(line).shifted(at as u64);
+    if let Some(excerpt) = &mut place.excerpt {
+        excerpt.in_line(number);
+    }
+    place
 }
 
 fn member<'a>(members: &'a [Member], name: &str) -> Option<&'a Member> {
@@ -259,7 +281,11 @@ impl Located<'_, '_> {
             Field::Target => "target",
             Field::Xattr(_) => "xattrs",
         };
-        Violation::new(broken.clause, self.place(Some(name)), broken.message)
+        let violation = Violation::new(broken.clause, self.place(Some(name)), broken.message);
+        match broken.other.and_then(|(index, what)| Some((self.reader.place_of(index)?, what))) {
+            Some((place, what)) => violation.and(place, what),
+            None => violation,
+        }
     }
 
     /// LST-003

@@ -12,7 +12,7 @@ use crate::clause;
 use crate::diagnostic::{Place, Violation};
 use crate::digest::{Digest, Hasher};
 use crate::limits::Limits;
-use crate::shown::{quoted, shown_bytes};
+use crate::shown::{quoted, shown, shown_bytes};
 use crate::tar::{self, Profile, Reader, Sink};
 
 /// Walks a layer that comes in pieces.
@@ -155,7 +155,8 @@ impl Sink for LayerSink {
         let kept = self.judge(entry, &mut broken, out);
         if !broken.is_empty() {
             let shown_path = shown_bytes(&entry.path);
-            out.extend(broken.into_iter().map(|broken| locate(broken, entry, &shown_path)));
+            let checker = &self.checker;
+            out.extend(broken.into_iter().map(|broken| locate(broken, entry, &shown_path, checker)));
         }
         if kept && entry.header.typeflag() == b'0' {
             self.file = Some(Hasher::default());
@@ -191,7 +192,7 @@ impl Sink for LayerSink {
 impl LayerSink {
     /// Judges an entry; says whether the checker kept it.
     fn judge(&mut self, entry: &tar::Entry, broken: &mut Vec<Broken>, out: &mut Vec<Violation>) -> bool {
-        let mut report = |clause, field, message: String| broken.push(Broken { clause, field, message });
+        let mut report = |clause, field, message: String| broken.push(Broken::new(clause, field, message));
         // LAY-036
         let Ok(written) = std::str::from_utf8(&entry.path) else {
             let message = format!("the path \"{}\" is not UTF-8", shown_bytes(&entry.path));
@@ -221,7 +222,7 @@ impl LayerSink {
                 self.judge_marker(entry, broken);
                 // LAY-065
                 if let Some(message) = judge_hidden(hidden) {
-                    broken.push(Broken { clause: &clause::LAY_065, field: Field::Path, message });
+                    broken.push(Broken::new(&clause::LAY_065, Field::Path, message));
                     self.passed_over();
                     return false;
                 }
@@ -254,12 +255,12 @@ impl LayerSink {
             let xattrs: BTreeMap<&[u8], &[u8]> = entry.xattrs().collect();
             candidate.xattrs = xattrs.into_iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
         }
-        self.checker.judge(candidate, broken)
+        self.checker.judge(candidate, entry.header.offset(), broken)
     }
 
     /// The place of an opaque marker in `directory`, which ends in `/` or is the root.
     fn judge_opaque(&mut self, directory: &str, broken: &mut Vec<Broken>) {
-        let mut report = |clause, message: String| broken.push(Broken { clause, field: Field::Path, message });
+        let mut report = |clause, message: String| broken.push(Broken::new(clause, Field::Path, message));
         let clear = match directory {
             "" => {
                 // LAY-069
@@ -292,12 +293,12 @@ impl LayerSink {
             if value != 0 {
                 let shown = if field == Field::Mode { format!("0{value:03o}") } else { value.to_string() };
                 let message = format!("the marker has the {name} {shown}, not 0");
-                broken.push(Broken { clause: &clause::LAY_066, field, message });
+                broken.push(Broken::new(&clause::LAY_066, field, message));
             }
         }
         if let Some((name, _)) = entry.xattrs().next() {
             let message = format!("the marker has the extended attribute `{}`", shown_bytes(name));
-            broken.push(Broken { clause: &clause::LAY_066, field: Field::Xattr(name.to_vec()), message });
+            broken.push(Broken::new(&clause::LAY_066, Field::Xattr(name.to_vec()), message));
         }
     }
 
@@ -323,7 +324,7 @@ fn entry_place(entry: &tar::Entry) -> Place {
 }
 
 /// The violation of a broken clause, at the header field or record that holds the value.
-fn locate(broken: Broken, entry: &tar::Entry, shown_path: &str) -> Violation {
+fn locate(broken: Broken, entry: &tar::Entry, shown_path: &str, checker: &Checker) -> Violation {
     let place = entry.place_of(match &broken.field {
         Field::Path | Field::Sha256 => tar::Part::Path,
         Field::Mode => tar::Part::Mode,
@@ -334,5 +335,11 @@ fn locate(broken: Broken, entry: &tar::Entry, shown_path: &str) -> Violation {
         Field::Target => tar::Part::Target,
         Field::Xattr(name) => tar::Part::Xattr(name),
     });
-    Violation::new(broken.clause, place.entry(shown_path), broken.message)
+    let violation = Violation::new(broken.clause, place.entry(shown_path), broken.message);
+    match broken.other.and_then(|(index, what)| Some((checker.entry(index)?, what))) {
+        Some(((entry, start), what)) => {
+            violation.and(Place::bytes(start..start + tar::BLOCK as u64).entry(shown(&entry.path)), what)
+        }
+        None => violation,
+    }
 }
