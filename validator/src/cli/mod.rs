@@ -22,8 +22,10 @@ use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+use crate::input::Kind;
 use crate::report::{FailOn, Format};
 
 /// Pack, list and check container images of the Cornercast format.
@@ -102,8 +104,8 @@ struct Check {
     #[arg(long, value_name = "FORMAT=FILE", value_parser = parse_output)]
     output: Vec<(Format, PathBuf)>,
     /// Take the inputs as this kind instead of recognising them
-    #[arg(long = "as", value_name = "KIND", value_parser = parse_kind)]
-    kind: Option<crate::input::Kind>,
+    #[arg(long = "as", value_name = "KIND", value_parser = kinds())]
+    kind: Option<Kind>,
     /// Check everything below directories that is recognised
     #[arg(long)]
     recursive: bool,
@@ -300,12 +302,10 @@ fn source_date_epoch() -> Result<Option<u64>, Failure> {
     }
 }
 
-fn parse_kind(name: &str) -> Result<crate::input::Kind, String> {
-    crate::input::Kind::by_name(name).ok_or_else(|| {
-        let names: Vec<&str> = crate::input::Kind::ALL.iter().map(|(name, _)| *name).collect();
-        let hint = did_you_mean(name, names.iter().copied());
-        format!("it is none of {}{hint}", names.join(", "))
-    })
+/// The kinds of inputs by their names.
+fn kinds() -> impl TypedValueParser<Value = Kind> {
+    let names = PossibleValuesParser::new(Kind::ALL.map(|(name, _)| name));
+    names.try_map(|name| Kind::by_name(&name).ok_or("it is no kind"))
 }
 
 /// A suggestion in brackets, if one of `known` is close to `name`.
