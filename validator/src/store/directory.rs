@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{self, Read};
 use std::num::NonZero;
+use std::sync::Arc;
 
 use super::blob::Stored;
-use super::image::{Manifests, WalkFacts, judge_blob, judge_content, judge_listing, judge_manifests};
+use super::image::{Manifests, WalkFacts, judge_blob, judge_content, judge_listing, judge_manifests, with_descriptor};
 use super::layout::{FileKind, SignatureSet, classify, path_of};
 use super::signatures::{Folder, check_index, check_marker};
 use super::walks::{Planned, Walked, walk_layers};
@@ -64,7 +65,8 @@ pub fn check_store(
         findings,
         kinds: BTreeMap::new(),
         irregular: BTreeSet::new(),
-        manifests: Manifests::new(),
+        manifests: Arc::default(),
+        image: None,
         checked: HashMap::new(),
         walks: HashMap::new(),
     };
@@ -76,8 +78,9 @@ pub fn check_store(
     store.signatures()?;
     let judged = judge_manifests(&store.manifests);
     store.findings.extend(judged);
-    let manifests = std::mem::take(&mut store.manifests);
-    for (id, outline) in &manifests {
+    let manifests = Arc::clone(&store.manifests);
+    for (id, outline) in manifests.iter() {
+        store.image = Some(*id);
         store.image(*id, outline)?;
     }
     store.unreached()
@@ -109,7 +112,9 @@ struct Store<'a> {
     kinds: BTreeMap<FileKind, String>,
     /// What stands in the place of a file of the layout, but is no file.
     irregular: BTreeSet<FileKind>,
-    manifests: Manifests,
+    manifests: Arc<Manifests>,
+    /// The image whose blobs are being judged.
+    image: Option<Digest>,
     checked: Checked,
     walks: HashMap<Digest, WalkFacts>,
 }
@@ -172,6 +177,7 @@ impl Store<'_> {
                 _ => None,
             })
             .collect();
+        let mut manifests = Manifests::new();
         for id in ids {
             let path = path_of(&FileKind::Manifest(id));
             let source = self.read_document(&path, self.limits.manifest)?;
@@ -182,10 +188,11 @@ impl Store<'_> {
                 let is_named = judged.is_none();
                 self.findings.extend(judged);
                 if let Some(outline) = outline.filter(|_| is_named) {
-                    self.manifests.insert(id, outline);
+                    manifests.insert(id, outline);
                 }
             }
         }
+        self.manifests = Arc::new(manifests);
         Ok(())
     }
 
@@ -404,7 +411,8 @@ impl Store<'_> {
                 Some(_) => Blob::Damaged,
             };
             self.findings.extend(frame.into_iter().map(|violation| violation.in_file(&path)));
-            self.findings.extend(judged);
+            let image = self.image.and_then(|id| self.manifests.get_key_value(&id));
+            self.findings.extend(judged.map(|violation| with_descriptor(violation, key, image)));
             // The first place gives the bytes; the second one can only spoil the verdict.
             found = Some(match found {
                 Some(Blob::Named) if blob != Blob::Named => Blob::Damaged,

@@ -155,6 +155,23 @@ pub(super) fn judge_blob(path: &str, wanted: (Digest, u64), seen: (u64, Digest))
     Some(Violation::new(clause, Place::bytes(0..length).file(path), message))
 }
 
+/// The same violation of a blob, and where the first of `manifests` that has its descriptor has it.
+pub(super) fn with_descriptor<'a>(
+    violation: Violation,
+    (digest, size): (Digest, u64),
+    manifests: impl IntoIterator<Item = (&'a Digest, &'a Outline)>,
+) -> Violation {
+    let descriptor = manifests.into_iter().find_map(|(id, outline)| {
+        let mut all = outline.descriptors().into_iter();
+        let (.., pointer) = all.find(|(named, length, _)| (*named, *length) == (digest, size))?;
+        Some(outline.place(&pointer).file(path_of(&FileKind::Manifest(*id))))
+    });
+    match descriptor {
+        Some(place) => violation.and(place, "its descriptor is here"),
+        None => violation,
+    }
+}
+
 /// STO-006: the content of a file against the digest in its path.
 pub(super) fn judge_content(path: &str, name: Digest, content: Digest) -> Option<Violation> {
     (name != content).then(|| {

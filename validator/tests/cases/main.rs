@@ -103,7 +103,8 @@ fn cases() -> impl Iterator<Item = (PathBuf, Case)> {
     })
 }
 
-/// Each wording of each clause once, and the help where it is not the clause's own: what people read.
+/// Each wording of each clause once, the help where it is not the clause's own, and what is said of second
+/// places: what people read.
 #[test]
 fn wordings() {
     let own: BTreeSet<&str> = clause::all().map(|clause| clause.help).collect();
@@ -111,7 +112,8 @@ fn wordings() {
     for (_, _, found) in checked() {
         for found in found.list() {
             let help = if own.contains(&*found.help) { String::new() } else { format!(" ({})", found.help) };
-            let text = format!("{}{help}", found.message);
+            let second: String = found.related.iter().map(|related| format!(" [{}]", related.message)).collect();
+            let text = format!("{}{help}{second}", found.message);
             wordings.entry((found.id, shape(&text))).or_insert_with(|| format!("{} {text}", found.id));
         }
     }

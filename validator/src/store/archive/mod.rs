@@ -13,7 +13,7 @@ use self::digests::{Digests, Hashed};
 use self::listings::{Listing, Source, Walked, Walking};
 pub use self::reading::check_archive;
 use self::verdicts::{Verdict, Verdicts, Waiting};
-use super::image::{Manifests, WalkFacts, judge_blob, judge_content};
+use super::image::{Manifests, WalkFacts, judge_blob, judge_content, with_descriptor};
 use super::layout::{FileKind, SignatureSet, classify};
 use super::order::{Position, position_of};
 use super::signatures::{Folder, check_index, check_marker};
@@ -155,7 +155,7 @@ impl Checking {
         if self.sink.first {
             return Vec::new();
         }
-        self.verdicts.settle(&mut self.sink.walks);
+        self.verdicts.settle(&mut self.sink.walks, &self.sink.manifests);
         let mut found = self.verdicts.take();
         // If the archive does not begin with its marker, that is all that is said of it.
         if found.iter().any(|violation| violation.clause == &clause::STO_025) {
@@ -174,7 +174,7 @@ impl Checking {
         let mut found = Vec::new();
         self.sink.end(whole, &mut found);
         self.collect(found);
-        self.verdicts.settle(&mut self.sink.walks);
+        self.verdicts.settle(&mut self.sink.walks, &self.sink.manifests);
         let mut found = Vec::new();
         self.sink.judge_whole(whole, &mut found);
         self.collect(found);
@@ -309,7 +309,8 @@ impl Sink for ArchiveSink {
             && let Some(size) = self.role(digest).map(Role::size)
             && entry.size > size
         {
-            out.extend(judge_blob(&self.path, (digest, size), (entry.size, digest)));
+            let judged = judge_blob(&self.path, (digest, size), (entry.size, digest));
+            out.extend(judged.map(|violation| with_descriptor(violation, (digest, size), &self.manifests)));
             self.stopped = true;
             return;
         }
@@ -346,7 +347,7 @@ impl Sink for ArchiveSink {
             Current::Listing(digest, size, source) => {
                 let judged = judge_blob(&path, (digest, size), seen);
                 let is_named = judged.is_none();
-                out.extend(judged);
+                out.extend(judged.map(|violation| with_descriptor(violation, (digest, size), &self.manifests)));
                 if is_named {
                     self.listings.insert(digest, Listing::Unread(source));
                     self.unread = Some(digest);

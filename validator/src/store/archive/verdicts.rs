@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use super::digests::Hashed;
 use crate::diagnostic::Violation;
 use crate::digest::Digest;
-use crate::store::image::{WalkFacts, judge_blob, judge_content};
+use crate::store::image::{Manifests, WalkFacts, judge_blob, judge_content, with_descriptor};
 
 /// Something to be said of an archive.
 pub(super) enum Verdict {
@@ -28,9 +28,13 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    fn judge(&self, seen: (u64, Digest)) -> Option<Violation> {
+    fn judge(&self, seen: (u64, Digest), manifests: &Manifests) -> Option<Violation> {
         match self.size {
-            Some(size) => judge_blob(&self.path, (self.digest, size), seen),
+            Some(size) => {
+                let wanted = (self.digest, size);
+                let judged = judge_blob(&self.path, wanted, seen);
+                judged.map(|violation| with_descriptor(violation, wanted, manifests))
+            }
             None => judge_content(&self.path, self.digest, seen.1),
         }
     }
@@ -56,7 +60,7 @@ impl Verdicts {
 
     /// Settles the verdicts up to the first one whose digest has not come. A layer in `walks` that is
     /// another one is not clean.
-    pub(super) fn settle(&mut self, walks: &mut HashMap<Digest, WalkFacts>) {
+    pub(super) fn settle(&mut self, walks: &mut HashMap<Digest, WalkFacts>, manifests: &Manifests) {
         while let Some(verdict) = self.waiting.pop_front() {
             match verdict {
                 Verdict::Found(violation) => self.settled.push(violation),
@@ -70,7 +74,7 @@ impl Verdicts {
                         self.waiting.push_front(Verdict::Blob(waiting, found));
                         return;
                     };
-                    let judged = waiting.judge(seen);
+                    let judged = waiting.judge(seen, manifests);
                     if let Some(facts) = walks.get_mut(&waiting.digest) {
                         facts.clean &= judged.is_none();
                     }
