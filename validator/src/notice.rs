@@ -48,10 +48,10 @@ notices! {
         "check the path and who may read it";
     INP_002 = "INP-002"
         "The first bytes of an input are those of none of the kinds that `check` knows."
-        "say what it is with --as: store, archive, layer, listing, rootfs, manifest, marker, index or reference; decompress what is gzip before";
+        "say what it is with --as: store, archive, layer, listing, rootfs, manifest, marker, index, reference, canonical or strict";
     INP_003 = "INP-003"
         "An input is a directory where a file is wanted, or a file where a directory is."
-        "leave --as out, or name a file for all kinds but store, and a directory for store";
+        "leave --as out, or name another input";
 }
 
 /// All notices, each with what it says.

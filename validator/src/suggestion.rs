@@ -11,3 +11,11 @@ pub(crate) fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
         .min()
         .map(|(_, candidate)| candidate)
 }
+
+/// The id of a clause that is close to `name`. Of a number that no clause of a known chapter has, any other is.
+pub(crate) fn close_id<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let known: Vec<&str> = known.into_iter().collect();
+    let is_id = name.len() == 7 && name.bytes().skip(4).all(|byte| byte.is_ascii_digit());
+    let has_chapter = |id: &str| id.get(..4).zip(name.get(..4)).is_some_and(|(known, seen)| known == seen);
+    if is_id && known.iter().any(|id| has_chapter(id)) { None } else { closest(name, known) }
+}

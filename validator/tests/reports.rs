@@ -197,7 +197,7 @@ fn several_reports_at_once() {
     assert_eq!(String::from_utf8(run(&["--output", "sarif=-"]).stdout).unwrap(), alone);
     // A report that cannot be written leaves nothing and costs no other file.
     for (arguments, message) in [
-        (&["--output", "sarif=none/a.sarif"][..], "none/a.sarif: "),
+        (&["--output", "sarif=none/a.sarif"][..], "none/a.sarif cannot be written: the folder none does not exist"),
         (&["--format", "json", "--output", "sarif=-"], "two reports go to standard output"),
         (&["--output", "sarif=x", "--output", "json=x"], "two reports go to x"),
         (&["--output", "srif=x"], "did you mean `sarif`?"),
@@ -302,8 +302,8 @@ fn mistyped_names_get_a_suggestion() {
         assert!(text.contains(&format!("= help: did you mean `{suggestion}`?")), "{mistyped}: {text}");
     }
     for (arguments, suggestion) in [
-        (&["explain", "CFG-01"][..], "did you mean CFG-001?"),
-        (&["explain", "INP-0002"], "did you mean INP-002?"),
+        (&["explain", "CFG-01"][..], "did you mean `CFG-001`?"),
+        (&["explain", "INP-0002"], "did you mean `INP-002`?"),
         (&["check", "--format", "serif", "x"], "'sarif'"),
         (&["check", "--fix-only", "x"], "'--fix'"),
     ] {

@@ -16,7 +16,7 @@ use crate::shown::{quoted, shown_bytes};
 /// The largest extension header that is read into memory.
 const MAX_EXTENSION: u64 = 1 << 20;
 
-/// Reads the uncompressed tar archive `source` into `into`.
+/// Reads the uncompressed tar archive `source`, which messages call `name`, into `into`.
 ///
 /// Later entries replace earlier ones with the same path; missing parents are added; whiteouts of OCI
 /// layers are taken as such.
@@ -25,12 +25,12 @@ const MAX_EXTENSION: u64 = 1 << 20;
 ///
 /// Errors of the file system; an archive that is damaged, or holds something that a layer cannot hold.
 /// Devices, FIFOs and extended attributes of other kinds are left out with a note.
-pub fn read_tar(source: &Path, ownership: &Ownership, into: &mut SourceTree) -> Result<(), BuildError> {
-    let shown = source.display().to_string();
-    let file = File::open(source).map_err(BuildError::io(&shown))?;
+pub fn read_tar(source: &Path, name: &str, ownership: &Ownership, into: &mut SourceTree) -> Result<(), BuildError> {
+    let file = File::open(source).map_err(BuildError::io(name))?;
     let mut reader = Reader {
         input: BufReader::with_capacity(256 << 10, file),
         source,
+        name,
         at: 0,
         ownership,
         into,
@@ -56,6 +56,7 @@ struct Extensions {
 struct Reader<'a> {
     input: BufReader<File>,
     source: &'a Path,
+    name: &'a str,
     at: u64,
     ownership: &'a Ownership,
     into: &'a mut SourceTree,
@@ -110,15 +111,16 @@ impl Header {
 
 impl Reader<'_> {
     fn refuse<T>(&self, why: &str) -> Result<T, BuildError> {
-        Err(BuildError::Refused(format!("{}: at byte {}: {why}", self.source.display(), self.at)))
+        Err(BuildError::Refused(format!("{}: at byte {}: {why}", self.name, self.at)))
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> Result<(), BuildError> {
         self.input.read_exact(buffer).map_err(|error| match error.kind() {
-            std::io::ErrorKind::UnexpectedEof => {
-                BuildError::Refused(format!("{}: the archive ends inside an entry", self.source.display()))
-            }
-            _ => BuildError::Io(self.source.display().to_string(), error),
+            std::io::ErrorKind::UnexpectedEof => BuildError::Refused(format!(
+                "{}: at byte {}: the archive ends inside an extension header",
+                self.name, self.at
+            )),
+            _ => BuildError::Io(self.name.to_owned(), error),
         })?;
         self.at += buffer.len() as u64;
         Ok(())
@@ -129,7 +131,7 @@ impl Reader<'_> {
         let mut block = [0; 512];
         let mut filled = 0;
         while let Some(room) = block.get_mut(filled..).filter(|room| !room.is_empty()) {
-            let read = self.input.read(room).map_err(BuildError::io(self.source.display().to_string()))?;
+            let read = self.input.read(room).map_err(BuildError::io(self.name))?;
             if read == 0 {
                 break;
             }
@@ -138,10 +140,14 @@ impl Reader<'_> {
         if filled == 0 || block.iter().all(|byte| *byte == 0) {
             return Ok(None);
         }
+        let header = Header(block);
+        if self.at == 0 && (filled < block.len() || !header.checksum_is_right()) {
+            let message = "neither a directory nor a tar archive, plain or compressed with gzip or zstd";
+            return Err(BuildError::Refused(format!("{}: it is {message}", self.name)));
+        }
         if filled < block.len() {
             return self.refuse("the archive ends inside a header");
         }
-        let header = Header(block);
         if !header.checksum_is_right() {
             return self.refuse("this is no tar header, its checksum is wrong");
         }
@@ -152,7 +158,7 @@ impl Reader<'_> {
     /// The data of an extension header.
     fn extension(&mut self, size: u64) -> Result<Vec<u8>, BuildError> {
         if size > MAX_EXTENSION {
-            return self.refuse(&format!("an extension header has {size} bytes"));
+            return self.refuse(&format!("an extension header has {size} bytes; the limit is {MAX_EXTENSION}"));
         }
         let mut data = vec![0; usize::try_from(size).unwrap_or_default()];
         self.read(&mut data)?;
@@ -162,14 +168,18 @@ impl Reader<'_> {
 
     fn skip(&mut self, bytes: u64) -> Result<(), BuildError> {
         let end = self.at.saturating_add(bytes);
-        self.input.seek(SeekFrom::Start(end)).map_err(BuildError::io(self.source.display().to_string()))?;
+        self.input.seek(SeekFrom::Start(end)).map_err(BuildError::io(self.name))?;
         self.at = end;
         Ok(())
     }
 
     fn entry(&mut self, header: &Header) -> Result<(), BuildError> {
         let Some(size) = header.number(124, 12).and_then(|size| u64::try_from(size).ok()) else {
-            return self.refuse("the size of an entry is no number");
+            return self.refuse(&format!(
+                "the size of \"{}\" is \"{}\", not a number",
+                shown_bytes(&header.text(0, 100)),
+                shown_bytes(&header.text(124, 12))
+            ));
         };
         let typeflag = header.field(156, 1).first().copied().unwrap_or_default();
         match typeflag {
@@ -202,7 +212,13 @@ impl Reader<'_> {
         let size = match pax(b"size") {
             Some(text) => match String::from_utf8_lossy(&text).parse() {
                 Ok(size) => size,
-                Err(_) => return self.refuse("the size of an entry is no number"),
+                Err(_) => {
+                    return self.refuse(&format!(
+                        "the PAX record `size` of \"{}\" is \"{}\", not a number",
+                        shown_bytes(&header.text(0, 100)),
+                        shown_bytes(&text)
+                    ));
+                }
             },
             None => size,
         };
@@ -222,7 +238,8 @@ impl Reader<'_> {
             ));
         }
         let (Some(uid), Some(gid)) = (uid, gid) else {
-            return self.refuse(&format!("the owner of \"{}\" is no id", shown_bytes(&raw_name)));
+            let message = "is not given in numbers up to 4294967295";
+            return self.refuse(&format!("the owner of \"{}\" {message}", shown_bytes(&raw_name)));
         };
         let data_at = self.at;
         let entry = Found { raw_name, raw_target, mode, uid, gid, mtime, size, data_at, typeflag, pax: extensions.pax };

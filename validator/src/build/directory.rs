@@ -33,6 +33,7 @@ impl Ownership {
             return Ok(all);
         }
         let map = |id: u32, ranges: &[(u32, u32, u32)], what: &str| {
+            let limit = Limits::FORMAT.id;
             let mapped = if ranges.is_empty() {
                 Some(id)
             } else {
@@ -41,9 +42,12 @@ impl Ownership {
                     to.checked_add(offset)
                 })
             };
-            mapped.filter(|id| i64::from(*id) <= Limits::FORMAT.id).ok_or_else(|| {
-                BuildError::Refused(format!("the {what} {id} of {} is in no range of the mapping", quoted(path)))
-            })
+            let refuse = |why: String| BuildError::Refused(format!("the {what} {id} of {} {why}", quoted(path)));
+            match mapped {
+                Some(id) if i64::from(id) <= limit => Ok(id),
+                Some(id) => Err(refuse(format!("becomes {id}, which is above the limit of {limit}"))),
+                None => Err(refuse(format!("is in no range of --map-{what}s; add one that covers it"))),
+            }
         };
         Ok((map(uid, &self.uids, "uid")?, map(gid, &self.gids, "gid")?))
     }

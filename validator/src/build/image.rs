@@ -6,7 +6,7 @@ use serde_json::Value;
 use tempfile::NamedTempFile;
 
 use super::temporary::private_in;
-use super::tree::{BuildError, SourceTree};
+use super::tree::{BuildError, SourceTree, UNWRITTEN};
 use crate::clause;
 use crate::diagnostic::Violation;
 use crate::digest::{Digest, HashingWriter};
@@ -35,16 +35,15 @@ pub struct BuiltLayer {
 /// Errors of reading the contents and of writing; an empty tree; one that exceeds the limits of a layer.
 pub fn build_layer(tree: &SourceTree, folder: &std::path::Path, limits: &Limits) -> Result<BuiltLayer, BuildError> {
     if tree.is_empty() {
-        return Err(BuildError::Refused(
-            "the tree is empty, and a layer has at least one entry; leave the layer out".to_owned(),
-        ));
+        return Err(BuildError::Refused("it has no entry, and a layer needs one".to_owned()));
     }
-    let mut file = private_in(folder).map_err(BuildError::io(folder.display().to_string()))?;
+    let mut file = private_in(folder)
+        .map_err(BuildError::io(format!("a temporary file in {} cannot be made", folder.display())))?;
     let (entries, hasher) = {
         let out = io::BufWriter::with_capacity(1 << 20, file.as_file_mut());
         let mut hashing = HashingWriter::new(out);
         let entries = tree.write_layer(&mut hashing)?;
-        hashing.flush().map_err(BuildError::io("writing the layer"))?;
+        hashing.flush().map_err(BuildError::io(UNWRITTEN))?;
         (entries, hashing.hasher)
     };
     let mut listing = Vec::new();
@@ -85,7 +84,7 @@ impl ManifestInput {
     pub fn parse(source: &[u8], limits: &Limits) -> Result<Self, BuildError> {
         let refuse = |message: String| Err(BuildError::Refused(message));
         if source.len() as u64 > limits.manifest {
-            return refuse(format!("it has more than {} bytes", limits.manifest));
+            return refuse(format!("the manifest has more than {} bytes, the limit", limits.manifest));
         }
         let is_json = source.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
         let value = if is_json {
@@ -98,37 +97,51 @@ impl ManifestInput {
             document.root.map(|root| root.to_serde()).unwrap_or_default()
         } else {
             let text = std::str::from_utf8(source)
-                .map_err(|error| BuildError::Refused(format!("it is not UTF-8: {error}")))?;
+                .map_err(|error| BuildError::Refused(not_utf8(source, error.valid_up_to())))?;
             let table: toml::Table = toml::from_str(text).map_err(|error| BuildError::Refused(error.to_string()))?;
-            from_toml(toml::Value::Table(table))?
+            from_toml(toml::Value::Table(table), "")?
         };
         for name in FILLED_IN {
             if value.get(name).is_some() {
-                return refuse(format!("`{name}` is filled in; leave it out"));
+                return refuse(format!("`{name}` is written by pack itself; remove it from the file"));
             }
         }
         if value.get("attachments").is_some() {
-            return refuse("`attachments` names blobs that pack does not have; leave it out".to_owned());
+            return refuse("`attachments` names blobs that pack does not have; remove it from the file".to_owned());
         }
         Ok(Self(value))
     }
 }
 
-fn from_toml(value: toml::Value) -> Result<Value, BuildError> {
+fn not_utf8(source: &[u8], at: usize) -> String {
+    let before = String::from_utf8_lossy(source.get(..at).unwrap_or_default()).into_owned();
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    format!("line {line}, column {column}: the file is not UTF-8; save it as UTF-8")
+}
+
+/// The value that stands at the member `path`.
+fn from_toml(value: toml::Value, path: &str) -> Result<Value, BuildError> {
     Ok(match value {
         toml::Value::String(string) => string.into(),
         toml::Value::Integer(integer) => integer.into(),
         toml::Value::Float(float) => {
-            return Err(BuildError::Refused(format!("the number {float} has a fraction; use an integer")));
+            return Err(BuildError::Refused(format!("`{path}` is the float {float:?}; write it as an integer")));
         }
         toml::Value::Boolean(boolean) => boolean.into(),
         toml::Value::Datetime(time) => time.to_string().into(),
-        toml::Value::Array(elements) => elements.into_iter().map(from_toml).collect::<Result<Vec<_>, _>>()?.into(),
-        toml::Value::Table(table) => table
-            .into_iter()
-            .map(|(name, value)| Ok((name, from_toml(value)?)))
-            .collect::<Result<serde_json::Map<_, _>, _>>()?
-            .into(),
+        toml::Value::Array(elements) => {
+            let elements = elements.into_iter().enumerate();
+            let elements = elements.map(|(index, element)| from_toml(element, &format!("{path}[{index}]")));
+            elements.collect::<Result<Vec<_>, _>>()?.into()
+        }
+        toml::Value::Table(table) => {
+            let members = table.into_iter().map(|(name, value)| {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                Ok((name, from_toml(value, &path)?))
+            });
+            members.collect::<Result<serde_json::Map<_, _>, _>>()?.into()
+        }
     })
 }
 

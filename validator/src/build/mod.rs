@@ -12,5 +12,5 @@ pub use dialect::read_tar;
 pub use directory::{Ownership, read_directory};
 pub use image::{BaseLayers, Built, BuiltLayer, ManifestInput, build_layer, build_manifest};
 pub use output::{OutputBlobs, write_archive, write_store};
-pub use temporary::{PREFIX, finish, make_folder, private_in, remove_all, temporary_in};
+pub use temporary::{PREFIX, finish, make_folder, private_in, remove_all, temporary_in, unwritable};
 pub use tree::{BuildError, Content, Note, SourceNode, SourceTree};

@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::image::Built;
-use super::temporary::{directory_in, finish, make_folder, temporary_in};
+use super::temporary::{directory_in, finish, make_folder, temporary_in, unwritable};
 use super::tree::BuildError;
 use crate::digest::Digest;
 use crate::store::{ArchiveWriter, FileKind, MARKER, path_of};
@@ -26,22 +26,26 @@ pub fn write_store(folder: &Path, built: &Built, blobs: &OutputBlobs<'_>) -> Res
     let is_new = match fs::read_dir(folder) {
         Ok(mut entries) => entries.next().is_none(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            let message = format!("\"{shown}\" is a file, and no store; end the name in .ccast to write an archive");
+            return Err(BuildError::Refused(message));
+        }
         Err(error) => return Err(BuildError::Io(shown, error)),
     };
     if !is_new && !folder.join("cornercast").is_file() {
-        let message = format!("`{shown}` is neither empty nor a store; choose another folder");
+        let message = format!("\"{shown}\" is neither empty nor a store; choose another folder");
         return Err(BuildError::Refused(message));
     }
     let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !is_new {
-        return fill(folder, built, blobs).map_err(BuildError::io(&shown));
+        return fill(folder, built, blobs).map_err(unwritable(folder));
     }
-    let temporary = directory_in(parent).map_err(BuildError::io(parent.display().to_string()))?;
-    fill(temporary.path(), built, blobs).map_err(BuildError::io(&shown))?;
+    let temporary = directory_in(parent).map_err(unwritable(folder))?;
+    fill(temporary.path(), built, blobs).map_err(unwritable(folder))?;
     let made = temporary.keep();
     fs::rename(&made, folder).map_err(|error| {
         let _ = fs::remove_dir_all(&made);
-        BuildError::Io(shown, error)
+        unwritable(folder)(error)
     })
 }
 
@@ -72,16 +76,15 @@ fn place(folder: &Path, kind: &FileKind, content: &mut dyn Read) -> io::Result<(
 ///
 /// Errors of the file system; nothing is left behind then.
 pub fn write_archive(path: &Path, built: &Built, blobs: &OutputBlobs<'_>) -> Result<(), BuildError> {
-    let shown = path.display().to_string();
     if path == Path::new("-") {
         let out = io::BufWriter::with_capacity(1 << 20, io::stdout().lock());
         return archive(out, built, blobs).and_then(|mut out| out.flush()).map_err(BuildError::io("standard output"));
     }
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = temporary_in(parent).map_err(BuildError::io(parent.display().to_string()))?;
+    let mut file = temporary_in(parent).map_err(unwritable(path))?;
     let out = io::BufWriter::with_capacity(1 << 20, file.as_file_mut());
-    archive(out, built, blobs).and_then(|mut out| out.flush()).map_err(BuildError::io(&shown))?;
-    finish(file, path).map_err(BuildError::io(&shown))
+    archive(out, built, blobs).and_then(|mut out| out.flush()).map_err(unwritable(path))?;
+    finish(file, path).map_err(unwritable(path))
 }
 
 fn archive<W: Write>(out: W, built: &Built, blobs: &OutputBlobs<'_>) -> io::Result<W> {

@@ -11,6 +11,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::{Builder, NamedTempFile, TempDir};
 
+use super::tree::BuildError;
+
 /// What the names of temporary files and directories begin with.
 pub const PREFIX: &str = ".cornercast-";
 
@@ -50,6 +52,18 @@ fn file_in(folder: &Path, mode: u32) -> io::Result<NamedTempFile> {
 /// The error for a folder that is missing, which that of a temporary file would name with its own path.
 fn exists(folder: &Path) -> io::Result<()> {
     fs::metadata(folder).map(drop)
+}
+
+/// The error for `path` that cannot be written, which says if the folder is what is missing.
+pub fn unwritable(path: &Path) -> impl FnOnce(io::Error) -> BuildError {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let is_missing = !folder.exists();
+    let why = format!("the folder {} does not exist", folder.display());
+    let what = format!("{} cannot be written", path.display());
+    move |error| {
+        let error = if is_missing { io::Error::new(io::ErrorKind::NotFound, why) } else { error };
+        BuildError::Io(what, error)
+    }
 }
 
 /// Makes a directory and its parents, unless the process is about to end.

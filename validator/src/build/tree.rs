@@ -165,7 +165,7 @@ impl SourceTree {
             let parent = path.get(..end).unwrap_or_default();
             if self.get(parent).is_none() {
                 let attributes = Attributes { mode: 0o755, ..Attributes::default() };
-                self.note(parent, "the directory has no entry of its own: 0755 0:0 is used");
+                self.note(parent, "the directory has no entry of its own; the mode 0755 and the owner 0:0 are used");
                 self.insert(parent.to_owned(), SourceNode::Dir { attributes, opaque: false });
             }
         }
@@ -193,8 +193,8 @@ impl SourceTree {
                 Ok(name) => {
                     kept.insert(name, value);
                 }
-                Err(what) => {
-                    self.note(path, format!("the {what}extended attribute `{}` is left out", shown_bytes(&name)))
+                Err(why) => {
+                    self.note(path, format!("the extended attribute `{}` is left out{why}", shown_bytes(&name)))
                 }
             }
         }
@@ -233,13 +233,13 @@ impl SourceTree {
         }
         for (key, path) in needless {
             self.nodes.remove(&key);
-            self.note(&path, "the needless whiteout is left out");
+            self.note(&path, "the whiteout is left out: it would hide nothing of the layers below");
         }
         for (key, path) in plain {
             if let Some((_, SourceNode::Dir { opaque, .. })) = self.nodes.get_mut(&key) {
                 *opaque = false;
             }
-            self.note(&path, "the needless opaque marker is left out");
+            self.note(&path, "the opaque marker is left out: a directory above is opaque");
         }
     }
 
@@ -266,10 +266,7 @@ impl SourceTree {
                             Node::Hardlink { attributes, size: *size, sha256: *sha256, target: target.clone() }
                         }
                         None => {
-                            let content = content.open().map_err(BuildError::io(path))?;
-                            let mut content = Observed { content, on_read: self.on_read };
-                            let sha256 =
-                                writer.file(path, &attributes, *size, &mut content).map_err(BuildError::io(path))?;
+                            let sha256 = self.write_file(&mut writer, path, (&attributes, *size), content)?;
                             if let Some(identity) = identity {
                                 first_names.insert(*identity, (path.clone(), sha256));
                             }
@@ -283,11 +280,40 @@ impl SourceTree {
                 }
             };
             let entry = Entry { path: path.clone(), node };
-            writer.entry(&entry, &mut io::empty()).map_err(BuildError::io(path))?;
+            writer.entry(&entry, &mut io::empty()).map_err(BuildError::io(UNWRITTEN))?;
             entries.push(entry);
         }
-        writer.finish().map_err(BuildError::io("writing the layer"))?;
+        writer.finish().map_err(BuildError::io(UNWRITTEN))?;
         Ok(entries)
+    }
+
+    /// Writes the file `path` of this tree and gives its digest.
+    fn write_file<W: Write>(
+        &self,
+        writer: &mut LayerWriter<W>,
+        path: &str,
+        (attributes, size): (&Attributes, u64),
+        content: &Content,
+    ) -> Result<Digest, BuildError> {
+        let unread = match content {
+            Content::File(source) => format!("{} cannot be read", source.display()),
+            Content::Part(..) => format!("{} of the archive cannot be read", quoted(path)),
+        };
+        let reader = content.open().map_err(BuildError::io(&unread))?;
+        let mut reader = Observed { content: reader, on_read: self.on_read, failed: false };
+        let written = writer.file(path, attributes, size, &mut reader);
+        written.map_err(|error| match (content, error.kind()) {
+            (Content::File(source), io::ErrorKind::InvalidData) => BuildError::Refused(format!(
+                "{} has not the {size} bytes that it had before: it changed while it was read; try again",
+                source.display()
+            )),
+            (Content::Part(..), io::ErrorKind::InvalidData) => BuildError::Refused(format!(
+                "the archive is cut off: it ends before the {size} bytes of {} do",
+                quoted(path)
+            )),
+            _ if reader.failed => BuildError::Io(unread, error),
+            _ => BuildError::Io(UNWRITTEN.to_owned(), error),
+        })
     }
 
     /// The sum of the sizes of the files, in bytes, each counted once.
@@ -310,14 +336,19 @@ impl SourceTree {
     }
 }
 
+/// What is said of a layer that cannot be written.
+pub(super) const UNWRITTEN: &str = "the temporary file of the layer cannot be written";
+
 struct Observed {
     content: Box<dyn Read>,
     on_read: Option<fn(u64)>,
+    /// Whether it was reading that failed.
+    failed: bool,
 }
 
 impl Read for Observed {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.content.read(buffer)?;
+        let read = self.content.read(buffer).inspect_err(|_| self.failed = true)?;
         if let Some(on_read) = self.on_read {
             on_read(read as u64);
         }
@@ -325,7 +356,7 @@ impl Read for Observed {
     }
 }
 
-/// The name of an extended attribute that a layer can hold, or what is special about it.
+/// The name of an extended attribute that a layer can hold, or why it is left out, where that is not clear.
 fn keep_xattr(name: &[u8], value: &[u8]) -> Result<String, &'static str> {
     let text = std::str::from_utf8(name).map_err(|_| "")?;
     let is_user = text.strip_prefix("user.").is_some_and(|rest| !rest.is_empty()) && !text.starts_with("user.overlay.");
@@ -336,10 +367,10 @@ fn keep_xattr(name: &[u8], value: &[u8]) -> Result<String, &'static str> {
         return Err("");
     }
     if value.is_empty() {
-        return Err("empty ");
+        return Err(", since it is empty");
     }
     if is_capability && !(value.len() == 20 && matches!(value, [0 | 1, 0, 0, 2, ..])) {
-        return Err("capability that is not of revision 2, the ");
+        return Err(", since it is not of revision 2");
     }
     Ok(text.to_owned())
 }

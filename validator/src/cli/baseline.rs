@@ -29,7 +29,8 @@ impl Baseline {
     /// The file cannot be read, or a line of it is no finding.
     pub(super) fn read(path: &Path) -> Result<Self, Failure> {
         let shown = path.display();
-        let text = fs::read_to_string(path).map_err(|error| Failure::Error(format!("{shown}: {error}")))?;
+        let text = fs::read_to_string(path)
+            .map_err(|error| Failure::Error(format!("the baseline {shown} cannot be read: {error}")))?;
         let mut known = BTreeMap::new();
         for (number, line) in (1..).zip(text.lines()) {
             let line: Line = serde_json::from_str(line).map_err(|_| {

@@ -134,7 +134,9 @@ fn read(path: &Path, kind: Option<Kind>, jobs: NonZero<usize>, findings: &mut Fi
     if path.is_dir() {
         fs::read_dir(path).map_err(unreadable)?;
         if kind.is_some_and(|kind| kind != Kind::Store) {
-            return Err(Box::new(unchecked(&notice::INP_003, "the input is a directory, not a file")));
+            let name = kind.map_or("", Kind::name);
+            let message = format!("the input is a directory, and --as {name} takes a file");
+            return Err(Box::new(unchecked(&notice::INP_003, message)));
         }
         if kind.is_none() && !path.join("cornercast").exists() && !path.join("images").is_dir() {
             let message = "the directory is no store: it has no file `cornercast`";
@@ -145,7 +147,8 @@ fn read(path: &Path, kind: Option<Kind>, jobs: NonZero<usize>, findings: &mut Fi
     }
     let mut file = Counted(fs::File::open(path).map_err(unreadable)?);
     if kind == Some(Kind::Store) {
-        return Err(Box::new(unchecked(&notice::INP_003, "the input is a file; a store is a directory")));
+        let message = "the input is a file, and --as store takes a directory";
+        return Err(Box::new(unchecked(&notice::INP_003, message)));
     }
     stream(&mut file, kind, &limits, jobs, findings)
 }
@@ -161,9 +164,18 @@ fn stream(
     let mut head = Vec::new();
     input.take(HEAD as u64).read_to_end(&mut head).map_err(unreadable)?;
     let Some(kind) = kind.or_else(|| recognise(&head)) else {
-        let what =
-            if head.is_empty() { "the input is empty" } else { "the input is of none of the kinds that check knows" };
-        return Err(Box::new(unchecked(&notice::INP_002, what)));
+        let (what, help) = if head.is_empty() {
+            ("the input is empty", Some("see whether the file was written whole"))
+        } else if head.starts_with(&[0x1F, 0x8B]) {
+            ("the input is compressed with gzip", Some("decompress it, and check what comes out"))
+        } else {
+            ("the input begins like none of the kinds that check knows", None)
+        };
+        let notice = unchecked(&notice::INP_002, what);
+        return Err(Box::new(match help {
+            Some(help) => notice.help(help),
+            None => notice,
+        }));
     };
     check_stream(kind, &mut head.as_slice().chain(input), limits, jobs, findings).map_err(unreadable)
 }

@@ -119,11 +119,20 @@ impl Side {
         } else {
             (argument.to_owned(), None)
         };
-        if is_image(&file) {
-            let image = Image::open(&file)?;
+        Self::read_file(&file, arguments).map_err(|failure| match failure {
+            // Nobody knows the copy by its name.
+            Failure::Refused(message) if argument == "-" => Failure::Refused(message.replace(&file, "standard input")),
+            Failure::Error(message) if argument == "-" => Failure::Error(message.replace(&file, "standard input")),
+            other => other,
+        })
+    }
+
+    fn read_file(file: &str, arguments: &Diff) -> Result<Self, Failure> {
+        if is_image(file) {
+            let image = Image::open(file)?;
             return Ok(Self { tree: image.tree()?, image: Some(image) });
         }
-        let (source, _contents) = read_tree(Path::new(&file), &arguments.ownership.ownership(), source_date_epoch()?)?;
+        let (source, _contents) = read_tree(Path::new(file), &arguments.ownership.ownership(), source_date_epoch()?)?;
         let mut tree = Tree::default();
         tree.merge(entries(&source)?);
         Ok(Self { tree, image: None })

@@ -10,7 +10,7 @@ use crate::catalogue::{self, Requirement};
 use crate::clause::{self, Clause};
 use crate::notice;
 use crate::schema::NAMES;
-use crate::suggestion::closest;
+use crate::suggestion::{close_id, closest};
 
 /// An example of a clause: a case of the conformance suite.
 #[derive(Debug, Deserialize)]
@@ -45,10 +45,11 @@ pub(super) fn explain(id: &str) -> Result<ExitCode, Failure> {
     let Some(requirement) = catalogue::requirement(&id) else {
         let requirements = catalogue::requirements();
         let notices = notice::all().map(|(notice, _)| notice.id);
-        let close = closest(&id, requirements.iter().map(|requirement| requirement.id.as_str()).chain(notices));
-        let hint =
-            close.map_or_else(|| "`cornercast rules` lists them".to_owned(), |close| format!("did you mean {close}?"));
-        return Err(Failure::Error(format!("there is no clause {id}; {hint}")));
+        let ids = requirements.iter().map(|requirement| requirement.id.as_str()).chain(notices);
+        let close = close_id(&id, ids);
+        let hint = close
+            .map_or_else(|| "`cornercast rules` lists them".to_owned(), |close| format!("did you mean `{close}`?"));
+        return Err(Failure::Error(format!("there is no clause `{id}`; {hint}")));
     };
     let bold = anstyle::Style::new().bold();
     let mut out = String::new();

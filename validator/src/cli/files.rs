@@ -6,6 +6,7 @@ use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::progress::Counted;
+use crate::shown::quoted;
 use crate::store::{Files, Listed};
 
 /// The files below a directory.
@@ -16,8 +17,8 @@ impl Files for Directory {
         let mut out = Vec::new();
         let mut todo = vec![(self.0.clone(), String::new())];
         while let Some((directory, parent)) = todo.pop() {
-            for entry in fs::read_dir(&directory)? {
-                let entry = entry?;
+            for entry in fs::read_dir(&directory).map_err(in_file(&parent))? {
+                let entry = entry.map_err(in_file(&parent))?;
                 let path = crate::layer::join(&parent, &entry.file_name().to_string_lossy());
                 let kind = entry.file_type()?;
                 if kind.is_dir() {
@@ -42,7 +43,15 @@ impl Files for Directory {
     }
 
     fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send + '_>> {
-        Ok(Box::new(Counted(open_regular(&self.0.join(path))?)))
+        Ok(Box::new(Counted(open_regular(&self.0.join(path)).map_err(in_file(path))?)))
+    }
+}
+
+/// The same error, with the file of the store that it is about.
+fn in_file(path: &str) -> impl FnOnce(io::Error) -> io::Error {
+    move |error| {
+        let what = if path.is_empty() { String::new() } else { format!("{}: ", quoted(path)) };
+        io::Error::new(error.kind(), format!("{what}{error}"))
     }
 }
 

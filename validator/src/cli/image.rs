@@ -25,6 +25,8 @@ use crate::zstd::{self, Decoder};
 pub(super) struct Image {
     pub(super) id: Digest,
     pub(super) manifest: Manifest,
+    /// Where it is.
+    path: PathBuf,
     files: BTreeMap<FileKind, Content>,
     /// Keeps a decoded archive.
     _spool: Option<NamedTempFile>,
@@ -67,9 +69,15 @@ impl Image {
         let refuse = |message: String| Err(Failure::Refused(format!("{argument}: {message}")));
         let id = match (wanted, ids.as_slice()) {
             (Some(wanted), _) if ids.contains(&wanted) => wanted,
-            (Some(wanted), _) => return refuse(format!("there is no image {wanted}")),
             (None, [id]) => *id,
-            (None, []) => return refuse("there is no image".to_owned()),
+            (_, []) if !files.contains_key(&FileKind::Marker) => {
+                return refuse("it is no store: it has no file `cornercast`".to_owned());
+            }
+            (_, []) => return refuse("the store holds no image".to_owned()),
+            (Some(wanted), ids) => {
+                let ids: Vec<String> = ids.iter().map(Digest::to_string).collect();
+                return refuse(format!("there is no image {wanted}; there is {}", ids.join(", ")));
+            }
             (None, ids) => {
                 let ids: Vec<String> = ids.iter().map(Digest::to_string).collect();
                 return refuse(format!("there are {} images; add @ and one of {}", ids.len(), ids.join(", ")));
@@ -77,19 +85,21 @@ impl Image {
         };
         let limits = Limits::FORMAT;
         let source = read_content(files.get(&FileKind::Manifest(id)), limits.manifest)
-            .map_err(|error| Failure::Error(error.to_string()))?;
+            .map_err(|error| Failure::Error(format!("{argument}: the manifest {id} cannot be read: {error}")))?;
         if Digest::of(&source) != id {
-            return refuse(format!("the manifest is not {id}"));
+            return refuse(format!("the manifest {id} is damaged: its digest is {}", Digest::of(&source)));
         }
         let (_, violations) = manifest::check(&source, &limits);
         if let Some(violation) = violations.iter().find(|violation| violation.clause.severity == Severity::Error) {
             return refuse(format!(
-                "the manifest is not valid: {} [{}]; check tells all",
-                violation.message, violation.clause.id
+                "the manifest is not valid: {} [{}]; `cornercast check {}` shows all that is wrong",
+                violation.message,
+                violation.clause.id,
+                path.display()
             ));
         }
         match serde_json::from_slice(&source) {
-            Ok(manifest) => Ok(Self { id, manifest, files, _spool: spool }),
+            Ok(manifest) => Ok(Self { id, manifest, path, files, _spool: spool }),
             Err(error) => refuse(format!("the manifest cannot be read: {error}")),
         }
     }
@@ -107,19 +117,19 @@ impl Image {
     pub(super) fn entries(&self, layer: &Layer) -> Result<Vec<Entry>, Failure> {
         let limits = Limits::FORMAT;
         let listing = layer.listing;
-        let fail = |error: io::Error| Failure::Error(format!("the listing {}: {error}", listing.digest));
+        let what = format!("{}: the listing {}", self.path.display(), listing.digest);
+        let fail = |error: io::Error| Failure::Error(format!("{what} cannot be read: {error}"));
         let opened = self.open_blob(listing.digest).map_err(fail)?;
         let mut source = Vec::new();
         opened.take(limits.listing.min(listing.size) + 1).read_to_end(&mut source).map_err(fail)?;
         if Digest::of(&source) != listing.digest {
-            return Err(Failure::Refused(format!("the listing {} has another digest", listing.digest)));
+            return Err(Failure::Refused(format!("{what} is damaged: its digest is {}", Digest::of(&source))));
         }
         let parsed = read_listing(&source, ListingKind::Layer, &limits);
         match parsed.violations.first() {
-            Some(violation) => Err(Failure::Refused(format!(
-                "the listing {} is not valid: {} [{}]",
-                listing.digest, violation.message, violation.clause.id
-            ))),
+            Some(violation) => {
+                Err(Failure::Refused(format!("{what} is not valid: {} [{}]", violation.message, violation.clause.id)))
+            }
             None => Ok(parsed.entries),
         }
     }
@@ -138,7 +148,7 @@ impl Image {
         }
         match self.files.get(&FileKind::Packed(digest)) {
             Some(content) => Ok(Box::new(Decoder::new(BufReader::new(content.open()?), &Limits::FORMAT))),
-            None => Err(io::Error::new(io::ErrorKind::NotFound, format!("the blob {digest} is missing"))),
+            None => Err(io::Error::new(io::ErrorKind::NotFound, "it is missing")),
         }
     }
 }
@@ -231,7 +241,13 @@ pub(super) fn plain_file(path: &Path) -> io::Result<(PathBuf, Option<NamedTempFi
         return Ok((path.to_owned(), None));
     }
     let _shown = progress::show("reading", super::files::length(path));
-    let mut spool = private_in(&std::env::temp_dir())?;
+    let folder = std::env::temp_dir();
+    let spooling = |error: io::Error| {
+        let message =
+            format!("its copy in {} cannot be written: {error}; set TMPDIR to another folder", folder.display());
+        io::Error::new(error.kind(), message)
+    };
+    let mut spool = private_in(&folder).map_err(spooling)?;
     let mut whole = head.as_slice().chain(Counted(input));
     if is_zstd {
         let mut decoder = Decoder::new(BufReader::with_capacity(256 << 10, whole), &Limits::FORMAT);

@@ -66,9 +66,12 @@ fn inspect(argument: &str, depth: Option<usize>) -> Result<Inspection, Failure> 
     let (merged, rootfs) = (inspector.summary(), image.manifest.rootfs);
     if (merged.digest, merged.entries, merged.size) != (rootfs.digest, rootfs.entries, rootfs.size) {
         return Err(Failure::Refused(format!(
-            "{}: the manifest gives the rootfs {}, and the listings merge to {}; check tells more",
+            "{0}: the manifest gives a rootfs of {1} entries with the digest {2}, and the listings merge to {3} with {4}; \
+             `cornercast check {0}` says more",
             escaped(argument),
+            rootfs.entries,
             rootfs.digest,
+            merged.entries,
             merged.digest
         )));
     }

@@ -44,8 +44,10 @@ pub(super) fn read_tree(
         read_directory(path, ownership, &mut tree)?;
         return Ok((tree, None));
     }
-    let (file, spool) = plain_file(path).map_err(|error| Failure::Error(format!("{}: {error}", path.display())))?;
-    read_tar(&file, ownership, &mut tree)?;
+    let shown = if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
+    let (file, spool) = plain_file(path).map_err(|error| Failure::Error(format!("{shown}: {error}")))?;
+    let name = if spool.is_some() && file != path { format!("{shown} (decompressed)") } else { shown };
+    read_tar(&file, &name, ownership, &mut tree)?;
     Ok((tree, spool))
 }
 

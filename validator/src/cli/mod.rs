@@ -339,6 +339,9 @@ fn parse_range(text: &str) -> Result<(u32, u32, u32), String> {
     let numbers: Vec<u32> = text.split(':').filter_map(|number| number.parse().ok()).collect();
     match numbers.as_slice() {
         [from, to, count] if text.split(':').count() == 3 && *count > 0 => Ok((*from, *to, *count)),
-        _ => Err("write FROM:TO:COUNT in numbers".to_owned()),
+        _ => Err(format!(
+            "write FROM:TO:COUNT in numbers up to {}, with a COUNT from 1",
+            crate::limits::Limits::FORMAT.id
+        )),
     }
 }

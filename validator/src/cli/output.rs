@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::{Failure, print};
+use crate::build::unwritable;
 use crate::report::{Format, Report};
 
 /// A form, and the file that it goes to; `None` is standard output.
@@ -43,7 +44,7 @@ pub(super) fn write(report: &Report, destinations: &[Destination]) -> Result<(),
         match file {
             Some(file) => {
                 let text = anstream::adapter::strip_str(&text).to_string();
-                write_file(file, &text).map_err(|error| Failure::Error(format!("{}: {error}", file.display())))?;
+                write_file(file, &text).map_err(|error| Failure::from(unwritable(file)(error)))?;
             }
             None => print(&text)?,
         }

@@ -10,7 +10,8 @@ use super::listing::read_tree;
 use super::progress::{self, Counted};
 use super::{Failure, Pack, print, source_date_epoch};
 use crate::build::{
-    BaseLayers, BuiltLayer, ManifestInput, OutputBlobs, build_layer, build_manifest, write_archive, write_store,
+    BaseLayers, BuildError, BuiltLayer, ManifestInput, OutputBlobs, build_layer, build_manifest, write_archive,
+    write_store,
 };
 use crate::diagnostic::Findings;
 use crate::layer::Tree;
@@ -44,7 +45,10 @@ pub(super) fn run(arguments: &Pack) -> Result<ExitCode, Failure> {
             anstream::eprintln!("note: {}: {}", crate::shown::shown(&place), note.what);
         }
         let shown = progress::show("packing", tree.size());
-        let mut layer = build_layer(&tree, &folder, &limits)?;
+        let mut layer = build_layer(&tree, &folder, &limits).map_err(|error| match error {
+            BuildError::Refused(why) => Failure::Refused(format!("{}: {why}", source.display())),
+            other => other.into(),
+        })?;
         drop(shown);
         drop(spool);
         merged.merge(std::mem::take(&mut layer.entries));
@@ -52,7 +56,8 @@ pub(super) fn run(arguments: &Pack) -> Result<ExitCode, Failure> {
     }
     if arguments.strict && notes > 0 {
         return Err(Failure::Refused(format!(
-            "--strict: {notes} things would be left out or changed; nothing was written"
+            "--strict: {} would be left out or changed (see above), so nothing was written",
+            if notes == 1 { "1 thing".to_owned() } else { format!("{notes} things") }
         )));
     }
     let descriptors: Vec<Layer> = layers.iter().map(|layer| layer.descriptor).collect();
@@ -67,7 +72,10 @@ pub(super) fn run(arguments: &Pack) -> Result<ExitCode, Failure> {
         return Err(refused(&arguments.manifest, wrong));
     }
     for violation in doubtful {
-        anstream::eprintln!("warning[{}]: {}", violation.clause.id, violation.message);
+        let place = violation.place.pointer.as_deref().unwrap_or_default();
+        let help = violation.help.as_deref().unwrap_or(violation.clause.help);
+        let manifest = arguments.manifest.display();
+        anstream::eprintln!("warning[{}]: {manifest}: {place}: {}; {help}", violation.clause.id, violation.message);
     }
     write(&arguments.output, &built, base.as_ref(), &layers)?;
     print(&format!("{}\n", built.id))?;
@@ -93,7 +101,7 @@ fn read_manifest(path: &Path, limits: &Limits) -> Result<ManifestInput, Failure>
     let mut source = Vec::new();
     File::open(path)
         .and_then(|file| file.take(limits.manifest + 1).read_to_end(&mut source))
-        .map_err(|error| Failure::Error(format!("{shown}: {error}")))?;
+        .map_err(|error| Failure::Error(format!("the manifest {shown} cannot be read: {error}")))?;
     ManifestInput::parse(&source, limits).map_err(|error| Failure::Refused(format!("{shown}: {error}")))
 }
 

@@ -12,7 +12,7 @@ use crate::clause::{self, Clause};
 use crate::diagnostic::{Place, Severity, Violation};
 use crate::notice::{CFG_001, CFG_002, CFG_003, CFG_004, CFG_005, CFG_006, CFG_007, CFG_008};
 use crate::shown::{quoted, shown};
-use crate::suggestion::closest;
+use crate::suggestion::{close_id, closest};
 
 const LEVELS: [&str; 2] = ["error", "warning"];
 
@@ -70,7 +70,7 @@ impl Reader<'_> {
                 "path" => config.path = self.sections(value),
                 "ignore" => config.rules.ignore = self.ignore(value),
                 "severity" => config.rules.severity = self.severity(value),
-                _ => self.unknown(key, &["select", "path", "ignore", "severity"]),
+                _ => self.unknown(key, "the configuration", &["select", "path", "ignore", "severity"]),
             }
         }
         self.distinct(table);
@@ -111,11 +111,11 @@ impl Reader<'_> {
                     "glob" => section.glob = self.glob(value),
                     "ignore" => section.rules.ignore = self.ignore(value),
                     "severity" => section.rules.severity = self.severity(value),
-                    _ => self.unknown(key, &["glob", "ignore", "severity"]),
+                    _ => self.unknown(key, "a section `[[path]]`", &["glob", "ignore", "severity"]),
                 }
             }
             if !table.iter().any(|(key, _)| key.get_ref().as_ref() == "glob") {
-                self.report(&CFG_008, element.span(), "the section says no path");
+                self.report(&CFG_008, element.span(), "the section `[[path]]` has no `glob`");
             }
             self.distinct(table);
             out.push(section);
@@ -130,10 +130,14 @@ impl Reader<'_> {
         };
         if let Err(error) = Pattern::new(glob) {
             self.report(&CFG_008, value.span(), format!("{} is no glob: {}", quoted(glob), error.msg));
-        } else if glob.is_empty() || glob.starts_with(['/', '.']) || glob.contains("/../") {
-            let message = format!("{} is no path from the folder of the configuration", quoted(glob));
+        } else if glob.is_empty() {
+            self.report(&CFG_008, value.span(), "the glob is empty");
+        } else if let Some(component) = glob.split('/').find(|component| matches!(*component, "" | "." | "..")) {
+            let what = if component.is_empty() { "an empty component".to_owned() } else { format!("`{component}`") };
+            let message =
+                format!("{} has {what}, which no path from the folder of the configuration has", quoted(glob));
             self.report(&CFG_008, value.span(), message);
-            self.help("write the path without a beginning `/`, `./` or `../`".to_owned());
+            self.help("write the path from that folder, without `/` at its ends, `.` and `..`".to_owned());
         }
         glob.clone().into_owned()
     }
@@ -151,8 +155,12 @@ impl Reader<'_> {
                 DeValue::String(reason) if !reason.trim().is_empty() => {
                     out.insert(name.to_owned(), reason.clone().into_owned());
                 }
-                _ => {
-                    self.report(&CFG_006, reason.span(), format!("there is no reason why `{}` is ignored", shown(name)))
+                DeValue::String(_) => {
+                    self.report(&CFG_006, reason.span(), format!("the reason to ignore `{}` is empty", shown(name)));
+                }
+                other => {
+                    let message = format!("the reason to ignore `{}` is {}, not a string", shown(name), type_of(other));
+                    self.report(&CFG_006, reason.span(), message);
                 }
             }
         }
@@ -171,7 +179,8 @@ impl Reader<'_> {
                 DeValue::String(text) if text == "error" => Some(Level::Error),
                 DeValue::String(text) if text == "warning" => Some(Level::Warning),
                 DeValue::String(text) => {
-                    let message = format!("the severity of `{}` is {}", shown(name), quoted(text));
+                    let message =
+                        format!("the severity of `{}` is {}, neither `error` nor `warning`", shown(name), quoted(text));
                     self.report(&CFG_003, level.span(), message);
                     let close =
                         closest(text, LEVELS).map_or_else(String::new, |close| format!("; did you mean `{close}`?"));
@@ -205,7 +214,7 @@ impl Reader<'_> {
         }
         let message = format!("`{}` is neither the id of a clause nor the beginning of one", shown(name));
         self.report(&CFG_004, bytes, message);
-        if let Some(close) = closest(name, clause::all().map(|clause| clause.id)) {
+        if let Some(close) = close_id(name, clause::all().map(|clause| clause.id)) {
             self.help(format!("did you mean `{close}`?"));
         }
         false
@@ -217,7 +226,7 @@ impl Reader<'_> {
             return;
         }
         let message = if covered(name).any(|clause| clause.id == name) {
-            format!("{name} is a requirement, which cannot be {done}")
+            format!("`{name}` is a requirement, which cannot be {done}")
         } else {
             format!("`{name}` covers requirements only, which cannot be {done}")
         };
@@ -244,24 +253,28 @@ impl Reader<'_> {
         }
     }
 
-    fn unknown(&mut self, key: &Spanned<std::borrow::Cow<'_, str>>, known: &[&str]) {
+    fn unknown(&mut self, key: &Spanned<std::borrow::Cow<'_, str>>, what: &str, known: &[&str]) {
         let name = key.get_ref();
-        self.report(&CFG_002, key.span(), format!("the configuration has no `{}`", shown(name)));
+        self.report(&CFG_002, key.span(), format!("`{}` is no member of {what}", shown(name)));
         let names = known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         let close = closest(name, known.iter().copied());
         self.help(close.map_or_else(|| format!("there are {names}"), |close| format!("did you mean `{close}`?")));
     }
 
     fn wrong_type(&mut self, value: &Value<'_>, what: &str, wanted: &str) {
-        let seen = match value.get_ref() {
-            DeValue::String(_) => "a string",
-            DeValue::Integer(_) => "an integer",
-            DeValue::Float(_) => "a float",
-            DeValue::Boolean(_) => "a boolean",
-            DeValue::Datetime(_) => "a date",
-            DeValue::Array(_) => "an array",
-            DeValue::Table(_) => "a table",
-        };
+        let seen = type_of(value.get_ref());
         self.report(&CFG_003, value.span(), format!("{what} is {seen}, not {wanted}"));
+    }
+}
+
+fn type_of(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a float",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "an array",
+        DeValue::Table(_) => "a table",
     }
 }

@@ -159,8 +159,10 @@ pub(super) fn human_report(report: &Report) -> String {
         parts.push(format!("{} could not be checked", plural(unchecked, "input")));
     }
     if let Some(Known { hidden, gone }) = report.known {
-        let gone = if gone > 0 { format!(", {gone} of it no longer found") } else { String::new() };
-        parts.push(format!("{hidden} hidden by the baseline{gone}"));
+        parts.push(format!("{} hidden by the baseline", plural(hidden, "violation")));
+        if gone > 0 {
+            parts.push(format!("{} of the baseline not found any more", plural(gone, "violation")));
+        }
     }
     format!("{}{}\n", human(report.findings()), parts.join("; "))
 }

@@ -223,7 +223,7 @@ fn blobs_are_verified() {
         let bytes = fs::read(&path).unwrap();
         let mut other = bytes.clone();
         *other.last_mut().unwrap() ^= 1;
-        for (wrong, why) in [(other, "has another digest"), ([&bytes[..], b" "].concat(), "and its descriptor says")] {
+        for (wrong, why) in [(other, "is damaged"), ([&bytes[..], b" "].concat(), "and its descriptor says")] {
             fs::write(&path, wrong).unwrap();
             let output = here.run(&["init", "layout"]);
             assert_eq!(output.status.code(), Some(1), "{blob}: {output:?}");

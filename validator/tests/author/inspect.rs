@@ -85,7 +85,7 @@ fn what_is_not_what_it_should_be_is_refused() {
     fs::write(&listing, text.replace("bin/sh", "bin/su")).unwrap();
     let output = here.run(&["inspect", "derived"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8(output.stderr).unwrap().contains("has another digest"));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("is damaged"));
     fs::remove_file(&listing).unwrap();
     assert_eq!(here.run(&["inspect", "derived"]).status.code(), Some(2));
     fs::write(here.path("text"), "hello\n").unwrap();

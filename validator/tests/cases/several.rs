@@ -1,7 +1,10 @@
 //! Inputs with more than one defect, which are no conformance cases: what one run says of them, and in which order.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
 use std::num::NonZero;
+use std::path::Path;
 
 use cornercast::clause;
 use cornercast::diagnostic::{Findings, Location, Place, Violation};
@@ -184,4 +187,24 @@ fn in_archives() {
         found(Kind::Layer, &[0; 100]),
     ];
     insta::assert_snapshot!(found.join("\n"));
+}
+
+/// What is wrong before the place where a frame is cut off is said, whichever of its threads sees it first.
+#[test]
+fn in_an_archive_that_is_cut_off() {
+    let case = "../fixtures/NAM-029/rejected-in-archive-layer-flipped/image.ccast";
+    let archive = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(case)).unwrap();
+    let mut encoder = zstd::Encoder::new(Vec::new(), 3).unwrap();
+    encoder.include_checksum(true).unwrap();
+    encoder.write_all(&archive).unwrap();
+    let frame = encoder.finish().unwrap();
+    // Without the end of its checksum the frame still gives the archive.
+    let cut = frame.len() - 2;
+    for jobs in [1, 2, 3] {
+        let mut findings = Findings::new("input", 20);
+        let jobs = NonZero::new(jobs).unwrap();
+        check_stream(Kind::Archive, &mut &frame[..cut], &Limits::FORMAT, jobs, &mut findings).unwrap();
+        let ids: Vec<&str> = findings.list().iter().map(|finding| finding.id).collect();
+        assert_eq!(ids, ["NAM-029", "STO-024"], "{jobs} threads");
+    }
 }

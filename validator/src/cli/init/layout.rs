@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use super::config::Config;
 use super::rootfs::Rootfs;
-use crate::build::{BuildError, Content, Ownership, SourceNode, SourceTree, private_in, read_tar};
+use crate::build::{Content, Ownership, SourceNode, SourceTree, private_in, read_tar};
 use crate::cli::Failure;
 use crate::cli::image::plain_file;
 use crate::cli::progress;
@@ -105,6 +105,7 @@ impl Layout<'_> {
         let mut candidates = Vec::new();
         self.collect(index, None, 0, &mut candidates)?;
         let mut chosen: BTreeMap<String, (Descriptor, Option<String>)> = BTreeMap::new();
+        let all = candidates.clone();
         for (descriptor, reference) in candidates {
             let has_tag =
                 wanted.tag.as_ref().is_none_or(|tag| reference.as_ref().is_some_and(|name| is_tagged(name, tag)));
@@ -113,11 +114,14 @@ impl Layout<'_> {
             }
         }
         let list = |(descriptor, reference): &(Descriptor, Option<String>)| {
-            let platform =
-                descriptor.platform.as_ref().map_or_else(String::new, |platform| format!(" for {}", show(platform)));
+            let platform = descriptor
+                .platform
+                .as_ref()
+                .map_or_else(String::new, |platform| format!(" for {}", show_platform(platform)));
             format!("{}{platform}", quoted(reference.as_deref().unwrap_or(&descriptor.digest)))
         };
-        let (descriptor, reference) = one(chosen.into_values().collect(), list)?;
+        let all = all.iter().map(list).collect();
+        let (descriptor, reference) = one(chosen.into_values().collect(), list, wanted, all)?;
         let manifest: Manifest = self.blob(&descriptor)?;
         if !is_config(manifest.config.media_type.as_deref()) {
             let kind = manifest.config.media_type.unwrap_or_default();
@@ -184,13 +188,19 @@ impl Layout<'_> {
         let tags = |image: &Saved| image.repo_tags.clone().unwrap_or_default();
         let has_tag =
             |image: &Saved| wanted.tag.as_ref().is_none_or(|tag| tags(image).iter().any(|name| is_tagged(name, tag)));
+        let show = |image: &Saved| quoted(tags(image).first().unwrap_or(&image.config));
+        let all = saved.iter().map(show).collect();
         let chosen = saved.into_iter().filter(has_tag).collect();
-        let image = one(chosen, |image| quoted(tags(image).first().unwrap_or(&image.config)))?;
+        let image = one(chosen, show, wanted, all)?;
         let bytes = self.bytes(&image.config)?;
         // Its name is its digest.
         let name = image.config.trim_end_matches(".json").rsplit('/').next().unwrap_or_default();
         if Digest::from_hex(name).is_some_and(|digest| digest != Digest::of(&bytes)) {
-            return refuse(format!("the config {} has another digest", quoted(&image.config)));
+            return refuse(format!(
+                "the config {} is damaged: its digest is {}",
+                quoted(&image.config),
+                Digest::of(&bytes)
+            ));
         }
         let config: Config = parse(&image.config, &bytes)?;
         let ids = config.diff_ids();
@@ -214,7 +224,7 @@ impl Layout<'_> {
         let (_, digest) = self.stored(descriptor)?;
         let bytes = self.bytes(&blob_path(descriptor)?)?;
         if Digest::of(&bytes) != digest {
-            return refuse(format!("the blob {digest} has another digest"));
+            return refuse(format!("the blob {digest} is damaged: its digest is {}", Digest::of(&bytes)));
         }
         parse(&descriptor.digest, &bytes)
     }
@@ -278,14 +288,11 @@ impl Found {
                 stored
             };
             if digest != layer.digest {
-                return refuse(format!("the layer {} has another digest", layer.digest));
+                return refuse(format!("the layer {} is damaged: its digest is {digest}", layer.digest));
             }
             let mut tree = SourceTree::new(None);
             tree.on_read = Some(progress::add);
-            read_tar(&path, &Ownership::default(), &mut tree).map_err(|error| match error {
-                BuildError::Refused(why) => Failure::Refused(format!("the layer {}: {why}", layer.digest)),
-                other => other.into(),
-            })?;
+            read_tar(&path, &format!("the layer {}", layer.digest), &Ownership::default(), &mut tree)?;
             rootfs.add_source(tree, decoded.or(Some(raw)))?;
         }
         Ok(rootfs)
@@ -307,14 +314,27 @@ fn copy(from: &mut dyn Read, to: &mut dyn Write) -> io::Result<Digest> {
     }
 }
 
-/// The only one, or what to choose from.
-fn one<T>(mut found: Vec<T>, show: impl Fn(&T) -> String) -> Result<T, Failure> {
+/// The only one, or what to choose from; `all` are shown if none is what is wanted.
+fn one<T>(mut found: Vec<T>, show: impl Fn(&T) -> String, wanted: &Wanted, all: Vec<String>) -> Result<T, Failure> {
     match (found.len(), found.pop()) {
         (1, Some(only)) => Ok(only),
-        (_, None) => refuse("there is no such image in it".to_owned()),
+        (_, None) if all.is_empty() => refuse("it names no image".to_owned()),
+        (_, None) => {
+            let tag = wanted.tag.as_ref().map_or_else(String::new, |tag| format!(" with the tag {}", quoted(tag)));
+            let platform =
+                wanted.platform.as_ref().map_or_else(String::new, |of| format!(" for {}", show_platform(of)));
+            let there_are = if all.len() == 1 { "there is" } else { "there are" };
+            refuse(format!("there is no image{tag}{platform}; {there_are} {}", all.join(", ")))
+        }
         (count, Some(last)) => {
             let names: Vec<String> = found.iter().chain([&last]).map(show).collect();
-            refuse(format!("there are {count} images, {}; add `:TAG` or --platform", names.join(", ")))
+            let add = match (&wanted.tag, &wanted.platform) {
+                (None, None) => "add `:TAG` or --platform",
+                (None, Some(_)) => "add `:TAG`",
+                (Some(_), None) => "add --platform",
+                (Some(_), Some(_)) => "remove all but one",
+            };
+            refuse(format!("there are {count} images, {}; {add}", names.join(", ")))
         }
     }
 }
@@ -340,7 +360,7 @@ pub(super) fn normal(mut platform: Platform) -> Platform {
 }
 
 /// `os/architecture` or `os/architecture/variant`.
-pub(super) fn show(platform: &Platform) -> String {
+pub(super) fn show_platform(platform: &Platform) -> String {
     let variant = platform.variant.iter().map(|variant| format!("/{variant}")).collect::<String>();
     format!("{}/{}{variant}", platform.os, platform.architecture)
 }

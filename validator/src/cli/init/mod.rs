@@ -20,7 +20,7 @@ use self::layout::Wanted;
 use self::rootfs::Rootfs;
 use super::listing::read_tree;
 use super::{Failure, print};
-use crate::build::{Ownership, finish, temporary_in};
+use crate::build::{Ownership, finish, temporary_in, unwritable};
 use crate::manifest::{Platform, User};
 use crate::shown::quoted;
 
@@ -70,6 +70,8 @@ pub(super) fn run(arguments: &Init) -> Result<ExitCode, Failure> {
     }
     if !draft.is_complete() {
         anstream::eprintln!("note: not everything could be determined; the comments say what to fill in");
+    } else if !draft.remarks.is_empty() {
+        anstream::eprintln!("note: not everything of the image was taken over; the comments say what was not");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -85,8 +87,9 @@ fn draft(arguments: &Init) -> Result<Draft, Failure> {
             Ok(config::draft(input, &path, &found, &rootfs))
         }
         None if wanted.tag.is_some() => Err(Failure::Refused(format!(
-            "{}: it is neither an OCI image layout nor a saved image, so there is no tag in it",
-            path.display()
+            "{}: it is neither an OCI image layout nor an archive of docker save; leave \":{}\" out",
+            path.display(),
+            wanted.tag.unwrap_or_default()
         ))),
         None => {
             let mut rootfs = Rootfs::default();
@@ -153,7 +156,7 @@ fn write(file: &Path, text: &str, force: bool) -> Result<(), Failure> {
         temporary.write_all(text.as_bytes())?;
         finish(temporary, file)
     });
-    written.map_err(|error| Failure::Error(format!("{}: {error}", file.display())))
+    written.map_err(|error| unwritable(file)(error).into())
 }
 
 fn parse_platform(text: &str) -> Result<Platform, String> {

@@ -77,6 +77,7 @@ fn check(
     );
     let failed = lanes::run(vec![lane], jobs).into_iter().flatten().next();
     checking.digests(take());
+    findings.extend(checking.take_violations());
     match failed {
         Some(error) => Err(error),
         None => Ok(checking),
