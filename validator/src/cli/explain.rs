@@ -147,8 +147,8 @@ pub(super) fn schema(name: Option<&str>) -> Result<ExitCode, Failure> {
     let Some(text) = crate::schema::schema(name) else {
         let close = closest(name, NAMES);
         let hint =
-            close.map_or_else(|| format!("there are {}", NAMES.join(", ")), |close| format!("did you mean {close}?"));
-        return Err(Failure::Error(format!("there is no schema {name}; {hint}")));
+            close.map_or_else(|| format!("there are {}", NAMES.join(", ")), |close| format!("did you mean `{close}`?"));
+        return Err(Failure::Error(format!("there is no schema `{name}`; {hint}")));
     };
     print(&text)?;
     Ok(ExitCode::SUCCESS)

@@ -27,8 +27,8 @@ pub(super) fn page(name: Option<&str>) -> Result<ExitCode, Failure> {
         let names: Vec<&str> = commands.iter().map(Command::get_name).skip(1).collect();
         let close = closest(name.unwrap_or_default(), names.iter().copied());
         let hint =
-            close.map_or_else(|| format!("there are {}", names.join(", ")), |close| format!("did you mean {close}?"));
-        return Err(Failure::Error(format!("there is no command {}; {hint}", name.unwrap_or_default())));
+            close.map_or_else(|| format!("there are {}", names.join(", ")), |close| format!("did you mean `{close}`?"));
+        return Err(Failure::Error(format!("there is no command `{}`; {hint}", name.unwrap_or_default())));
     };
     let text = render(command).map_err(|error| Failure::Error(error.to_string()))?;
     print(&String::from_utf8_lossy(&text))?;

@@ -297,7 +297,7 @@ fn source_date_epoch() -> Result<Option<u64>, Failure> {
     match text.parse() {
         Ok(epoch) if epoch <= latest => Ok(Some(epoch)),
         _ => Err(Failure::Error(format!(
-            "SOURCE_DATE_EPOCH is `{text}`; it has to be a number of seconds from 0 to {latest}"
+            "SOURCE_DATE_EPOCH is \"{text}\"; it has to be a number of seconds from 0 to {latest}"
         ))),
     }
 }
