@@ -1,6 +1,6 @@
 //! A tree that a layer will be made from: what is where, and where its content can be read.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
@@ -213,33 +213,48 @@ impl SourceTree {
     }
 
     /// Removes markers that a layer must not have, with a note: of what the layer has itself (LAY-067),
-    /// and below an opaque directory (LAY-068).
+    /// and below an opaque directory (LAY-068). A directory whose whiteout goes is opaque.
     pub fn without_needless_markers(&mut self) {
         let mut opaque: Option<String> = None;
-        let mut needless = Vec::new();
-        let mut plain = Vec::new();
-        for (key, (path, node)) in &self.nodes {
+        let mut whiteouts = BTreeSet::new();
+        let mut directories = Vec::new();
+        for (path, node) in self.nodes.values() {
             let inside = opaque
                 .as_ref()
                 .is_some_and(|opaque| path.strip_prefix(opaque.as_str()).is_some_and(|rest| rest.starts_with('/')));
+            let has_whiteout = whiteouts.contains(path);
             match node {
                 SourceNode::Whiteout if inside || self.get(path).is_some() => {
-                    needless.push((key.clone(), path.clone()))
+                    whiteouts.insert(path.clone());
                 }
-                SourceNode::Dir { opaque: true, .. } if inside => plain.push((key.clone(), path.clone())),
-                SourceNode::Dir { opaque: true, .. } => opaque = Some(path.clone()),
+                SourceNode::Dir { opaque: marked, .. } if *marked || (has_whiteout && !inside) => {
+                    directories.push((path.clone(), *marked, inside));
+                    if !inside {
+                        opaque = Some(path.clone());
+                    }
+                }
                 _ => {}
             }
         }
-        for (key, path) in needless {
-            self.nodes.remove(&key);
-            self.note(&path, "the whiteout is left out: it would hide nothing of the layers below");
+        for path in whiteouts {
+            self.nodes.remove(&key(&path, true));
+            let becomes_opaque = directories.iter().any(|(directory, marked, _)| *directory == path && !marked);
+            self.note(
+                &path,
+                if becomes_opaque {
+                    "the whiteout of a directory that the layer has becomes an opaque marker in it"
+                } else {
+                    "the whiteout is left out: it would hide nothing of the layers below"
+                },
+            );
         }
-        for (key, path) in plain {
-            if let Some((_, SourceNode::Dir { opaque, .. })) = self.nodes.get_mut(&key) {
-                *opaque = false;
+        for (path, _, inside) in directories {
+            if let Some((_, SourceNode::Dir { opaque, .. })) = self.nodes.get_mut(&key(&path, false)) {
+                *opaque = !inside;
             }
-            self.note(&path, "the opaque marker is left out: a directory above is opaque");
+            if inside {
+                self.note(&path, "the opaque marker is left out: a directory above is opaque");
+            }
         }
     }
 
@@ -426,5 +441,43 @@ fn key(path: &str, is_whiteout: bool) -> String {
     match directory {
         Some(directory) => format!("{}\0{name}", directory.replace('/', "\0")),
         None => name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn markers_that_a_layer_cannot_have_keep_their_meaning() {
+        let dir = |opaque| SourceNode::Dir { attributes: Attributes::default(), opaque };
+        let link = || SourceNode::Symlink { uid: 0, gid: 0, mtime: 0, target: "x".to_owned() };
+        let mut tree = SourceTree::new(None);
+        for (path, node) in [
+            // Replaced by a directory: what the layers below have in it stays hidden.
+            ("a", SourceNode::Whiteout),
+            ("a", dir(false)),
+            ("a/b", dir(true)),
+            ("a/c", SourceNode::Whiteout),
+            // Replaced by a link, which hides whatever was there.
+            ("d", SourceNode::Whiteout),
+            ("d", link()),
+            ("e", dir(true)),
+            ("e/f", SourceNode::Whiteout),
+            ("e/f", dir(false)),
+            ("g", SourceNode::Whiteout),
+        ] {
+            tree.insert(path.to_owned(), node);
+        }
+        tree.without_needless_markers();
+        let entries = tree.write_layer(io::sink()).unwrap();
+        let shown: Vec<(&str, bool)> = entries
+            .iter()
+            .map(|entry| (&*entry.path, matches!(entry.node, Node::Whiteout | Node::Dir { opaque: true, .. })))
+            .collect();
+        let expected = [("g", true), ("a", true), ("a/b", false), ("d", false), ("e", true), ("e/f", false)];
+        assert_eq!(shown, expected);
+        let notes: Vec<String> = tree.notes().iter().map(|note| note.path.clone()).collect();
+        assert_eq!(notes, ["a", "a/b", "a/c", "d", "e/f"]);
     }
 }
