@@ -1,7 +1,7 @@
 //! Measures what `cornercast check` costs beside the decoding and hashing that it cannot avoid.
 //!
 //! `cargo build --release -p cornercast && cargo run --release -p cornercast-bench` makes the images,
-//! which takes some minutes and 5 GB, and prints a table. Each figure is the median of several runs, in
+//! which takes some minutes and 9 GB, and prints a table. Each figure is the median of several runs, in
 //! which the programs take turns; ratios are the medians of the ratios within a run.
 
 mod bare;

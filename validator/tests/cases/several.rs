@@ -41,7 +41,7 @@ fn found(kind: Kind, bytes: &[u8]) -> String {
 #[test]
 fn in_json() {
     let nulls = |count| format!("[{}]", vec!["null"; count].join(","));
-    let documents: [(Kind, Vec<u8>); 13] = [
+    let documents: [(Kind, Vec<u8>); 15] = [
         (
             Kind::Strict,
             b"{\"a\":\"\xFF\", \"b\":\"\x80\x80\", \"c\":\"\xFF\xFE\xFD\xFC\xFB\xFA\xF9\xF8\xF7\xF6\"}".to_vec(),
@@ -56,6 +56,8 @@ fn in_json() {
         ),
         (Kind::Canonical, br#"{"a":"\ud83d\ude00\ud83d","b":"\ud83d\u0041","c":"\ude00\ud83d\ude00"}"#.to_vec()),
         (Kind::Canonical, "{\"é\u{0}\":\"\\u0000\",\"zß\":\"é\\u00e9\"} ".into()),
+        (Kind::Strict, br#"{"a":"\udc00\udc00"}"#.to_vec()),
+        (Kind::Strict, br#"{"a":"\u00"#.to_vec()),
         (Kind::Strict, nulls(1001).into_bytes()),
         (Kind::Strict, b"\xFFa".repeat(1001)),
         (Kind::Strict, format!("{{\"a\":{}}}", nulls(999)).into_bytes()),
