@@ -1,5 +1,6 @@
 //! A check of a whole archive in one pass.
 
+mod checker;
 mod digests;
 mod images;
 mod listings;
@@ -9,10 +10,10 @@ mod verdicts;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use self::digests::{Digests, Hashed};
+pub use self::checker::ArchiveChecker;
 use self::listings::{Listing, Source, Walked, Walking};
 pub use self::reading::check_archive;
-use self::verdicts::{Verdict, Verdicts, Waiting};
+use self::verdicts::{Verdict, Waiting};
 use super::image::{Manifests, WalkFacts, judge_blob, judge_content, with_descriptor};
 use super::layout::{FileKind, SignatureSet, classify};
 use super::order::{Position, position_of};
@@ -24,164 +25,7 @@ use crate::layer::Tree;
 use crate::limits::Limits;
 use crate::manifest::{self, Layer};
 use crate::shown::shown_bytes;
-use crate::tar::{self, Part, Profile, Reader, Sink};
-
-/// Checks an archive that comes in pieces.
-///
-/// ```
-/// use cornercast::limits::Limits;
-/// use cornercast::store::ArchiveChecker;
-///
-/// let mut checker = ArchiveChecker::new(Limits::FORMAT);
-/// checker.push(&[0; 1024]);
-/// assert_eq!(checker.finish()[0].clause.id, "STO-025");
-/// ```
-pub struct ArchiveChecker {
-    digests: Digests,
-    checking: Checking,
-}
-
-impl ArchiveChecker {
-    /// A checker at the first byte of an archive.
-    #[must_use]
-    pub fn new(limits: Limits) -> Self {
-        Self { digests: Digests::new(limits.clone()), checking: Checking::new(limits) }
-    }
-
-    /// Takes the next bytes of the archive in.
-    pub fn push(&mut self, bytes: &[u8]) {
-        self.digests.push(bytes);
-        self.checking.push(bytes);
-        self.checking.digests(self.digests.take());
-    }
-
-    /// Whether nothing more will be read, so that the bytes that follow do not matter.
-    #[must_use]
-    pub fn gave_up(&self) -> bool {
-        self.checking.gave_up()
-    }
-
-    /// The violations found since this was asked last, in the order of the archive.
-    ///
-    /// There are none before the first entry is known, since nothing else is said of what is no archive.
-    pub fn take_violations(&mut self) -> Vec<Violation> {
-        self.checking.take_violations()
-    }
-
-    /// The archive ends here. The violations that have not been taken.
-    #[must_use]
-    pub fn finish(self) -> Vec<Violation> {
-        self.checking.finish()
-    }
-}
-
-/// A check of an archive that is told the digests of its blobs, perhaps later than it comes to them.
-struct Checking {
-    reader: Reader,
-    sink: ArchiveSink,
-    verdicts: Verdicts,
-}
-
-impl Checking {
-    fn new(limits: Limits) -> Self {
-        let sink = ArchiveSink {
-            limits: limits.clone(),
-            start: 0,
-            path: String::new(),
-            current: Current::Nothing,
-            hasher: Hasher::default(),
-            first: true,
-            not_an_archive: false,
-            seen: BTreeSet::new(),
-            last: None,
-            manifests: Manifests::new(),
-            current_image: None,
-            progress: None,
-            listings: HashMap::new(),
-            unread: None,
-            walks: HashMap::new(),
-            programs: HashSet::new(),
-            folders: BTreeMap::new(),
-            later: Vec::new(),
-            all_clean: true,
-            stopped: false,
-        };
-        Self { reader: Reader::new(Profile::Archive, limits), sink, verdicts: Verdicts::default() }
-    }
-
-    fn push(&mut self, mut bytes: &[u8]) {
-        // What follows a first entry that is no marker is not looked at.
-        while self.sink.first && !bytes.is_empty() {
-            let (head, rest) = bytes.split_at(bytes.len().min(tar::BLOCK));
-            self.push_part(head);
-            bytes = rest;
-        }
-        self.push_part(bytes);
-    }
-
-    fn push_part(&mut self, bytes: &[u8]) {
-        if self.reader.gave_up() {
-            return;
-        }
-        self.reader.push(bytes, &mut self.sink);
-        let found = self.reader.take_violations();
-        self.collect(found);
-    }
-
-    /// Takes in what has been found, and between it what is known later.
-    fn collect(&mut self, found: Vec<Violation>) {
-        let mut later = self.sink.later.drain(..).peekable();
-        for (index, violation) in found.into_iter().enumerate() {
-            while let Some((_, verdict)) = later.next_if(|(at, _)| *at <= index) {
-                self.verdicts.add(verdict);
-            }
-            self.verdicts.add(Verdict::Found(violation));
-        }
-        for (_, verdict) in later {
-            self.verdicts.add(verdict);
-        }
-    }
-
-    /// Digests of blobs in the order of the archive.
-    fn digests(&mut self, digests: Vec<Hashed>) {
-        self.verdicts.digests(digests);
-    }
-
-    fn gave_up(&self) -> bool {
-        self.reader.gave_up()
-    }
-
-    fn take_violations(&mut self) -> Vec<Violation> {
-        if self.sink.first {
-            return Vec::new();
-        }
-        self.verdicts.settle(&mut self.sink.walks, &self.sink.manifests);
-        let mut found = self.verdicts.take();
-        // If the archive does not begin with its marker, that is all that is said of it.
-        if found.iter().any(|violation| violation.clause == &clause::STO_025) {
-            found.retain(|violation| violation.clause == &clause::STO_025);
-        }
-        found
-    }
-
-    /// The archive ends here, and all digests have come.
-    fn finish(mut self) -> Vec<Violation> {
-        let mut whole = !self.reader.gave_up();
-        self.reader.finish();
-        let last = self.reader.take_violations();
-        whole &= !last.iter().any(|violation| violation.clause == &clause::LAY_004);
-        self.collect(last);
-        let mut found = Vec::new();
-        self.sink.end(whole, &mut found);
-        self.collect(found);
-        self.verdicts.settle(&mut self.sink.walks, &self.sink.manifests);
-        let mut found = Vec::new();
-        self.sink.judge_whole(whole, &mut found);
-        self.collect(found);
-        self.sink.first = false;
-        self.take_violations()
-    }
-}
+use crate::tar::{self, Part, Sink};
 
 /// What is done with the data of the entry that is being read.
 enum Current {
@@ -412,6 +256,31 @@ fn judge_attributes(entry: &tar::Entry, out: &mut Vec<Violation>) -> bool {
 }
 
 impl ArchiveSink {
+    fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            start: 0,
+            path: String::new(),
+            current: Current::Nothing,
+            hasher: Hasher::default(),
+            first: true,
+            not_an_archive: false,
+            seen: BTreeSet::new(),
+            last: None,
+            manifests: Manifests::new(),
+            current_image: None,
+            progress: None,
+            listings: HashMap::new(),
+            unread: None,
+            walks: HashMap::new(),
+            programs: HashSet::new(),
+            folders: BTreeMap::new(),
+            later: Vec::new(),
+            all_clean: true,
+            stopped: false,
+        }
+    }
+
     /// Whether an entry is the layer whose listing came last and has not been looked into.
     fn is_layer_of_unread(&self, path: &[u8]) -> bool {
         let kind = std::str::from_utf8(path).ok().and_then(|path| classify(path, &self.limits).ok());

@@ -5,7 +5,7 @@ use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::Checking;
+use super::checker::Checking;
 use super::digests::{Digests, Hashed};
 use crate::clause;
 use crate::diagnostic::Findings;
