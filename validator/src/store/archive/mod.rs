@@ -204,7 +204,8 @@ impl Sink for ArchiveSink {
             }
             Current::Layer(layer, walking) => self.end_layer(layer, *walking, path, out),
             Current::Blob(digest, size) => {
-                let waiting = Waiting { start: self.start, path, digest, size };
+                let named_by = self.named_by(digest, size);
+                let waiting = Waiting { start: self.start, path, digest, size, named_by };
                 self.later.push((out.len(), Verdict::Blob(waiting, Vec::new())));
             }
             Current::Hashed(kind) => match kind {
@@ -292,6 +293,18 @@ impl ArchiveSink {
         }
     }
 
+    /// The first of the manifests read so far that has this descriptor.
+    fn named_by(&self, digest: Digest, size: Option<u64>) -> Option<Digest> {
+        let key = (digest, size?);
+        let named = self.manifests.iter().find(|(_, outline)| {
+            let mut layers = outline.layers.iter().map(|(_, layer)| layer);
+            let mut attachments = outline.attachments.iter().map(|(_, attachment)| attachment);
+            layers.any(|layer| (layer.digest, layer.size) == key || (layer.listing.digest, layer.listing.size) == key)
+                || attachments.any(|attachment| (attachment.digest, attachment.size) == key)
+        });
+        named.map(|(id, _)| *id)
+    }
+
     fn end_layer(&mut self, layer: Layer, walking: Walking, path: String, out: &mut Vec<Violation>) {
         let Walked { mut walk, divergence, listing } = walking.finish();
         let facts = WalkFacts::new(&walk, divergence, true);
@@ -310,7 +323,8 @@ impl ArchiveSink {
         self.walks.insert(layer.digest, facts);
         let program = self.program().filter(|(of, _)| *of == layer.digest);
         self.programs.extend(program);
-        let waiting = Waiting { start: self.start, path, digest: layer.digest, size: Some(layer.size) };
+        let (digest, size) = (layer.digest, Some(layer.size));
+        let waiting = Waiting { start: self.start, path, digest, size, named_by: self.named_by(digest, size) };
         self.later.push((out.len(), Verdict::Blob(waiting, walk.violations)));
     }
 

@@ -25,6 +25,8 @@ pub(super) struct Waiting {
     pub(super) digest: Digest,
     /// The size that its descriptor gives, if there is one.
     pub(super) size: Option<u64>,
+    /// The first manifest with that descriptor, of those that stand before the blob.
+    pub(super) named_by: Option<Digest>,
 }
 
 impl Waiting {
@@ -33,7 +35,8 @@ impl Waiting {
             Some(size) => {
                 let wanted = (self.digest, size);
                 let judged = judge_blob(&self.path, wanted, seen);
-                judged.map(|violation| with_descriptor(violation, wanted, manifests))
+                let manifest = self.named_by.and_then(|id| manifests.get_key_value(&id));
+                judged.map(|violation| with_descriptor(violation, wanted, manifest))
             }
             None => judge_content(&self.path, self.digest, seen.1),
         }
