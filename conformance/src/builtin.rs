@@ -6,9 +6,9 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use cornercast::diagnostic::Findings;
-use cornercast::input::{Kind, check_stream};
+use cornercast::input::{Kind, check_directory, check_file, check_stream};
 use cornercast::limits::Limits;
-use cornercast::store::{Files, Listed, check_store};
+use cornercast::store::{Files, Listed};
 
 use crate::protocol::{Answer, Hello, HelloMessage, Outcome, PROTOCOL, Request, Role};
 
@@ -63,22 +63,25 @@ fn check(seq: u64, input: &Path, kind: &str) -> Answer {
     answer
 }
 
-/// What the reference finds in the file or store `input`.
+/// What the reference finds in the file or directory `input`.
 ///
 /// # Errors
 ///
 /// Errors of reading it.
 pub fn findings(input: &Path, kind: Kind) -> io::Result<Findings> {
     let mut findings = Findings::new(input.display().to_string(), MAX_FINDINGS);
-    if kind == Kind::Store {
-        check_store(&Directory(input.to_owned()), &Limits::FORMAT, NonZero::<usize>::MIN, &mut findings)?;
+    let (limits, jobs) = (Limits::FORMAT, NonZero::<usize>::MIN);
+    if kind.is_directory() {
+        check_directory(kind, &Directory(input.to_owned()), &limits, jobs, &mut findings)?;
+    } else if kind.needs_file() {
+        check_file(kind, &fs::read(input)?, &limits, jobs, &mut findings)?;
     } else {
-        check_stream(kind, &mut File::open(input)?, &Limits::FORMAT, NonZero::<usize>::MIN, &mut findings)?;
+        check_stream(kind, &mut File::open(input)?, &limits, jobs, &mut findings)?;
     }
     Ok(findings)
 }
 
-/// A store in a directory.
+/// The files of a directory.
 struct Directory(PathBuf);
 
 impl Files for Directory {

@@ -5,9 +5,9 @@ use std::io::{self, Read};
 use std::num::NonZero;
 
 use cornercast::diagnostic::{Diagnostic, Findings};
-use cornercast::input::{Kind, check_stream};
+use cornercast::input::{Kind, check_directory, check_file, check_stream};
 use cornercast::limits::Limits;
-use cornercast::store::{Files, Listed, check_store};
+use cornercast::store::{Files, Listed};
 
 use crate::case::{Case, Expected};
 use crate::fixtures::Fixture;
@@ -31,9 +31,13 @@ pub fn check(fixture: &Fixture, off: &[&str]) -> io::Result<Vec<Diagnostic>> {
         (Some(recipe), _) => {
             check_stream(kind, &mut Bytes::new(recipe), &limits, NonZero::<usize>::MIN, &mut findings)?
         }
-        (None, Kind::Store) => {
-            let memory = Memory { files: &fixture.files, links: &fixture.case.links };
-            check_store(&memory, &limits, NonZero::<usize>::MIN, &mut findings)?;
+        (None, kind) if kind.is_directory() => {
+            let memory = Memory { folder: name, files: &fixture.files, links: &fixture.case.links };
+            check_directory(kind, &memory, &limits, NonZero::<usize>::MIN, &mut findings)?;
+        }
+        (None, kind) if kind.needs_file() => {
+            let bytes = fixture.files.get(name).cloned().unwrap_or_default();
+            check_file(kind, &bytes, &limits, NonZero::<usize>::MIN, &mut findings)?;
         }
         (None, _) => {
             let bytes = fixture.files.get(name).map(Vec::as_slice).unwrap_or_default();
@@ -59,22 +63,23 @@ pub fn as_expected(diagnostic: &Diagnostic, like: &Expected) -> Expected {
     }
 }
 
-/// The files of a store in memory.
+/// The files of a directory in memory.
 struct Memory<'a> {
+    folder: &'a str,
     files: &'a BTreeMap<String, Vec<u8>>,
     links: &'a BTreeMap<String, String>,
 }
 
 impl Files for Memory<'_> {
     fn list(&self) -> io::Result<Vec<Listed>> {
-        let paths = self.files.keys().filter_map(|path| path.strip_prefix("store/"));
+        let paths = self.files.keys().filter_map(|path| path.strip_prefix(self.folder)?.strip_prefix('/'));
         let files = paths.map(|path| Listed { path: path.to_owned(), irregular: None });
         let links = self.links.keys().map(|path| Listed { path: path.clone(), irregular: Some("a symbolic link") });
         Ok(files.chain(links).collect())
     }
 
     fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send + '_>> {
-        let bytes = self.files.get(&format!("store/{path}")).ok_or(io::ErrorKind::NotFound)?;
+        let bytes = self.files.get(&format!("{}/{path}", self.folder)).ok_or(io::ErrorKind::NotFound)?;
         Ok(Box::new(bytes.as_slice()))
     }
 }

@@ -10,7 +10,8 @@ use crate::layer::{ListingKind, Walker, read_listing};
 use crate::limits::Limits;
 use crate::manifest;
 use crate::name::Reference;
-use crate::store::{check_archive, check_index, check_marker};
+use crate::oci::{self, ImageArchive, ReadAt};
+use crate::store::{Files, check_archive, check_index, check_marker, check_store};
 use crate::zstd;
 
 /// A kind of input.
@@ -38,11 +39,21 @@ pub enum Kind {
     Canonical,
     /// Any strict JSON document.
     Strict,
+    /// An OCI image layout.
+    OciLayout,
+    /// An OCI image layout as one tar archive.
+    OciArchive,
+    /// A directory with images as `docker save` writes them.
+    DockerLayout,
+    /// The same as one tar archive.
+    DockerArchive,
+    /// A layer of an OCI image, perhaps compressed.
+    OciLayer,
 }
 
 impl Kind {
     /// All kinds with their names.
-    pub const ALL: [(&'static str, Self); 11] = [
+    pub const ALL: [(&'static str, Self); 16] = [
         ("store", Self::Store),
         ("archive", Self::Archive),
         ("manifest", Self::Manifest),
@@ -54,12 +65,29 @@ impl Kind {
         ("reference", Self::Reference),
         ("canonical", Self::Canonical),
         ("strict", Self::Strict),
+        ("oci-layout", Self::OciLayout),
+        ("oci-archive", Self::OciArchive),
+        ("oci-layer", Self::OciLayer),
+        ("docker-layout", Self::DockerLayout),
+        ("docker-archive", Self::DockerArchive),
     ];
 
     /// The name of the kind.
     #[must_use]
     pub fn name(self) -> &'static str {
         Self::ALL.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
+    }
+
+    /// Whether an input of the kind is a directory.
+    #[must_use]
+    pub fn is_directory(self) -> bool {
+        matches!(self, Self::Store | Self::OciLayout | Self::DockerLayout)
+    }
+
+    /// Whether an input of the kind is a file that has to be read at several places.
+    #[must_use]
+    pub fn needs_file(self) -> bool {
+        matches!(self, Self::OciArchive | Self::DockerArchive)
     }
 
     /// The kind called `name`.
@@ -85,6 +113,9 @@ pub fn recognise(head: &[u8]) -> Option<Kind> {
     if head.starts_with(&zstd::MAGIC) {
         return Some(Kind::Archive);
     }
+    if head.starts_with(&[0x1F, 0x8B]) {
+        return Some(Kind::OciLayer);
+    }
     let text = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
     let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
     if first == Some(&b'{') {
@@ -93,7 +124,14 @@ pub fn recognise(head: &[u8]) -> Option<Kind> {
     let is_tar =
         head.get(257..262) == Some(b"ustar") || (head.len() >= 512 && head.iter().take(512).all(|byte| *byte == 0));
     if is_tar {
-        return Some(if head.starts_with(b"cornercast\0") { Kind::Archive } else { Kind::Layer });
+        if head.starts_with(b"cornercast\0") {
+            return Some(Kind::Archive);
+        }
+        return Some(match oci::recognise(head) {
+            Some(ImageArchive::Layout) => Kind::OciArchive,
+            Some(ImageArchive::Saved) => Kind::DockerArchive,
+            None => Kind::Layer,
+        });
     }
     None
 }
@@ -121,7 +159,48 @@ fn recognise_json(text: &[u8]) -> Kind {
 /// Bytes read at once.
 const CHUNK: usize = 256 << 10;
 
-/// Checks a stream of any kind but a store, and adds what is wrong to `findings`. An archive is checked with
+/// Checks a directory of a kind that is one with `jobs` threads, and adds what is wrong to `findings`. The number
+/// of threads changes nothing that is found.
+///
+/// # Errors
+///
+/// Errors of `files`, which leave the check incomplete; `InvalidInput` for another kind.
+pub fn check_directory(
+    kind: Kind,
+    files: &dyn Files,
+    limits: &Limits,
+    jobs: NonZero<usize>,
+    findings: &mut Findings,
+) -> io::Result<()> {
+    match kind {
+        Kind::Store => check_store(files, limits, jobs, findings),
+        Kind::OciLayout => oci::check_layout(files, limits, jobs, findings),
+        Kind::DockerLayout => oci::check_saved(files, limits, jobs, findings),
+        other => Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{} is no kind of directory", other.name()))),
+    }
+}
+
+/// Checks a file of a kind that has to be read at several places, and adds what is wrong to `findings`. The number
+/// of threads changes nothing that is found.
+///
+/// # Errors
+///
+/// Errors of `file`, which leave the check incomplete; `InvalidInput` for another kind.
+pub fn check_file(
+    kind: Kind,
+    file: &dyn ReadAt,
+    limits: &Limits,
+    jobs: NonZero<usize>,
+    findings: &mut Findings,
+) -> io::Result<()> {
+    match kind {
+        Kind::OciArchive => oci::check_archive(file, limits, jobs, findings),
+        Kind::DockerArchive => oci::check_saved_archive(file, limits, jobs, findings),
+        other => Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{} can be read in one pass", other.name()))),
+    }
+}
+
+/// Checks a stream of any kind that is no directory and can be read in one pass, and adds what is wrong to `findings`. An archive is checked with
 /// `jobs` threads, whose number changes nothing that is found.
 ///
 /// Reads no more than the kind's limit and one byte.
@@ -197,8 +276,10 @@ pub fn check_stream(
             findings.extend(walker.finish().0.violations);
         }
         Kind::Archive => check_archive(input, limits, jobs, findings)?,
-        Kind::Store => {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a store is a directory, not a file"));
+        Kind::OciLayer => oci::check_layer(input, limits, findings)?,
+        Kind::Store | Kind::OciLayout | Kind::OciArchive | Kind::DockerLayout | Kind::DockerArchive => {
+            let message = format!("{} cannot be read in one pass", kind.name());
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
     }
     Ok(())

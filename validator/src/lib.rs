@@ -11,6 +11,7 @@
 //! | [`manifest`] | Manifest |
 //! | [`tar`], [`layer`] | Layer, Listing and rootfs |
 //! | [`store`], [`zstd`] | Store and archive |
+//! | [`oci`] | OCI images |
 //!
 //! [`Violation`]: diagnostic::Violation
 
@@ -35,6 +36,7 @@ pub mod limits;
 pub mod manifest;
 pub mod name;
 pub mod notice;
+pub mod oci;
 #[cfg(feature = "cli")]
 pub mod report;
 pub mod schema;

@@ -94,6 +94,20 @@ pub struct Limits {
     pub envelopes: usize,
     /// STO-020
     pub zstd_window: u64,
+    /// OCI-013
+    pub oci_document: u64,
+    /// OCI-014
+    pub oci_depth: usize,
+    /// OCI-032: indexes that name one another
+    pub oci_indexes: usize,
+    /// OCI-050
+    pub oci_zstd_window: u64,
+    /// OCI-059
+    pub oci_extension: u64,
+    /// OCI-081
+    pub oci_entries: u64,
+    /// OCI-085: a file of names
+    pub oci_passwd: u64,
 }
 
 impl Limits {
@@ -142,6 +156,13 @@ impl Limits {
         rootfs_lines: 1_000_000,
         envelopes: 64,
         zstd_window: 8 << 20,
+        oci_document: 4 << 20,
+        oci_depth: 64,
+        oci_indexes: 16,
+        oci_zstd_window: 128 << 20,
+        oci_extension: 1 << 20,
+        oci_entries: 1_000_000,
+        oci_passwd: 1 << 20,
     };
 
     /// Each limit that a clause sets: the clause and the value.
@@ -196,6 +217,14 @@ impl Limits {
             (&clause::LST_020, self.rootfs_lines),
             (&clause::STO_015, size(self.envelopes)),
             (&clause::STO_020, self.zstd_window),
+            (&clause::OCI_013, self.oci_document),
+            (&clause::OCI_014, size(self.oci_depth)),
+            (&clause::OCI_032, size(self.oci_indexes)),
+            (&clause::OCI_050, self.oci_zstd_window),
+            (&clause::OCI_059, self.oci_extension),
+            (&clause::OCI_081, self.oci_entries),
+            (&clause::OCI_082, size(self.path)),
+            (&clause::OCI_085, self.oci_passwd),
         ]
     }
 }

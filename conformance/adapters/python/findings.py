@@ -1,7 +1,11 @@
 """Findings: the set of clause ids that an input breaks, and the verdict on it."""
 
 # The clauses with SHOULD that a validator observes; all others reject.
-ADVICE = frozenset({"MAN-017", "MAN-018", "STO-004", "STO-016"})
+_OCI_ADVICE = (
+    7, 8, 9, 12, 19, 24, 29, 30, 31, 37, 38, 39, 40, 41, 46, 47, 49, 51, 56, 57,
+    61, 62, 63, 64, 65, 66, 68, 73, 75, 78, 79, 80, 83, 84, 85, 86, 87, 88, 89,
+)
+ADVICE = frozenset({"MAN-017", "MAN-018", "STO-004", "STO-016", *(f"OCI-{number:03}" for number in _OCI_ADVICE)})
 
 
 class Findings:

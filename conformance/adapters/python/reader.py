@@ -2,8 +2,8 @@
 """An independent reader, written from the text of the specification alone.
 
 It decides whether a manifest, listing, layer, store, archive or another
-document of the Cornercast image format 1.0 is accepted, and names every clause
-that it breaks. By hand:
+document of the Cornercast image format 1.0, or an OCI image, is accepted, and
+names every clause that it breaks. By hand:
 
     python3 reader.py --check KIND PATH
 
@@ -22,6 +22,9 @@ import lay
 import lst
 import man
 import nam
+import oci
+import ocilayer
+import ocisaved
 import prt
 import sto
 from findings import Findings
@@ -68,6 +71,11 @@ _CHECKS = {
     "layer": _stream(lay.check_layer),
     "store": sto.check_store,
     "archive": _archive,
+    "oci-layout": oci.check_layout,
+    "oci-archive": oci.check_archive,
+    "docker-layout": ocisaved.check_directory,
+    "docker-archive": ocisaved.check_archive,
+    "oci-layer": ocilayer.check_layer,
     "reference": _document(nam.check_reference, _MAX_REFERENCE),
     "marker": _document(prt.check_marker, jsn.MAX_DOCUMENT),
     "index": _document(prt.check_index, jsn.MAX_DOCUMENT),

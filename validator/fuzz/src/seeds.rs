@@ -20,7 +20,7 @@ pub struct Seed {
     pub kind: String,
     /// Whether the case is accepted, without a finding.
     pub accepted: bool,
-    /// The input; for a store a tar archive of its files in the order of their paths.
+    /// The input; for a store or layout a tar archive of its files in the order of their paths.
     pub bytes: Vec<u8>,
 }
 
@@ -33,8 +33,10 @@ impl Seed {
             }
             "tar" => matches!(self.kind.as_str(), "layer" | "archive") && !self.bytes.starts_with(&MAGIC),
             "listing" => matches!(self.kind.as_str(), "listing" | "rootfs"),
-            "zstd" => self.bytes.starts_with(&MAGIC),
-            "store" => self.kind == "store",
+            "zstd" => self.kind != "oci-layer" && self.bytes.starts_with(&MAGIC),
+            "oci_layer" => self.kind == "oci-layer",
+            // A layout is kept as an archive here.
+            "oci_archive" => matches!(self.kind.as_str(), "oci-layout" | "oci-archive"),
             other => self.kind == other,
         };
         suits && self.bytes.len() <= LONGEST
@@ -59,7 +61,7 @@ pub fn seeds(fixtures: &Path) -> io::Result<Vec<Seed>> {
             // The input of a recipe is not kept.
             let bytes = match text("/as").as_str() {
                 _ if text("/input").is_empty() => continue,
-                "store" => tar_of(&input)?,
+                "store" | "oci-layout" | "docker-layout" => tar_of(&input)?,
                 _ => fs::read(&input)?,
             };
             seeds.push(Seed {
@@ -86,7 +88,7 @@ fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// The files of a store as a tar archive.
+/// The files of a store or layout as a tar archive.
 fn tar_of(store: &Path) -> io::Result<Vec<u8>> {
     let mut files = Vec::new();
     let mut open = vec![store.to_owned()];

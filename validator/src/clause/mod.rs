@@ -9,6 +9,7 @@ mod lay;
 mod lst;
 mod man;
 mod nam;
+mod oci;
 mod sto;
 
 pub use cnf::*;
@@ -17,6 +18,7 @@ pub use lay::*;
 pub use lst::*;
 pub use man::*;
 pub use nam::*;
+pub use oci::*;
 pub use sto::*;
 
 use crate::diagnostic::Severity;
@@ -50,5 +52,5 @@ use clauses;
 
 /// All clauses that the validator checks, in the order of the chapters.
 pub fn all() -> impl Iterator<Item = &'static Clause> {
-    [cnf::CNF, jsn::JSN, nam::NAM, man::MAN, lay::LAY, lst::LST, sto::STO].into_iter().flatten().copied()
+    [cnf::CNF, jsn::JSN, nam::NAM, man::MAN, lay::LAY, lst::LST, sto::STO, oci::OCI].into_iter().flatten().copied()
 }

@@ -1,7 +1,7 @@
 //! `cornercast check`
 
 use std::fs;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek as _};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,17 +10,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::baseline::Baseline;
 use super::configuration::Configuration;
-use super::files::{Directory, length};
+use super::files::{Directory, Random, length};
 use super::output::{self, destinations};
 use super::progress::{self, Counted};
 use super::{Check, Failure, fix, processors};
 use crate::clause::Clause;
 use crate::diagnostic::{Findings, Place, Violation};
-use crate::input::{HEAD, Kind, check_stream, recognise};
+use crate::input::{HEAD, Kind, check_directory, check_file, check_stream, recognise};
 use crate::limits::Limits;
 use crate::notice;
 use crate::report::{CheckedInput, Report};
-use crate::store::check_store;
 
 pub(super) fn run(arguments: &Check) -> Result<ExitCode, Failure> {
     let destinations = destinations(arguments.format, &arguments.output)?;
@@ -61,10 +60,10 @@ fn inputs(arguments: &Check) -> Vec<PathBuf> {
 
 /// What cannot be read is an input, too, so that the report says so.
 fn below(path: &Path, out: &mut Vec<PathBuf>) {
-    let is_store = path.join("cornercast").is_file();
+    let is_whole = directory_kind(path).is_some();
     let entries = fs::read_dir(path)
         .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>());
-    let Some(mut entries) = entries.ok().filter(|_| !is_store) else {
+    let Some(mut entries) = entries.ok().filter(|_| !is_whole) else {
         out.push(path.to_owned());
         return;
     };
@@ -82,6 +81,19 @@ fn below(path: &Path, out: &mut Vec<PathBuf>) {
                 out.push(entry);
             }
         }
+    }
+}
+
+/// What a directory is, by the files in it. One in which the first of them is missing can be told by the others.
+fn directory_kind(path: &Path) -> Option<Kind> {
+    if path.join("cornercast").exists() || path.join("images").is_dir() {
+        Some(Kind::Store)
+    } else if path.join("oci-layout").exists() || path.join("index.json").exists() && path.join("blobs").is_dir() {
+        Some(Kind::OciLayout)
+    } else if path.join("manifest.json").is_file() {
+        Some(Kind::DockerLayout)
+    } else {
+        None
     }
 }
 
@@ -133,24 +145,32 @@ fn read(path: &Path, kind: Option<Kind>, jobs: NonZero<usize>, findings: &mut Fi
     }
     if path.is_dir() {
         fs::read_dir(path).map_err(unreadable)?;
-        if kind.is_some_and(|kind| kind != Kind::Store) {
-            let name = kind.map_or("", Kind::name);
-            let message = format!("the input is a directory, and --as {name} takes a file");
+        if let Some(kind) = kind.filter(|kind| !kind.is_directory()) {
+            let message = format!("the input is a directory, and --as {} takes a file", kind.name());
             return Err(Box::new(unchecked(&notice::INP_003, message)));
         }
-        if kind.is_none() && !path.join("cornercast").exists() && !path.join("images").is_dir() {
-            let message = "the directory is no store: it has no file `cornercast`";
-            let help = "use --as store to check it as one, or --recursive to check what is in it";
+        let Some(kind) = kind.or_else(|| directory_kind(path)) else {
+            let message = "the directory is no store and no image: it has none of the files `cornercast`, `oci-layout` and `manifest.json`";
+            let help = "use --as to say what it is, or --recursive to check what is in it";
             return Err(Box::new(unchecked(&notice::INP_002, message).help(help)));
-        }
-        return check_store(&Directory(path.to_owned()), &limits, jobs, findings).map_err(unreadable);
+        };
+        return check_directory(kind, &Directory(path.to_owned()), &limits, jobs, findings).map_err(unreadable);
     }
-    let mut file = Counted(fs::File::open(path).map_err(unreadable)?);
-    if kind == Some(Kind::Store) {
-        let message = "the input is a file, and --as store takes a directory";
+    let file = fs::File::open(path).map_err(unreadable)?;
+    if let Some(kind) = kind.filter(|kind| kind.is_directory()) {
+        let message = format!("the input is a file, and --as {} takes a directory", kind.name());
         return Err(Box::new(unchecked(&notice::INP_003, message)));
     }
-    stream(&mut file, kind, &limits, jobs, findings)
+    // What has to be read at several places is, unless it is a pipe.
+    if file.metadata().map_err(unreadable)?.is_file() {
+        let mut head = Vec::new();
+        (&file).take(HEAD as u64).read_to_end(&mut head).map_err(unreadable)?;
+        if let Some(kind) = kind.or_else(|| recognise(&head)).filter(|kind| kind.needs_file()) {
+            return check_file(kind, &Random(file), &limits, jobs, findings).map_err(unreadable);
+        }
+        (&file).rewind().map_err(unreadable)?;
+    }
+    stream(&mut Counted(file), kind, &limits, jobs, findings)
 }
 
 /// Recognises a stream by its head, and checks it.
@@ -166,8 +186,6 @@ fn stream(
     let Some(kind) = kind.or_else(|| recognise(&head)) else {
         let (what, help) = if head.is_empty() {
             ("the input is empty", Some("see whether the file was written whole"))
-        } else if head.starts_with(&[0x1F, 0x8B]) {
-            ("the input is compressed with gzip", Some("decompress it, and check what comes out"))
         } else {
             ("the input begins like none of the kinds that check knows", None)
         };
@@ -177,7 +195,19 @@ fn stream(
             None => notice,
         }));
     };
-    check_stream(kind, &mut head.as_slice().chain(input), limits, jobs, findings).map_err(unreadable)
+    let mut input = head.as_slice().chain(input);
+    if kind.needs_file() {
+        let spooled = spool(&mut input).map_err(unreadable)?;
+        return check_file(kind, &spooled, limits, jobs, findings).map_err(unreadable);
+    }
+    check_stream(kind, &mut input, limits, jobs, findings).map_err(unreadable)
+}
+
+/// A stream as a file, which nobody else sees.
+fn spool(input: &mut dyn Read) -> io::Result<Random> {
+    let mut file = tempfile::tempfile()?;
+    io::copy(input, &mut file)?;
+    Ok(Random(file))
 }
 
 fn unchecked(notice: &'static Clause, message: impl Into<String>) -> Violation {

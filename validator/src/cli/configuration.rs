@@ -67,15 +67,18 @@ impl Configuration {
         let mut kept = Vec::new();
         for finding in findings.list() {
             let clause = crate::clause::all().find(|clause| clause.id == finding.id);
-            let Some(clause) = clause.filter(|_| finding.severity == Severity::Warning) else {
+            // A notice is no clause.
+            let Some(clause) = clause else {
                 kept.push(finding.clone());
                 continue;
             };
             let severity = self.config.severity(clause, from_folder.as_deref());
-            if severity != Some(Severity::Warning) {
-                warnings -= 1;
+            match finding.severity {
+                Severity::Error => errors -= 1,
+                Severity::Warning => warnings -= 1,
             }
             errors += u64::from(severity == Some(Severity::Error));
+            warnings += u64::from(severity == Some(Severity::Warning));
             kept.extend(severity.map(|severity| Diagnostic { severity, ..finding.clone() }));
         }
         CheckedInput {

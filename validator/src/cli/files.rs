@@ -2,10 +2,11 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt as _, FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::progress::Counted;
+use super::progress::{self, Counted};
+use crate::oci::ReadAt;
 use crate::shown::quoted;
 use crate::store::{Files, Listed};
 
@@ -44,6 +45,17 @@ impl Files for Directory {
 
     fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send + '_>> {
         Ok(Box::new(Counted(open_regular(&self.0.join(path)).map_err(in_file(path))?)))
+    }
+}
+
+/// A file that is read at several places.
+pub(super) struct Random(pub(super) File);
+
+impl ReadAt for Random {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let read = self.0.read_at(buffer, offset)?;
+        progress::add(read as u64);
+        Ok(read)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The lint configuration, `cornercast.toml`: which recommendations are reported, and how much they weigh.
 //!
 //! Requirements (MUST) are not its matter: they decide whether an input is rejected, and no file beside
-//! the input can change that.
+//! the input can change that. Those about OCI images can be lowered to warnings: others decide about that format.
 
 mod read;
 
@@ -99,15 +99,17 @@ impl Config {
     /// ```
     #[must_use]
     pub fn severity(&self, clause: &Clause, path: Option<&str>) -> Option<Severity> {
+        let sections = self.path.iter().rev().filter(|section| path.is_some_and(|path| section.covers(path)));
+        let mut rules = sections.map(|section| &section.rules).chain([&self.rules]);
         if clause.severity == Severity::Error {
-            return Some(Severity::Error);
+            // What is ignored is a recommendation.
+            let lowered = rules.find_map(|rules| rules.severity(clause.id)).flatten();
+            return lowered.filter(|_| can_be_lowered(clause)).or(Some(Severity::Error));
         }
         let is_selected = self.select.is_empty() || self.select.iter().any(|name| clause.id.starts_with(name));
         if !is_selected {
             return None;
         }
-        let sections = self.path.iter().rev().filter(|section| path.is_some_and(|path| section.covers(path)));
-        let mut rules = sections.map(|section| &section.rules).chain([&self.rules]);
         rules.find_map(|rules| rules.severity(clause.id)).unwrap_or(Some(clause.severity))
     }
 }
@@ -132,6 +134,11 @@ impl Section {
             MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: false };
         Pattern::new(&self.glob).is_ok_and(|pattern| pattern.matches_with(path, OPTIONS))
     }
+}
+
+/// Whether a violation of `clause` can be reported as a warning.
+fn can_be_lowered(clause: &Clause) -> bool {
+    clause.severity == Severity::Warning || clause.id.starts_with("OCI")
 }
 
 /// The clauses that `name` covers, as an id or a prefix.
@@ -169,6 +176,16 @@ mod tests {
         assert_eq!(at(&clause::STO_004, Some("old/a.ccast")), Some(Severity::Warning));
         assert_eq!(at(&clause::STO_016, Some("old/a.ccast")), None);
         assert_eq!(at(&clause::STO_016, Some("old/a/b.ccast")), Some(Severity::Warning));
+    }
+
+    #[test]
+    fn requirements_of_oci_can_be_lowered_and_not_ignored() {
+        let config = of("[severity]\nOCI-070 = \"warning\"\n[ignore]\nOCI = \"r\"\n\
+             [[path]]\nglob = \"new/*\"\nseverity.OCI = \"error\"\n");
+        assert_eq!(config.severity(&clause::OCI_070, None), Some(Severity::Warning));
+        assert_eq!(config.severity(&clause::OCI_070, Some("new/a")), Some(Severity::Error));
+        assert_eq!(config.severity(&clause::OCI_071, None), Some(Severity::Error));
+        assert_eq!(config.severity(&clause::OCI_073, None), None);
     }
 
     #[test]

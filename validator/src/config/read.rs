@@ -7,7 +7,7 @@ use glob::Pattern;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Config, Level, Section, covered};
+use super::{Config, Level, Section, can_be_lowered, covered};
 use crate::clause::{self, Clause};
 use crate::diagnostic::{Place, Severity, Violation};
 use crate::notice::{CFG_001, CFG_002, CFG_003, CFG_004, CFG_005, CFG_006, CFG_007, CFG_008};
@@ -197,7 +197,9 @@ impl Reader<'_> {
                 }
             };
             match level {
-                Some(Level::Warning) => self.recommendations(name, key.span(), "lowered to a warning"),
+                Some(Level::Warning) if !covered(name).any(can_be_lowered) => {
+                    self.recommendations(name, key.span(), "lowered to a warning");
+                }
                 _ => {
                     self.known(name, key.span());
                 }

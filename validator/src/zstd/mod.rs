@@ -14,12 +14,12 @@ pub const MAGIC: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
 
 /// What a frame header says (RFC 8878, section 3.1.1.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct FrameHeader {
+pub(crate) struct FrameHeader {
     /// Its length in bytes, magic number included.
-    length: usize,
-    window: u64,
+    pub(crate) length: usize,
+    pub(crate) window: u64,
     content_size: Option<u64>,
-    dictionary: u64,
+    pub(crate) dictionary: u64,
     checksum: bool,
     /// The window descriptor, or the smallest one that holds a single segment's content.
     window_descriptor: u8,
@@ -211,7 +211,7 @@ impl<R: BufRead> Read for Decoder<R> {
 }
 
 impl FrameHeader {
-    fn read(head: &[u8]) -> Option<Self> {
+    pub(crate) fn read(head: &[u8]) -> Option<Self> {
         let descriptor = *head.get(4)?;
         // The reserved bit; the unused bit above it can have any value.
         if descriptor & 0b1000 != 0 {

@@ -15,9 +15,9 @@ use std::sync::OnceLock;
 
 use cornercast::clause;
 use cornercast::diagnostic::{Diagnostic, Findings};
-use cornercast::input::{Kind, check_stream};
+use cornercast::input::{Kind, check_directory, check_file, check_stream};
 use cornercast::limits::Limits;
-use cornercast::store::{Files, Listed, check_store};
+use cornercast::store::{Files, Listed};
 use serde::Deserialize;
 
 /// What this test needs of a `case.json`.
@@ -150,12 +150,13 @@ fn folders(folder: &Path) -> Vec<PathBuf> {
 fn check(case: &Case, input: &Path) -> Findings {
     let mut findings = Findings::new("input", 100);
     let kind = Kind::by_name(&case.kind).unwrap();
-    if kind == Kind::Store {
-        check_store(&Store { root: input, links: &case.links }, &Limits::FORMAT, NonZero::<usize>::MIN, &mut findings)
-            .unwrap();
+    let (limits, jobs) = (Limits::FORMAT, NonZero::<usize>::MIN);
+    if kind.is_directory() {
+        check_directory(kind, &Store { root: input, links: &case.links }, &limits, jobs, &mut findings).unwrap();
+    } else if kind.needs_file() {
+        check_file(kind, &fs::read(input).unwrap(), &limits, jobs, &mut findings).unwrap();
     } else {
-        check_stream(kind, &mut fs::File::open(input).unwrap(), &Limits::FORMAT, NonZero::<usize>::MIN, &mut findings)
-            .unwrap();
+        check_stream(kind, &mut fs::File::open(input).unwrap(), &limits, jobs, &mut findings).unwrap();
     }
     findings
 }

@@ -68,6 +68,8 @@ laws! {
     archive 300;
     zstd 1500;
     store 300;
+    oci_layer 1000;
+    oci_archive 300;
 }
 
 /// The inputs in `found/TARGET`, by which fuzzing has broken a law.

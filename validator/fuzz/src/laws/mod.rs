@@ -5,6 +5,8 @@ pub mod json;
 pub mod layer;
 pub mod listing;
 pub mod manifest;
+pub mod oci_archive;
+pub mod oci_layer;
 pub mod pieces;
 pub mod place;
 pub mod schemas;
@@ -16,7 +18,7 @@ pub mod zstd;
 pub type Law = (&'static str, fn(&[u8]));
 
 /// All laws.
-pub const ALL: [Law; 8] = [
+pub const ALL: [Law; 10] = [
     ("json", json::hold),
     ("tar", tar::hold),
     ("layer", layer::hold),
@@ -25,4 +27,6 @@ pub const ALL: [Law; 8] = [
     ("archive", archive::hold),
     ("zstd", zstd::hold),
     ("store", store::hold),
+    ("oci_layer", oci_layer::hold),
+    ("oci_archive", oci_archive::hold),
 ];

@@ -1,0 +1,226 @@
+//! An image layout as one tar archive.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::num::NonZero;
+
+use super::docker::check_saved_files;
+use super::header::{BLOCK, Type};
+use super::layout::check_files;
+use super::path::{Clean, clean};
+use super::tar::{Entry, Reader, Sink};
+use super::violations::Violations;
+use crate::clause;
+use crate::diagnostic::{Findings, Place, Violation};
+use crate::limits::Limits;
+use crate::shown::shown_bytes;
+use crate::store::{Files, Listed};
+
+/// A file that can be read at any place, by several threads.
+pub trait ReadAt: Sync {
+    /// Reads some of the bytes at `offset`; none at the end.
+    ///
+    /// # Errors
+    ///
+    /// Errors of the file system.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+}
+
+impl ReadAt for Vec<u8> {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let rest = usize::try_from(offset).ok().and_then(|offset| self.get(offset..)).unwrap_or_default();
+        let length = rest.len().min(buffer.len());
+        if let (Some(to), Some(from)) = (buffer.get_mut(..length), rest.get(..length)) {
+            to.copy_from_slice(from);
+        }
+        Ok(length)
+    }
+}
+
+/// Checks an image layout in a tar archive with `jobs` threads, and adds what is wrong to `findings`. The number of
+/// threads changes nothing that is found.
+///
+/// # Errors
+///
+/// Errors of the file system, which leave the check incomplete.
+pub fn check_archive(
+    archive: &dyn ReadAt,
+    limits: &Limits,
+    jobs: NonZero<usize>,
+    findings: &mut Findings,
+) -> io::Result<()> {
+    let (members, violations, complete) = Members::read(archive, limits)?;
+    check_files(&members, complete, violations, limits, jobs, findings)
+}
+
+/// Checks images that `docker save` wrote into a tar archive, like [`check_archive`].
+///
+/// # Errors
+///
+/// Errors of the file system, which leave the check incomplete.
+pub fn check_saved_archive(
+    archive: &dyn ReadAt,
+    limits: &Limits,
+    jobs: NonZero<usize>,
+    findings: &mut Findings,
+) -> io::Result<()> {
+    let (members, violations, complete) = Members::read(archive, limits)?;
+    findings.extend(violations);
+    check_saved_files(&members, complete, limits, jobs, findings)
+}
+
+/// What a tar archive of images is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImageArchive {
+    /// An image layout.
+    Layout,
+    /// What `docker save` writes, but no image layout.
+    Saved,
+}
+
+/// What a tar archive that begins with `head` is, if it looks like one of images.
+#[must_use]
+pub fn recognise(head: &[u8]) -> Option<ImageArchive> {
+    let (mut reader, mut list) = (Reader::new(&Limits::FORMAT), List::default());
+    reader.push(head, &mut list);
+    let paths = || list.files.keys().chain(list.directories.keys()).map(Vec::as_slice);
+    if paths().any(|path| matches!(path, b"oci-layout" | b"blobs/sha256") || path.starts_with(b"blobs/sha256/")) {
+        return Some(ImageArchive::Layout);
+    }
+    // Configs and layers are named by 64 digits, as files or folders.
+    let is_hex = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let is_saved = |path: &[u8]| {
+        path == b"manifest.json"
+            || path.split_at_checked(64).is_some_and(|(name, rest)| {
+                name.iter().all(is_hex)
+                    && matches!(rest, b"" | b".json" | b".tar" | b"/VERSION" | b"/json" | b"/layer.tar")
+            })
+    };
+    paths().any(is_saved).then_some(ImageArchive::Saved)
+}
+
+/// Bytes read at once.
+const CHUNK: usize = 64 << 10;
+
+/// The files of an archive.
+struct Members<'a> {
+    archive: &'a dyn ReadAt,
+    files: BTreeMap<String, Member>,
+}
+
+/// A file of an archive: where its content stands, or why it has none.
+#[derive(Debug, Clone, Copy)]
+struct Member {
+    start: u64,
+    length: u64,
+    irregular: Option<&'static str>,
+}
+
+/// Collects the entries of an archive.
+#[derive(Default)]
+struct List {
+    files: BTreeMap<Vec<u8>, Member>,
+    /// Directories, each with where its entry begins.
+    directories: BTreeMap<Vec<u8>, u64>,
+}
+
+impl<'a> Members<'a> {
+    /// Reads the headers of an archive, and passes over what stands between them: the files, what is wrong, and
+    /// whether all entries have been told.
+    fn read(archive: &'a dyn ReadAt, limits: &Limits) -> io::Result<(Self, Vec<Violation>, bool)> {
+        let (mut reader, mut list) = (Reader::new(limits), List::default());
+        let mut buffer = vec![0; CHUNK];
+        let mut offset = 0;
+        loop {
+            let wanted = reader.wanted().min(buffer.len());
+            let read = match archive.read_at(buffer.get_mut(..wanted).unwrap_or_default(), offset) {
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            if read == 0 {
+                break;
+            }
+            reader.push(buffer.get(..read).unwrap_or_default(), &mut list);
+            offset += read as u64;
+            // The last byte of what is passed over shows whether the archive goes so far.
+            let unread = reader.unread();
+            if unread > 0 && archive.read_at(&mut [0], offset + unread - 1)? > 0 {
+                reader.pass_over(unread);
+                offset += unread;
+            }
+        }
+        let (violations, complete) = reader.finish();
+        let files = list.files.into_iter();
+        let files = files.map(|(path, member)| (String::from_utf8_lossy(&path).into_owned(), member)).collect();
+        Ok((Self { archive, files }, violations.into_sorted(), complete))
+    }
+}
+
+impl Sink for List {
+    fn entry(&mut self, entry: &Entry<'_>, out: &mut Violations) -> bool {
+        let place = || Place::bytes(entry.start..entry.start + BLOCK as u64).entry(shown_bytes(entry.path));
+        // OCI-067, OCI-068
+        let Some(Clean { path, is_odd }) = clean(entry.path) else {
+            out.add(Violation::new(&clause::OCI_067, place(), "the path leads above the root"));
+            return false;
+        };
+        if is_odd {
+            let what = if entry.path.starts_with(b"/") { "is absolute" } else { "has `..`" };
+            out.add(Violation::new(&clause::OCI_068, place(), format!("the path {what}")));
+        }
+        // OCI-070
+        let before = self.files.get(&path).map(|member| member.start - BLOCK as u64);
+        if let Some(before) = before.or_else(|| self.directories.get(&path).copied()) {
+            let first = Place::bytes(before..before + BLOCK as u64).entry(shown_bytes(&path));
+            let violation = Violation::new(&clause::OCI_070, place(), "the path has been there before");
+            out.add(violation.and(first, "the one before is here"));
+        }
+        let irregular = match entry.kind {
+            Type::Directory => {
+                self.files.remove(&path);
+                self.directories.insert(path, entry.start);
+                return true;
+            }
+            Type::File if entry.is_sparse => Some("a sparse file"),
+            Type::File => None,
+            Type::Symlink => Some("a symbolic link"),
+            Type::Hardlink => Some("a hard link"),
+            _ => Some("a device or FIFO"),
+        };
+        self.directories.remove(&path);
+        self.files.insert(path, Member { start: entry.start + BLOCK as u64, length: entry.size, irregular });
+        true
+    }
+
+    fn data(&mut self, _: &[u8]) {}
+}
+
+impl Files for Members<'_> {
+    fn list(&self) -> io::Result<Vec<Listed>> {
+        let listed = self.files.iter().map(|(path, member)| Listed { path: path.clone(), irregular: member.irregular });
+        Ok(listed.collect())
+    }
+
+    fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send + '_>> {
+        let member = self.files.get(path).ok_or(io::ErrorKind::NotFound)?;
+        Ok(Box::new(Part { archive: self.archive, at: member.start, left: member.length }))
+    }
+}
+
+/// The content of one file.
+struct Part<'a> {
+    archive: &'a dyn ReadAt,
+    at: u64,
+    left: u64,
+}
+
+impl Read for Part<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        let read = self.archive.read_at(buffer.get_mut(..length).unwrap_or_default(), self.at)?;
+        self.at += read as u64;
+        self.left -= read as u64;
+        Ok(read)
+    }
+}

@@ -1,0 +1,37 @@
+//! OCI images.
+//!
+//! `layout` follows the descriptors of an image layout; `document` reads one of its documents by a `table`, and
+//! `manifest`, `config` and `descriptor` say what is wrong with what stands in it. `blobs` knows the blobs, and `reading` reads them: `stored`
+//! hashes and decodes one with `gzip` and `frames`, `tar` reads its entries with `header` and `records`, and `layer`
+//! says what they do. `image` holds a config against the layers and the `tree` that they merge to, `process` what it
+//! runs. `docker` is what `docker save` writes, `archive` that or a layout in one file.
+
+mod archive;
+mod blobs;
+mod config;
+mod descriptor;
+mod digest;
+mod docker;
+mod document;
+mod frames;
+mod gzip;
+mod header;
+mod image;
+mod layer;
+mod layout;
+mod manifest;
+mod path;
+mod process;
+mod reading;
+mod records;
+mod stored;
+mod table;
+mod tar;
+mod time;
+mod tree;
+mod violations;
+
+pub use archive::{ImageArchive, ReadAt, check_archive, check_saved_archive, recognise};
+pub use docker::check_saved;
+pub use layer::check_layer;
+pub use layout::check_layout;
