@@ -116,8 +116,7 @@ impl Header<'_> {
             let own: i64 = self.field(field::CHECKSUM).iter().map(|byte| value(*byte)).sum();
             all - own + 8 * i64::from(b' ')
         };
-        stored == i128::from(sum(|byte| i64::from(byte)))
-            || stored == i128::from(sum(|byte| i64::from(i8::from_ne_bytes([byte]))))
+        stored == i128::from(sum(i64::from)) || stored == i128::from(sum(|byte| i64::from(i8::from_ne_bytes([byte]))))
     }
 }
 

@@ -115,7 +115,7 @@ pub(super) struct Stored<'a> {
 }
 
 enum State<'a> {
-    Plain(Hashed<'a>),
+    Plain(Box<Hashed<'a>>),
     Gzip(Box<gzip::Decoder<Hashed<'a>>>),
     Zstd(Box<frames::Decoder<Hashed<'a>>>),
     /// Read to its end.
@@ -152,7 +152,7 @@ impl<'a> Stored<'a> {
             return Ok(stored);
         }
         stored.state = match seen {
-            Compression::Plain => State::Plain(hashed),
+            Compression::Plain => State::Plain(Box::new(hashed)),
             Compression::Gzip => State::Gzip(Box::new(gzip::Decoder::new(hashed))),
             Compression::Zstd => State::Zstd(Box::new(frames::Decoder::new(hashed, limits)?)),
         };
@@ -175,7 +175,7 @@ impl<'a> Stored<'a> {
 
     fn finish(&mut self) -> io::Result<()> {
         let (input, violations) = match std::mem::replace(&mut self.state, State::End(0, None)) {
-            State::Plain(input) => (input, Vec::new()),
+            State::Plain(input) => (*input, Vec::new()),
             State::Gzip(decoder) => decoder.finish(),
             State::Zstd(decoder) => decoder.finish(),
             end @ State::End(..) => {
