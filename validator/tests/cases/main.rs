@@ -4,6 +4,7 @@
 //! seconds: it is what mutation testing (`validator/mutants/run`) tries first. Recipes are left to the suite.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod limits;
 mod several;
 
 use std::collections::{BTreeMap, BTreeSet};
