@@ -114,7 +114,7 @@ pub fn recognise(head: &[u8]) -> Option<Kind> {
         return Some(Kind::Archive);
     }
     if head.starts_with(&[0x1F, 0x8B]) {
-        return Some(Kind::OciLayer);
+        return (!oci::is_compressed(head)).then_some(Kind::OciLayer);
     }
     let text = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
     let first = text.iter().find(|byte| !byte.is_ascii_whitespace());

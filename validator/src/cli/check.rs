@@ -186,6 +186,11 @@ fn stream(
     let Some(kind) = kind.or_else(|| recognise(&head)) else {
         let (what, help) = if head.is_empty() {
             ("the input is empty", Some("see whether the file was written whole"))
+        } else if head.starts_with(&[0x1F, 0x8B]) {
+            (
+                "the input is an archive of images that is compressed by gzip",
+                Some("decompress it, and check what comes out"),
+            )
         } else {
             ("the input begins like none of the kinds that check knows", None)
         };

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::num::NonZero;
 
 use super::docker::check_saved_files;
+use super::gzip;
 use super::header::{BLOCK, Type};
 use super::layout::check_files;
 use super::path::{Clean, clean};
@@ -97,6 +98,15 @@ pub fn recognise(head: &[u8]) -> Option<ImageArchive> {
             })
     };
     paths().any(is_saved).then_some(ImageArchive::Saved)
+}
+
+/// Whether a file that begins with `head` looks like an archive of images that is compressed by gzip.
+#[must_use]
+pub fn is_compressed(head: &[u8]) -> bool {
+    let mut begin = Vec::new();
+    // Memory does not fail; where the head ends, so does what can be decoded.
+    let _ = gzip::Decoder::new(head).take(CHUNK as u64).read_to_end(&mut begin);
+    recognise(&begin).is_some()
 }
 
 /// Bytes read at once.
@@ -222,5 +232,42 @@ impl Read for Part<'_> {
         self.at += read as u64;
         self.left -= read as u64;
         Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+    use crate::tar::{END, EntryHeader, header_bytes};
+
+    fn archive(path: &str) -> Vec<u8> {
+        let header = EntryHeader { typeflag: b'0', path, mode: 0o644, ..EntryHeader::default() };
+        header_bytes(&header).into_iter().chain(END).collect()
+    }
+
+    #[test]
+    fn archives_of_images_are_told_from_layers() {
+        let hex = "0123456789abcdef".repeat(4);
+        for (path, expected) in [
+            ("oci-layout".to_owned(), Some(ImageArchive::Layout)),
+            (format!("./blobs/sha256/{hex}"), Some(ImageArchive::Layout)),
+            ("manifest.json".to_owned(), Some(ImageArchive::Saved)),
+            (format!("{hex}.json"), Some(ImageArchive::Saved)),
+            (format!("{hex}/layer.tar"), Some(ImageArchive::Saved)),
+            (format!("{hex}/other"), None),
+            ("etc/manifest.json".to_owned(), None),
+            ("blobs/a".to_owned(), None),
+        ] {
+            let tar = archive(&path);
+            assert_eq!(recognise(&tar), expected, "{path}");
+            let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+            gzip.write_all(&tar).unwrap();
+            assert_eq!(is_compressed(&gzip.finish().unwrap()), expected.is_some(), "{path}");
+        }
     }
 }

@@ -31,7 +31,7 @@ mod time;
 mod tree;
 mod violations;
 
-pub use archive::{ImageArchive, ReadAt, check_archive, check_saved_archive, recognise};
+pub use archive::{ImageArchive, ReadAt, check_archive, check_saved_archive, is_compressed, recognise};
 pub use docker::check_saved;
 pub use layer::check_layer;
 pub use layout::check_layout;

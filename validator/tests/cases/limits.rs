@@ -14,8 +14,11 @@ fn found(kind: Kind, bytes: &[u8], limits: &Limits) -> Vec<&'static str> {
     findings.list().iter().map(|finding| finding.id).collect()
 }
 
+/// Sets a limit.
+type Set = fn(&mut Limits, u64);
+
 /// What `set` sets to `at` is kept by the input; set to one less, it breaks `clause`.
-fn at_limit(kind: Kind, bytes: &[u8], clause: &str, at: u64, set: fn(&mut Limits, u64)) {
+fn at_limit(kind: Kind, bytes: &[u8], clause: &str, at: u64, set: Set) {
     for (limit, expected) in [(at, vec![]), (at - 1, vec![clause])] {
         let mut limits = Limits::FORMAT;
         set(&mut limits, limit);
@@ -61,7 +64,7 @@ fn listings() {
 #[test]
 fn paths_that_are_not_plain() {
     let layer = files(&["a\u{1}bc"]);
-    let set: [(&str, u64, fn(&mut Limits, u64)); 2] = [
+    let set: [(&str, u64, Set); 2] = [
         ("LAY-043", 4, |limits, limit| limits.path = limit as usize),
         ("LAY-045", 4, |limits, limit| limits.component = limit as usize),
     ];
