@@ -5,11 +5,12 @@ use std::io::{self, Read};
 use std::num::NonZero;
 
 use super::docker::check_saved_files;
+use super::entry::{Entry, Sink};
 use super::gzip;
 use super::header::{BLOCK, Type};
 use super::layout::check_files;
 use super::path::{Clean, clean};
-use super::tar::{Entry, Reader, Sink};
+use super::tar::Reader;
 use super::violations::Violations;
 use crate::clause;
 use crate::diagnostic::{Findings, Place, Violation};

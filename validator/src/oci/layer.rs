@@ -3,10 +3,11 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
+use super::entry::{Entry, Sink};
 use super::header::{BLOCK, Type};
 use super::path::{self, Clean, clean, depth_first, is_below, leads_out};
 use super::stored::{Stored, is_damage};
-use super::tar::{Entry, Reader, Sink};
+use super::tar::Reader;
 use super::violations::Violations;
 use crate::clause::{self, Clause};
 use crate::diagnostic::{Findings, Place, Violation};

@@ -2,7 +2,7 @@
 //!
 //! `layout` follows the descriptors of an image layout; `document` reads one of its documents by a `table`, and
 //! `manifest`, `config` and `descriptor` say what is wrong with what stands in it. `blobs` knows the blobs, and `reading` reads them: `stored`
-//! hashes and decodes one with `gzip` and `frames`, `tar` reads its entries with `header` and `records`, and `layer`
+//! hashes and decodes one with `gzip` and `frames`, `tar` reads its entries with `header`, `extensions` and `records`, and `layer`
 //! says what they do. `image` holds a config against the layers and the `tree` that they merge to, `process` what it
 //! runs. `docker` is what `docker save` writes, `archive` that or a layout in one file.
 
@@ -13,6 +13,8 @@ mod descriptor;
 mod digest;
 mod docker;
 mod document;
+mod entry;
+mod extensions;
 mod frames;
 mod gzip;
 mod header;

@@ -3,35 +3,14 @@
 
 use std::borrow::Cow;
 
+use super::entry::{Entry, Sink};
+use super::extensions::Extensions;
 use super::header::{self, BLOCK, Header, Type, field, until_zero};
-use super::records;
 use super::violations::Violations;
 use crate::clause::{self, Clause};
 use crate::diagnostic::{Excerpt, Place, Violation};
 use crate::limits::Limits;
 use crate::shown::shown_bytes;
-
-/// An entry that can be judged.
-#[derive(Debug)]
-pub(super) struct Entry<'a> {
-    /// Where its header begins.
-    pub(super) start: u64,
-    pub(super) kind: Type,
-    pub(super) path: &'a [u8],
-    pub(super) target: &'a [u8],
-    pub(super) mode: u32,
-    /// Bytes of data that follow.
-    pub(super) size: u64,
-    pub(super) is_sparse: bool,
-}
-
-/// What the reader tells about an archive.
-pub(super) trait Sink {
-    /// An entry begins. Whether it could be judged.
-    fn entry(&mut self, entry: &Entry<'_>, out: &mut Violations) -> bool;
-    /// Some of the data of the entry that began last.
-    fn data(&mut self, bytes: &[u8]);
-}
 
 #[derive(Debug)]
 enum State {
@@ -60,20 +39,6 @@ enum State {
     End(u64),
     /// Nothing more is read.
     Stopped,
-}
-
-/// What extension headers say of the next entry.
-#[derive(Debug, Default)]
-struct Extensions {
-    start: Option<u64>,
-    path: Option<Vec<u8>>,
-    target: Option<Vec<u8>>,
-    long_path: Option<Vec<u8>>,
-    long_target: Option<Vec<u8>>,
-    size: Option<u64>,
-    is_sparse: bool,
-    /// Its records are none, so that it cannot be judged.
-    is_broken: bool,
 }
 
 /// A reader of one archive.
@@ -207,9 +172,7 @@ impl Reader {
     }
 
     fn report(&mut self, clause: &'static Clause, start: u64, bytes: &[u8], message: impl Into<String>) {
-        let mut place = Place::bytes(start..start + bytes.len() as u64);
-        place.excerpt = (!bytes.is_empty()).then(|| Excerpt::of_binary(start, bytes));
-        self.violations.add(Violation::new(clause, place, message));
+        self.violations.report(clause, start, bytes, message);
     }
 
     /// The same of a field of the header at `start`.
@@ -327,6 +290,12 @@ impl Reader {
     fn begin_data(&mut self, size: u64, seen: bool) {
         let padding = size.wrapping_neg() % BLOCK as u64;
         self.state = if size > 0 { State::Data { left: size, padding, seen } } else { State::Header };
+    }
+
+    fn extension(&mut self, kind: Type, start: u64, data: Vec<u8>) {
+        if !self.next.take(kind, start, data, &mut self.violations) {
+            self.stop();
+        }
     }
 
     fn stop(&mut self) {
@@ -515,102 +484,6 @@ impl Reader {
             is_sparse,
         };
         sink.entry(&entry, &mut self.violations)
-    }
-
-    /// The data of an extension header.
-    fn extension(&mut self, kind: Type, start: u64, data: Vec<u8>) {
-        let body = start + BLOCK as u64;
-        if kind != Type::GlobalRecords {
-            self.next.start.get_or_insert(start);
-        }
-        match kind {
-            Type::LongPath => self.long(start, data, |next| &mut next.long_path, "path"),
-            Type::LongTarget => self.long(start, data, |next| &mut next.long_target, "target"),
-            _ => match records::read(&data) {
-                Ok(records) => {
-                    for record in records {
-                        let key = data.get(record.key.clone()).unwrap_or_default();
-                        let value = data.get(record.value.clone()).unwrap_or_default();
-                        let at = body + record.key.start as u64;
-                        if kind == Type::GlobalRecords {
-                            self.global(key, value, at);
-                        } else {
-                            self.record(key, value, at);
-                        }
-                    }
-                }
-                // OCI-058
-                Err(at) => {
-                    let rest = data.get(at..data.len().min(at + 40)).unwrap_or_default();
-                    let message = format!("\"{}\" does not begin with a record", shown_bytes(rest));
-                    self.report(&clause::OCI_058, body + at as u64, rest, message);
-                    self.next.is_broken |= kind == Type::Records;
-                }
-            },
-        }
-    }
-
-    /// OCI-061: the data of an `L` or `K` header.
-    fn long(&mut self, start: u64, mut data: Vec<u8>, slot: fn(&mut Extensions) -> &mut Option<Vec<u8>>, what: &str) {
-        data.truncate(until_zero(&data).len());
-        let before = slot(&mut self.next).replace(data.clone());
-        self.judge_second(before, &data, start + BLOCK as u64, what);
-    }
-
-    /// OCI-061: a value that replaces another one.
-    fn judge_second(&mut self, before: Option<Vec<u8>>, value: &[u8], at: u64, what: &str) {
-        if let Some(before) = before.filter(|before| before != value) {
-            let message = format!(
-                "the {what} of an entry is first \"{}\" and then \"{}\"",
-                shown_bytes(&before),
-                shown_bytes(value)
-            );
-            self.report(&clause::OCI_061, at, value.get(..value.len().min(40)).unwrap_or_default(), message);
-        }
-    }
-
-    /// A record of the next entry.
-    fn record(&mut self, key: &[u8], value: &[u8], at: u64) {
-        let value_at = at + key.len() as u64 + 1;
-        match key {
-            b"path" if value.is_empty() => self.next.path = None,
-            b"linkpath" if value.is_empty() => self.next.target = None,
-            b"size" if value.is_empty() => self.next.size = None,
-            b"path" => {
-                let before = self.next.path.replace(value.to_vec());
-                self.judge_second(before, value, value_at, "path");
-            }
-            b"linkpath" => {
-                let before = self.next.target.replace(value.to_vec());
-                self.judge_second(before, value, value_at, "target");
-            }
-            b"size" => {
-                let digits = Some(value).filter(|value| value.iter().all(u8::is_ascii_digit));
-                let size = digits.and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
-                self.next.size = size.filter(|size| *size < 1 << 63);
-                // OCI-054
-                if self.next.size.is_none() {
-                    let message = format!("the record `size` is \"{}\", not a number", shown_bytes(value));
-                    self.report(&clause::OCI_054, value_at, value, message);
-                    self.next.is_broken = true;
-                    self.stop();
-                }
-            }
-            key => self.next.is_sparse |= key.starts_with(b"GNU.sparse."),
-        }
-    }
-
-    /// OCI-062
-    fn global(&mut self, key: &[u8], value: &[u8], at: u64) {
-        let is_known = matches!(key, b"path" | b"linkpath" | b"size" | b"uid" | b"gid" | b"mtime");
-        if is_known || key.starts_with(b"SCHILY.xattr.") {
-            let message = format!(
-                "a header for all entries that follow has the record `{}` with \"{}\"",
-                shown_bytes(key),
-                shown_bytes(value)
-            );
-            self.report(&clause::OCI_062, at, key, message);
-        }
     }
 }
 

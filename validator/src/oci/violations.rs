@@ -1,6 +1,7 @@
 //! What is wrong with one layer.
 
-use crate::diagnostic::{MAX_VIOLATIONS, Severity, Violation};
+use crate::clause::Clause;
+use crate::diagnostic::{Excerpt, MAX_VIOLATIONS, Place, Severity, Violation};
 
 /// Violations of one layer, at most a thousand errors and a thousand warnings: more say nothing new.
 #[derive(Debug, Default)]
@@ -17,6 +18,13 @@ impl Violations {
             self.errors += usize::from(is_error);
             self.list.push(violation);
         }
+    }
+
+    /// Adds a violation at `bytes`, which begin at `start`.
+    pub(super) fn report(&mut self, clause: &'static Clause, start: u64, bytes: &[u8], message: impl Into<String>) {
+        let mut place = Place::bytes(start..start + bytes.len() as u64);
+        place.excerpt = (!bytes.is_empty()).then(|| Excerpt::of_binary(start, bytes));
+        self.add(Violation::new(clause, place, message));
     }
 
     /// All of them, in the order of the layer.
