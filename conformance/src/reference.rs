@@ -28,6 +28,11 @@ pub fn check(fixture: &Fixture, off: &[&str]) -> io::Result<Vec<Diagnostic>> {
     let kind = Kind::by_name(kind).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, kind.clone()))?;
     let limits = Limits::FORMAT;
     match (recipe, kind) {
+        (Some(recipe), kind) if kind.needs_file() => {
+            let mut bytes = Vec::new();
+            Bytes::new(recipe).read_to_end(&mut bytes)?;
+            check_file(kind, &bytes, &limits, NonZero::<usize>::MIN, &mut findings)?;
+        }
         (Some(recipe), _) => {
             check_stream(kind, &mut Bytes::new(recipe), &limits, NonZero::<usize>::MIN, &mut findings)?
         }
