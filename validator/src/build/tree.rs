@@ -25,7 +25,7 @@ impl Content {
     /// # Errors
     ///
     /// Errors of the file system.
-    pub fn open(&self) -> io::Result<Box<dyn Read>> {
+    pub fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         Ok(match self {
             Self::File(path) => Box::new(File::open(path)?),
             Self::Part(path, offset, length) => {
