@@ -1,5 +1,7 @@
 //! The reference as a builder and unpacker: what the operations of the adapter protocol make.
 
+mod unpack;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
@@ -39,8 +41,7 @@ pub enum Failure {
 /// Why nothing was made.
 pub fn make(order: &Order<'_>) -> Result<(), Failure> {
     match order.operation {
-        Operation::Check | Operation::Unpack | Operation::Import | Operation::Export | Operation::Bundle => {
-            Err(Failure::Unknown)
-        }
+        Operation::Unpack => unpack::unpack(order),
+        Operation::Check | Operation::Import | Operation::Export | Operation::Bundle => Err(Failure::Unknown),
     }
 }
