@@ -42,6 +42,7 @@ pub enum Failure {
 pub fn make(order: &Order<'_>) -> Result<(), Failure> {
     match order.operation {
         Operation::Unpack => unpack::unpack(order),
-        Operation::Check | Operation::Import | Operation::Export | Operation::Bundle => Err(Failure::Unknown),
+        Operation::Bundle => unpack::bundle(order),
+        Operation::Check | Operation::Import | Operation::Export => Err(Failure::Unknown),
     }
 }

@@ -4,8 +4,9 @@
 //! with the reason, or *failed* if the variable below is 1.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 use std::sync::OnceLock;
 
 use cornercast_conformance::results::{Conclusion, Footer, Line, Verdict};
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         .collect();
     trials.push(Trial::ignorable_test("a_wrong_tree_is_seen", wrong_tree));
     trials.push(Trial::ignorable_test("the_script_of_reproduce_works", reproduce));
+    trials.push(Trial::ignorable_test("a_bundle_runs_as_the_image_says", bundle));
     trials.push(Trial::test("without_runc_nothing_is_claimed", without_runc));
     libtest_mimic::run(&arguments, trials).exit_code()
 }
@@ -130,6 +132,48 @@ fn reproduce() -> Result<Completion, Failed> {
     let output = Command::new("sh").arg("-c").arg(&script).env("CORNERCAST_PROBE", probe).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(said.contains("\"of exec\""), "{script}\n{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    Ok(Completion::Completed)
+}
+
+/// A bundle that the reference makes of a store is started as it is.
+fn bundle() -> Result<Completion, Failed> {
+    let probe = match peers() {
+        Ok(probe) => probe,
+        Err(ignored) => return Ok(ignored),
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let (made, output) = (folder.path().join("made"), folder.path().join("bundle"));
+    let status = suite(&["make", "RUN/environment-given"]).arg(&made).arg("--probe").arg(probe).status().unwrap();
+    assert!(status.success());
+    let message = serde_json::json!({
+        "message": "run", "seq": 1, "role": "build", "operation": "bundle", "as": "store",
+        "input": made.join("store"), "output": output, "scratch": folder.path(),
+    });
+    let mut adapter = suite(&["adapter"]);
+    let mut adapter = adapter.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    adapter.stdin.take().unwrap().write_all(message.to_string().as_bytes()).unwrap();
+    let answer = adapter.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&answer.stdout), "{\"seq\":1,\"outcome\":\"completed\"}\n");
+    let mut runc = Command::new("runc");
+    runc.arg("--root")
+        .arg(folder.path().join("state"))
+        .arg("run")
+        .arg("--bundle")
+        .arg(&output)
+        .arg("cornercast-bundle");
+    let ended = runc.stdin(Stdio::null()).output().unwrap();
+    let seen: serde_json::Value = serde_json::from_slice(&ended.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&ended.stderr)));
+    let mut variables: Vec<&str> =
+        seen["environment"].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect();
+    variables.sort_unstable();
+    let config: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(output.join("config.json")).unwrap()).unwrap();
+    let said: Vec<&str> =
+        config["process"]["env"].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect();
+    assert_eq!(variables, said);
+    assert!(said.contains(&"HOME=/srv/home of app"), "{said:?}");
+    assert_eq!(seen["arguments"], config["process"]["args"]);
     Ok(Completion::Completed)
 }
 

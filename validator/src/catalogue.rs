@@ -33,7 +33,7 @@ pub struct Requirement {
 }
 
 /// The chapters that hold requirements, with their text.
-pub const CHAPTERS: [(&str, &str); 8] = [
+pub const CHAPTERS: [(&str, &str); 9] = [
     ("spec/introduction.md", include_str!("../../spec/introduction.md")),
     ("spec/json.md", include_str!("../../spec/json.md")),
     ("spec/names.md", include_str!("../../spec/names.md")),
@@ -42,6 +42,7 @@ pub const CHAPTERS: [(&str, &str); 8] = [
     ("spec/listing.md", include_str!("../../spec/listing.md")),
     ("spec/store.md", include_str!("../../spec/store.md")),
     ("spec/oci.md", include_str!("../../spec/oci.md")),
+    ("spec/runtime.md", include_str!("../../spec/runtime.md")),
 ];
 
 /// All requirements, in the order of the chapters.

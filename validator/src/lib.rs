@@ -12,6 +12,7 @@
 //! | [`tar`], [`layer`] | Layer, Listing and rootfs |
 //! | [`store`], [`zstd`] | Store and archive |
 //! | [`oci`] | OCI images |
+//! | [`bundle`] | Runtime |
 //! | `unpack` | Listing and rootfs: unpacking |
 //!
 //! [`Violation`]: diagnostic::Violation
@@ -20,6 +21,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 pub mod build;
+pub mod bundle;
 pub mod catalogue;
 pub mod clause;
 #[cfg(feature = "cli")]

@@ -1,4 +1,4 @@
-//! The reference as an unpacker.
+//! The reference as an unpacker, and as a maker of bundles, of which a tree is a part.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -6,6 +6,7 @@ use std::io::{self, BufReader, Read};
 use std::num::NonZero;
 use std::path::Path;
 
+use cornercast::bundle::BundleError;
 use cornercast::diagnostic::Violation;
 use cornercast::digest::Digest;
 use cornercast::input::Kind;
@@ -18,8 +19,44 @@ use cornercast::zstd::{Decoder, MAGIC};
 use super::{Failure, Order};
 use crate::builtin;
 
-/// Unpacks a store or an archive with one image; an archive is judged as a whole before.
+/// Unpacks a store or an archive with one image.
 pub(super) fn unpack(order: &Order<'_>) -> Result<(), Failure> {
+    let (files, image) = open(order)?;
+    cornercast::unpack::unpack(&files, image, NAME, order.output, &options()).map(drop).map_err(failure)
+}
+
+/// Makes a bundle of a store or an archive with one image.
+pub(super) fn bundle(order: &Order<'_>) -> Result<(), Failure> {
+    let (files, image) = open(order)?;
+    match cornercast::bundle::make(&files, image, NAME, order.output, &options()) {
+        Ok(_) => Ok(()),
+        Err(BundleError::Refused(reasons)) => {
+            let reasons: Vec<&str> = reasons.iter().map(|refusal| refusal.reason.as_str()).collect();
+            Err(Failure::Refused(reasons.join("; ")))
+        }
+        Err(BundleError::Unpack(error)) => Err(failure(error)),
+    }
+}
+
+/// What messages call the image.
+const NAME: &str = "the image";
+
+fn options() -> Options {
+    Options { owner: Owner::Image, verify: true, jobs: NonZero::<usize>::MIN, limits: Limits::FORMAT, on_read: None }
+}
+
+fn failure(error: UnpackError) -> Failure {
+    match error {
+        UnpackError::Rejected(findings) => {
+            let first = findings.list().first().map(|finding| finding.message.clone());
+            Failure::Refused(first.unwrap_or_default())
+        }
+        error => Failure::Error(io::Error::other(error.to_string())),
+    }
+}
+
+/// The files of a store or an archive, and the id of its one image; an archive is judged as a whole.
+fn open(order: &Order<'_>) -> Result<(Memory, Digest), Failure> {
     let files = match Kind::by_name(order.kind) {
         Some(Kind::Store) => Memory::read_store(order.input),
         Some(kind @ Kind::Archive) => {
@@ -33,24 +70,9 @@ pub(super) fn unpack(order: &Order<'_>) -> Result<(), Failure> {
     };
     let files = files.map_err(Failure::Error)?;
     let mut images = files.0.keys().filter_map(|path| path.strip_prefix("images/sha256/"));
-    let image = match (images.next().and_then(|hex| Digest::parse(&format!("sha256:{hex}"))), images.next()) {
-        (Some(image), None) => image,
-        _ => return Err(Failure::Refused("there is not one image".to_owned())),
-    };
-    let options = Options {
-        owner: Owner::Image,
-        verify: true,
-        jobs: NonZero::<usize>::MIN,
-        limits: Limits::FORMAT,
-        on_read: None,
-    };
-    match cornercast::unpack::unpack(&files, image, "the image", order.output, &options) {
-        Ok(_) => Ok(()),
-        Err(UnpackError::Rejected(findings)) => {
-            let first = findings.list().first().map(|finding| finding.message.clone());
-            Err(Failure::Refused(first.unwrap_or_default()))
-        }
-        Err(error) => Err(Failure::Error(io::Error::other(error.to_string()))),
+    match (images.next().and_then(|hex| Digest::parse(&format!("sha256:{hex}"))), images.next()) {
+        (Some(image), None) => Ok((files, image)),
+        _ => Err(Failure::Refused("there is not one image".to_owned())),
     }
 }
 

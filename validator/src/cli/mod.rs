@@ -1,6 +1,8 @@
 //! The command `cornercast`: arguments, files and standard streams. Each subcommand has a module.
 
 mod baseline;
+#[cfg(target_os = "linux")]
+mod bundle;
 mod check;
 mod configuration;
 mod diff;
@@ -58,6 +60,8 @@ enum Command {
     Diff(diff::Diff),
     #[cfg(target_os = "linux")]
     Unpack(unpack::Unpack),
+    #[cfg(target_os = "linux")]
+    Bundle(bundle::Bundle),
     /// Print a clause, why it is there, a bad and a good example
     Explain {
         /// The id of a clause, such as MAN-012
@@ -255,6 +259,8 @@ pub fn run() -> ExitCode {
         Command::Diff(arguments) => diff::run(&arguments),
         #[cfg(target_os = "linux")]
         Command::Unpack(arguments) => unpack::run(&arguments),
+        #[cfg(target_os = "linux")]
+        Command::Bundle(arguments) => bundle::run(&arguments),
         Command::Explain { id } => explain::explain(&id),
         Command::Rules { json } => explain::rules(json),
         Command::Schema { name } => explain::schema(name.as_deref()),

@@ -64,7 +64,7 @@ pub(super) struct Unpack {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Owner {
+pub(super) enum Owner {
     /// The users and groups of the image
     Image,
     /// The caller's user and group
@@ -72,35 +72,10 @@ enum Owner {
 }
 
 pub(super) fn run(arguments: &Unpack) -> Result<ExitCode, Failure> {
-    // The owner can always write what is made here; the tree gets its own modes in the end.
-    rustix::process::umask(Mode::RWXG | Mode::RWXO);
-    unpack::check_place(&arguments.dir).map_err(failure)?;
-    let is_stdin = arguments.image == "-";
-    let name = if is_stdin { "standard input" } else { arguments.image.as_str() };
-    let (file, _spool) = if is_stdin { spool()? } else { (arguments.image.clone(), None) };
-    let named = |failure: Failure| match failure {
-        // Nobody knows the copy by its name.
-        Failure::Refused(message) if is_stdin => Failure::Refused(message.replace(&file, name)),
-        Failure::Error(message) if is_stdin => Failure::Error(message.replace(&file, name)),
-        other => other,
-    };
-    let jobs = arguments.jobs.unwrap_or_else(processors);
-    let limits = Limits::FORMAT;
-    let path = split(&file).0;
-    if !path.is_dir() {
-        check(&path, &split(name).0.display().to_string(), &limits, jobs)?;
-    }
-    let image = Located::find(&file).map_err(named)?;
-    let owner =
-        arguments.owner.unwrap_or(if rustix::process::geteuid().is_root() { Owner::Image } else { Owner::Caller });
-    let owner = match owner {
-        Owner::Image => unpack::Owner::Image,
-        Owner::Caller => unpack::Owner::Caller,
-    };
-    let options = Options { owner, verify: arguments.verify, jobs, limits, on_read: Some(progress::add) };
-    let shown = progress::show("unpacking", image.bytes(arguments.verify));
-    let shown_name = split(name).0.display().to_string();
-    let unpacked = unpack::unpack(&image, image.id, &shown_name, &arguments.dir, &options);
+    let source = Source::open(&arguments.image, &arguments.dir, arguments.jobs)?;
+    let options = source.options(arguments.owner, arguments.verify);
+    let shown = progress::show("unpacking", source.image.bytes(arguments.verify));
+    let unpacked = unpack::unpack(&source.image, source.image.id, &source.shown, &arguments.dir, &options);
     drop(shown);
     let unpacked = unpacked.map_err(failure)?;
     tell(&unpacked);
@@ -111,6 +86,50 @@ pub(super) fn run(arguments: &Unpack) -> Result<ExitCode, Failure> {
         print(&format!("{}\n", unpacked.rootfs))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// An image that is going to be unpacked; an archive has been checked as a whole.
+pub(super) struct Source {
+    pub(super) image: Located,
+    /// What messages call it.
+    pub(super) shown: String,
+    jobs: NonZero<usize>,
+    /// Keeps the copy of standard input.
+    _spool: Option<NamedTempFile>,
+}
+
+impl Source {
+    /// Opens `argument`, if its tree can be put to `dir`. The umask of the process is changed for that.
+    pub(super) fn open(argument: &str, dir: &Path, jobs: Option<NonZero<usize>>) -> Result<Self, Failure> {
+        // The owner can always write what is made here; the tree gets its own modes in the end.
+        rustix::process::umask(Mode::RWXG | Mode::RWXO);
+        unpack::check_place(dir).map_err(failure)?;
+        let is_stdin = argument == "-";
+        let name = if is_stdin { "standard input" } else { argument };
+        let (file, spool) = if is_stdin { spool()? } else { (argument.to_owned(), None) };
+        let named = |failure: Failure| match failure {
+            // Nobody knows the copy by its name.
+            Failure::Refused(message) if is_stdin => Failure::Refused(message.replace(&file, name)),
+            Failure::Error(message) if is_stdin => Failure::Error(message.replace(&file, name)),
+            other => other,
+        };
+        let jobs = jobs.unwrap_or_else(processors);
+        let (path, shown) = (split(&file).0, split(name).0.display().to_string());
+        if !path.is_dir() {
+            check(&path, &shown, &Limits::FORMAT, jobs)?;
+        }
+        let image = Located::find(&file).map_err(named)?;
+        Ok(Self { image, shown, jobs, _spool: spool })
+    }
+
+    pub(super) fn options(&self, owner: Option<Owner>, verify: bool) -> Options {
+        let is_root = rustix::process::geteuid().is_root();
+        let owner = match owner.unwrap_or(if is_root { Owner::Image } else { Owner::Caller }) {
+            Owner::Image => unpack::Owner::Image,
+            Owner::Caller => unpack::Owner::Caller,
+        };
+        Options { owner, verify, jobs: self.jobs, limits: Limits::FORMAT, on_read: Some(progress::add) }
+    }
 }
 
 /// Standard input as a file.
@@ -147,7 +166,7 @@ fn check(path: &Path, name: &str, limits: &Limits, jobs: NonZero<usize>) -> Resu
     if findings.errors > 0 { Err(failure(UnpackError::Rejected(findings))) } else { Ok(()) }
 }
 
-fn failure(error: UnpackError) -> Failure {
+pub(super) fn failure(error: UnpackError) -> Failure {
     match error {
         UnpackError::Rejected(findings) => rejected(&findings),
         UnpackError::Differs(entries) => {
@@ -177,7 +196,7 @@ fn rejected(findings: &Findings) -> Failure {
 }
 
 /// Says what the tree has not of what the image says.
-fn tell(unpacked: &Unpacked) {
+pub(super) fn tell(unpacked: &Unpacked) {
     let entries = |count: u64| if count == 1 { "1 entry".to_owned() } else { format!("{count} entries") };
     if let Some(Ids { uid, gid }) = unpacked.owner {
         anstream::eprintln!("note: everything belongs to {uid}:{gid}, whatever the image says");

@@ -34,10 +34,11 @@ use self::view::OneImage;
 use crate::diagnostic::Findings;
 use crate::difference::Change;
 use crate::digest::Digest;
-use crate::layer::Node;
+use crate::layer::{Node, Tree};
 use crate::limits::Limits;
+use crate::manifest::Manifest;
 use crate::shown::quoted;
-use crate::store::{Files, check_store};
+use crate::store::{FileKind, Files, check_store};
 
 /// Violations of an image that are kept.
 const MAX_FINDINGS: usize = 1000;
@@ -192,6 +193,19 @@ pub fn unpack(
     let owner = (options.owner == Owner::Caller).then_some(target.caller);
     target.finish()?;
     Ok(plan.unpacked(image, &documents.summary, &unset, owner, options.verify))
+}
+
+/// The manifest of an image and the tree that its layers merge to, from its documents alone; nothing if something is
+/// wrong with them, which [`unpack`] says.
+///
+/// # Errors
+///
+/// Errors of reading.
+pub(crate) fn describe(files: &dyn Files, image: Digest, limits: &Limits) -> io::Result<Option<(Manifest, Tree)>> {
+    let view = OneImage::new(files, image, limits)?;
+    let Some(source) = view.document(&FileKind::Manifest(image), limits.manifest)? else { return Ok(None) };
+    let Some(documents) = plan::read(&view, limits)? else { return Ok(None) };
+    Ok(serde_json::from_slice(&source).ok().map(|manifest| (manifest, documents.tree)))
 }
 
 /// All that is wrong with an image.
