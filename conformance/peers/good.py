@@ -78,7 +78,8 @@ def _check(path, program, scratch):
     for clause, severity in tools.clauses(reports).items():
         those = [report for report in reports if report["id"] == clause]
         print(f"  {severity} {clause}, {len(those)} times, first: {those[0]['message']}")
-    return "error" in severities
+    # Nothing at all is wrong with a bundle that a runtime's own tool has made.
+    return "error" in severities or (name.endswith(".bundle") and bool(severities))
 
 
 def _arguments():

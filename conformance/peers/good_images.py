@@ -161,6 +161,26 @@ def podman(builder):
     return paths
 
 
+def runc_bundle(builder):
+    """What `runc spec` writes, with the tree as its root."""
+    bundle = builder.image("runc.bundle")
+    os.mkdir(bundle)
+    builder.run("cp", "-al", builder.tree, os.path.join(bundle, "rootfs"))
+    rootless = [] if os.geteuid() == 0 else ["--rootless"]
+    builder.run("runc", "spec", *rootless, "--bundle", bundle)
+    return [bundle]
+
+
+def umoci_bundle(builder):
+    """What `umoci unpack` makes of the image of umoci."""
+    source, bundle = builder.image("umoci"), builder.image("umoci.bundle")
+    if not os.path.isdir(source):
+        raise Skipped("there is no image of umoci")
+    rootless = [] if os.geteuid() == 0 else ["--rootless"]
+    builder.run("umoci", "unpack", *rootless, "--image", f"{source}:{tools.TAG}", bundle)
+    return [bundle]
+
+
 def _notes(builder):
     """A small folder for a layer of its own."""
     folder = os.path.join(builder.scratch, "notes")
@@ -180,4 +200,6 @@ STEPS = {
     "skopeo docker-archive": skopeo("docker-archive", None),
     "buildah": buildah,
     "podman": podman,
+    "runc spec": runc_bundle,
+    "umoci unpack": umoci_bundle,
 }

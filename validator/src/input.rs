@@ -49,11 +49,13 @@ pub enum Kind {
     DockerArchive,
     /// A layer of an OCI image, perhaps compressed.
     OciLayer,
+    /// An OCI runtime bundle.
+    OciBundle,
 }
 
 impl Kind {
     /// All kinds with their names.
-    pub const ALL: [(&'static str, Self); 16] = [
+    pub const ALL: [(&'static str, Self); 17] = [
         ("store", Self::Store),
         ("archive", Self::Archive),
         ("manifest", Self::Manifest),
@@ -68,6 +70,7 @@ impl Kind {
         ("oci-layout", Self::OciLayout),
         ("oci-archive", Self::OciArchive),
         ("oci-layer", Self::OciLayer),
+        ("oci-bundle", Self::OciBundle),
         ("docker-layout", Self::DockerLayout),
         ("docker-archive", Self::DockerArchive),
     ];
@@ -81,7 +84,7 @@ impl Kind {
     /// Whether an input of the kind is a directory.
     #[must_use]
     pub fn is_directory(self) -> bool {
-        matches!(self, Self::Store | Self::OciLayout | Self::DockerLayout)
+        matches!(self, Self::Store | Self::OciLayout | Self::DockerLayout | Self::OciBundle)
     }
 
     /// Whether an input of the kind is a file that has to be read at several places.
@@ -176,6 +179,7 @@ pub fn check_directory(
         Kind::Store => check_store(files, limits, jobs, findings),
         Kind::OciLayout => oci::check_layout(files, limits, jobs, findings),
         Kind::DockerLayout => oci::check_saved(files, limits, jobs, findings),
+        Kind::OciBundle => oci::check_bundle(files, limits, findings),
         other => Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{} is no kind of directory", other.name()))),
     }
 }
@@ -277,7 +281,12 @@ pub fn check_stream(
         }
         Kind::Archive => check_archive(input, limits, jobs, findings)?,
         Kind::OciLayer => oci::check_layer(input, limits, findings)?,
-        Kind::Store | Kind::OciLayout | Kind::OciArchive | Kind::DockerLayout | Kind::DockerArchive => {
+        Kind::Store
+        | Kind::OciLayout
+        | Kind::OciArchive
+        | Kind::DockerLayout
+        | Kind::DockerArchive
+        | Kind::OciBundle => {
             let message = format!("{} cannot be read in one pass", kind.name());
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }

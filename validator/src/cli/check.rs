@@ -60,7 +60,8 @@ fn inputs(arguments: &Check) -> Vec<PathBuf> {
 
 /// What cannot be read is an input, too, so that the report says so.
 fn below(path: &Path, out: &mut Vec<PathBuf>) {
-    let is_whole = directory_kind(path).is_some();
+    // Many a program has a config.json.
+    let is_whole = directory_kind(path).is_some_and(|kind| kind != Kind::OciBundle || has_version(path));
     let entries = fs::read_dir(path)
         .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>());
     let Some(mut entries) = entries.ok().filter(|_| !is_whole) else {
@@ -92,9 +93,19 @@ fn directory_kind(path: &Path) -> Option<Kind> {
         Some(Kind::OciLayout)
     } else if path.join("manifest.json").is_file() {
         Some(Kind::DockerLayout)
+    } else if path.join("config.json").is_file() {
+        Some(Kind::OciBundle)
     } else {
         None
     }
+}
+
+/// Whether the `config.json` of a directory looks like that of a bundle.
+fn has_version(path: &Path) -> bool {
+    let mut head = Vec::new();
+    let config = super::files::open_regular(&path.join("config.json"));
+    let read = config.and_then(|file| file.take(HEAD as u64).read_to_end(&mut head));
+    read.is_ok() && head.windows(12).any(|window| window == b"\"ociVersion\"")
 }
 
 fn is_manifest(head: &[u8]) -> bool {
@@ -150,7 +161,7 @@ fn read(path: &Path, kind: Option<Kind>, jobs: NonZero<usize>, findings: &mut Fi
             return Err(Box::new(unchecked(&notice::INP_003, message)));
         }
         let Some(kind) = kind.or_else(|| directory_kind(path)) else {
-            let message = "the directory is no store and no image: it has none of the files `cornercast`, `oci-layout` and `manifest.json`";
+            let message = "the directory is no store and no image: it has none of the files `cornercast`, `oci-layout`, `manifest.json` and `config.json`";
             let help = "use --as to say what it is, or --recursive to check what is in it";
             return Err(Box::new(unchecked(&notice::INP_002, message).help(help)));
         };

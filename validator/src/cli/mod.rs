@@ -88,7 +88,8 @@ enum Command {
 /// Check images, layers and documents
 ///
 /// Inputs are recognised by their content: stores, archives (also compressed), manifests, listings,
-/// layers, store markers, signature indexes. All violations are reported in one run.
+/// layers, store markers, signature indexes, OCI images and their layers, OCI runtime bundles. All
+/// violations are reported in one run.
 ///
 /// Exit status: 0 without violations at or above --fail-on, 1 with some, 2 if an input could not be checked.
 #[derive(Debug, Args)]

@@ -33,6 +33,33 @@ pub trait Files: Sync {
     ///
     /// Errors of the file system.
     fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send + '_>>;
+
+    /// What stands at a path, of which no component is empty, `.` or `..`, and no link is followed; the root if it
+    /// is empty.
+    ///
+    /// # Errors
+    ///
+    /// Errors of the file system; `Unsupported` where this is not known.
+    fn look(&self, path: &[u8]) -> io::Result<Option<Standing>> {
+        let _ = path;
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+/// What stands at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// A directory.
+    Directory,
+    /// A regular file, and whether it has an execute bit.
+    File {
+        /// Whether it has one.
+        is_executable: bool,
+    },
+    /// A symbolic link, and what it leads to.
+    Symlink(Vec<u8>),
+    /// Anything else.
+    Special,
 }
 
 /// A file of a store.
