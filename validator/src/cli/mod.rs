@@ -110,6 +110,10 @@ struct Check {
     /// Check everything below directories that is recognised
     #[arg(long)]
     recursive: bool,
+    /// Check documents, descriptors, sizes and digests of blobs as they are stored, and what is missing;
+    /// layers are not opened, so nothing is said of what is in them
+    #[arg(long)]
+    digests_only: bool,
     /// What makes the exit status 1
     #[arg(long, value_enum, default_value_t = FailOn::Error)]
     fail_on: FailOn,

@@ -6,6 +6,7 @@ use std::num::NonZero;
 use std::sync::Arc;
 
 use super::blob::Stored;
+use super::extent::Extent;
 use super::image::{Manifests, WalkFacts, judge_blob, judge_content, judge_listing, judge_manifests, with_descriptor};
 use super::layout::{FileKind, SignatureSet, classify, path_of};
 use super::signatures::{Folder, check_index, check_marker};
@@ -83,12 +84,28 @@ pub fn check_store(
     jobs: NonZero<usize>,
     findings: &mut Findings,
 ) -> io::Result<()> {
+    check_store_to(Extent::Whole, files, limits, jobs, findings)
+}
+
+/// The same as far as `extent` says.
+///
+/// # Errors
+///
+/// Errors of the file system, which leave the check incomplete.
+pub fn check_store_to(
+    extent: Extent,
+    files: &dyn Files,
+    limits: &Limits,
+    jobs: NonZero<usize>,
+    findings: &mut Findings,
+) -> io::Result<()> {
     let mut listed = files.list()?;
     listed.sort();
     let mut store = Store {
         files,
         limits,
         jobs,
+        extent,
         findings,
         kinds: BTreeMap::new(),
         irregular: BTreeSet::new(),
@@ -135,6 +152,7 @@ struct Store<'a> {
     files: &'a dyn Files,
     limits: &'a Limits,
     jobs: NonZero<usize>,
+    extent: Extent,
     findings: &'a mut Findings,
     kinds: BTreeMap<FileKind, String>,
     /// What stands in the place of a file of the layout, but is no file.
@@ -277,6 +295,13 @@ impl Store<'_> {
         for (_, attachment) in &outline.attachments {
             self.blob((attachment.digest, attachment.size), &mut |_| {})?;
         }
+        if self.extent == Extent::Digests {
+            for (_, layer) in &outline.layers {
+                self.blob((layer.digest, layer.size), &mut |_| {})?;
+                self.blob((layer.listing.digest, layer.listing.size), &mut |_| {})?;
+            }
+            return Ok(());
+        }
         let mut walked = self.walk(outline)?;
         let tree = self.merge(outline, &mut walked)?;
         for (_, layer) in &outline.layers {
@@ -401,7 +426,8 @@ impl Store<'_> {
 
     /// Where a blob stands.
     fn copies(&self, digest: Digest) -> Vec<FileKind> {
-        let kinds = [FileKind::Blob(digest), FileKind::Packed(digest)];
+        let mut kinds = vec![FileKind::Blob(digest), FileKind::Packed(digest)];
+        kinds.truncate(if self.extent == Extent::Digests { 1 } else { 2 });
         kinds.into_iter().filter(|kind| self.kinds.contains_key(kind)).collect()
     }
 

@@ -3,6 +3,7 @@
 mod archive;
 mod blob;
 mod directory;
+mod extent;
 mod image;
 pub mod lanes;
 mod layout;
@@ -11,8 +12,9 @@ mod signatures;
 mod walks;
 mod writer;
 
-pub use archive::{ArchiveChecker, check_archive};
-pub use directory::{Files, Listed, Standing, check_store};
+pub use archive::{ArchiveChecker, check_archive, check_archive_to};
+pub use directory::{Files, Listed, Standing, check_store, check_store_to};
+pub use extent::Extent;
 pub use layout::{FileKind, SignatureSet, classify, path_of};
 pub use signatures::{Index, Indexed, Marker, check_index, check_marker};
 pub use writer::{ArchiveWriter, MARKER};
