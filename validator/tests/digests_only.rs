@@ -12,8 +12,8 @@ fn check(case: &str, arguments: &[&str]) -> (Option<i32>, String) {
 
 #[test]
 fn it_says_that_layers_were_not_opened() {
-    // The checksum of a gzip member is wrong, and the digests of the blobs fit.
-    let case = "OCI-045/rejected-checksum";
+    // The layer is not compressed as its media type says, and the digests of the blobs fit.
+    let case = "OCI-042/rejected-plain-as-gzip";
     assert_eq!(check(case, &["layout"]).0, Some(1));
     let (status, output) = check(case, &["--digests-only", "layout"]);
     assert_eq!(status, Some(0), "{output}");

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::blob::Stored;
 use super::extent::Extent;
+use super::files::{Files, Listed};
 use super::image::{Manifests, WalkFacts, judge_blob, judge_content, judge_listing, judge_manifests, with_descriptor};
 use super::layout::{FileKind, SignatureSet, classify, path_of};
 use super::signatures::{Folder, check_index, check_marker};
@@ -18,59 +19,6 @@ use crate::layer::{Entry, ListingKind, Tree, read_listing};
 use crate::limits::Limits;
 use crate::manifest::{self, Outline, check_interpreter, check_rootfs, exec_file};
 use crate::shown::shown;
-
-/// The files of a store, wherever they are.
-pub trait Files: Sync {
-    /// Everything below the root of the store that is no directory.
-    ///
-    /// # Errors
-    ///
-    /// Errors of the file system.
-    fn list(&self) -> io::Result<Vec<Listed>>;
-
-    /// A regular file.
-    ///
-    /// # Errors
-    ///
-    /// Errors of the file system.
-    fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send + '_>>;
-
-    /// What stands at a path, of which no component is empty, `.` or `..`, and no link is followed; the root if it
-    /// is empty.
-    ///
-    /// # Errors
-    ///
-    /// Errors of the file system; `Unsupported` where this is not known.
-    fn look(&self, path: &[u8]) -> io::Result<Option<Standing>> {
-        let _ = path;
-        Err(io::ErrorKind::Unsupported.into())
-    }
-}
-
-/// What stands at a path.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
-    /// A directory.
-    Directory,
-    /// A regular file, and whether it has an execute bit.
-    File {
-        /// Whether it has one.
-        is_executable: bool,
-    },
-    /// A symbolic link, and what it leads to.
-    Symlink(Vec<u8>),
-    /// Anything else.
-    Special,
-}
-
-/// A file of a store.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Listed {
-    /// Its path from the root of the store.
-    pub path: String,
-    /// What it is, if it is no regular file: `a symbolic link` and so on.
-    pub irregular: Option<&'static str>,
-}
 
 /// Checks a store and all images in it with `jobs` threads, and adds what is wrong to `findings`. The
 /// number of threads changes nothing that is found.

@@ -4,6 +4,7 @@ mod archive;
 mod blob;
 mod directory;
 mod extent;
+mod files;
 mod image;
 pub mod lanes;
 mod layout;
@@ -13,8 +14,9 @@ mod walks;
 mod writer;
 
 pub use archive::{ArchiveChecker, check_archive, check_archive_to};
-pub use directory::{Files, Listed, Standing, check_store, check_store_to};
+pub use directory::{check_store, check_store_to};
 pub use extent::Extent;
+pub use files::{Files, Listed, Standing};
 pub use layout::{FileKind, SignatureSet, classify, path_of};
 pub use signatures::{Index, Indexed, Marker, check_index, check_marker};
 pub use writer::{ArchiveWriter, MARKER};
