@@ -28,8 +28,9 @@ def main():
     os.mkdir(work, 0o700)  # fails if it is there: another run, or somebody else's
     try:
         failed = False
-        for name in good_images.TREES if arguments.all else list(good_images.TREES)[:1]:
-            folder = os.path.join(work, name)
+        names = list(good_images.TREES)
+        for number, name in enumerate(names if arguments.all else names[:1]):
+            folder = os.path.join(work, str(number))  # short, since podman takes no long path
             os.mkdir(folder)
             failed |= _build_and_check(folder, os.path.abspath(arguments.cache), name, program)
             if not arguments.keep:

@@ -72,7 +72,7 @@ def _row(arguments, name, layout):
         "openssl": ["openssl", "dgst", "-sha256", *blobs],
     }
     for tool, program in tools.find(arguments.cornercast)[0].items():
-        if any(tool.name in pair for pair in PAIRS):
+        if any(tool.name in pair for pair in PAIRS) and tool.name not in arguments.without:
             commands[tool.name] = tool.command(program, layout, scratch)
     times, memory = {who: [] for who in commands}, 0
     for turn in range(arguments.runs + 1):
@@ -143,6 +143,7 @@ def _arguments():
     parser.add_argument("--work", metavar="DIR", default=WORK, help="the working folder, which must not exist")
     parser.add_argument("--runs", type=int, default=5, help="how many turns are counted (default: %(default)s)")
     parser.add_argument("--only", metavar="NAME", default="", help="only layouts whose name contains this")
+    parser.add_argument("--without", metavar="TOOL", action="append", default=[], help="leave out `skopeo copy`, ...")
     return parser.parse_args()
 
 

@@ -17,9 +17,9 @@ const CHUNK: usize = 128 << 10;
 /// Reads all layers of a layout with one image and hashes them.
 pub(crate) fn run(layout: &Path, jobs: NonZero<usize>) -> io::Result<()> {
     let index = document(&layout.join("index.json"))?;
-    let manifest = document(&blob(layout, &index["manifests"][0])?)?;
-    let config = document(&blob(layout, &manifest["config"])?)?;
-    let layers = manifest["layers"].as_array().cloned().unwrap_or_default();
+    let manifest = document(&blob(layout, index.pointer("/manifests/0"))?)?;
+    let config = document(&blob(layout, manifest.get("config"))?)?;
+    let layers = manifest.get("layers").and_then(Value::as_array).cloned().unwrap_or_default();
     let mut layers = layers.iter().map(|layer| Layer::new(layout, layer)).collect::<io::Result<Vec<_>>>()?;
     let lanes = layers.iter_mut().map(Layer::lane).collect();
     if let Some(error) = lanes::run(lanes, jobs).into_iter().flatten().next() {
@@ -27,7 +27,7 @@ pub(crate) fn run(layout: &Path, jobs: NonZero<usize>) -> io::Result<()> {
     }
     for (number, layer) in layers.into_iter().enumerate() {
         let stored = layer.source.map(Source::stored).unwrap_or_default();
-        let diff_id = config["rootfs"]["diff_ids"][number].as_str().unwrap_or_default();
+        let diff_id = config.pointer(&format!("/rootfs/diff_ids/{number}")).and_then(Value::as_str).unwrap_or_default();
         if !layer.path.ends_with(&stored) || diff_id != format!("sha256:{}", hex(layer.decoded)) {
             return Err(io::Error::other(format!("{} is another layer", layer.path.display())));
         }
@@ -41,8 +41,8 @@ fn document(path: &Path) -> io::Result<Value> {
 }
 
 /// The file that a descriptor names.
-fn blob(layout: &Path, descriptor: &Value) -> io::Result<PathBuf> {
-    let digest = descriptor["digest"].as_str().and_then(|digest| digest.strip_prefix("sha256:"));
+fn blob(layout: &Path, descriptor: Option<&Value>) -> io::Result<PathBuf> {
+    let digest = descriptor.and_then(|it| it.get("digest")?.as_str()).and_then(|digest| digest.strip_prefix("sha256:"));
     let digest = digest.ok_or_else(|| io::Error::other("a descriptor without digest"))?;
     Ok(layout.join("blobs/sha256").join(digest))
 }
@@ -75,8 +75,8 @@ impl Source {
 
 impl Layer {
     fn new(layout: &Path, descriptor: &Value) -> io::Result<Self> {
-        let is_gzip = descriptor["mediaType"].as_str().is_some_and(|kind| kind.ends_with("gzip"));
-        Ok(Self { path: blob(layout, descriptor)?, is_gzip, source: None, decoded: Sha256::new() })
+        let is_gzip = descriptor.get("mediaType").and_then(Value::as_str).is_some_and(|kind| kind.ends_with("gzip"));
+        Ok(Self { path: blob(layout, Some(descriptor))?, is_gzip, source: None, decoded: Sha256::new() })
     }
 
     fn lane(&mut self) -> Lane<'_> {
