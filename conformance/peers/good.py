@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 
+import good_forms
 import good_images
 import tools
 from workspace import make_scratch
@@ -26,20 +27,29 @@ def main():
     work = os.path.abspath(arguments.work)
     os.mkdir(work, 0o700)  # fails if it is there: another run, or somebody else's
     try:
-        return 1 if _build_and_check(work, os.path.abspath(arguments.cache), program) else 0
+        failed = False
+        names = list(good_images.TREES)
+        for number, name in enumerate(names if arguments.all else names[:1]):
+            folder = os.path.join(work, str(number))  # short, since podman takes no long path
+            os.mkdir(folder)
+            failed |= _build_and_check(folder, os.path.abspath(arguments.cache), name, program)
+            if not arguments.keep:
+                shutil.rmtree(folder)
+        return 1 if failed else 0
     finally:
         if not arguments.keep:
             shutil.rmtree(work)
 
 
-def _build_and_check(work, cache, program):
+def _build_and_check(work, cache, name, program):
     """Do all steps, each in a scratch folder of its own; return whether an image has an error."""
     builder = good_images.Builder(work)
     os.mkdir(builder.images)
     make_scratch(builder.scratch)
-    builder.tree = _tree(builder, cache)
+    print(f"== {name}")
+    builder.tree = _tree(builder, cache, name)
     failed = False
-    for name, step in good_images.STEPS.items():
+    for name, step in {**good_images.STEPS, **good_forms.STEPS}.items():
         shutil.rmtree(builder.scratch)
         make_scratch(builder.scratch)
         try:
@@ -53,9 +63,9 @@ def _build_and_check(work, cache, program):
     return failed
 
 
-def _tree(builder, cache):
+def _tree(builder, cache, name):
     try:
-        return good_images.debian_tree(builder, cache)
+        return good_images.debian_tree(builder, cache, name)
     except good_images.Skipped as reason:
         print(f"Debian tree: skipped, {reason}; parts of this machine are taken instead")
         return good_images.own_tree(builder, cache)
@@ -78,7 +88,8 @@ def _check(path, program, scratch):
     for clause, severity in tools.clauses(reports).items():
         those = [report for report in reports if report["id"] == clause]
         print(f"  {severity} {clause}, {len(those)} times, first: {those[0]['message']}")
-    return "error" in severities
+    # Nothing at all is wrong with a bundle that a runtime's own tool has made.
+    return "error" in severities or (name.endswith(".bundle") and bool(severities))
 
 
 def _arguments():
@@ -86,6 +97,7 @@ def _arguments():
     parser.add_argument("--cornercast", metavar="PATH", default="cornercast", help="the program `cornercast`")
     parser.add_argument("--cache", metavar="DIR", default=CACHE, help="where the tree is kept (default: %(default)s)")
     parser.add_argument("--work", metavar="DIR", default=WORK, help="the working folder, which must not exist")
+    parser.add_argument("--all", action="store_true", help="all Debian trees, not the first alone")
     parser.add_argument("--keep", action="store_true", help="leave the images in the working folder")
     return parser.parse_args()
 

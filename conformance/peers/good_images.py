@@ -11,7 +11,12 @@ import shutil
 import tools
 
 _TIMEOUT = 900  # seconds, for one command
-_SUITE = "bookworm"
+# Trees by name: the suite and variant that debootstrap takes.
+TREES = {
+    "bookworm": ("bookworm", "minbase"),
+    "bookworm-buildd": ("bookworm", "buildd"),
+    "trixie": ("trixie", "minbase"),
+}
 _REF = "localhost/good"
 
 CONTAINERFILE = """\
@@ -59,14 +64,15 @@ class Builder:
         self.run("podman", *tools.podman_options(self.scratch), *arguments)
 
 
-def debian_tree(builder, cache):
-    """A minimal Debian, made once and kept in the cache."""
+def debian_tree(builder, cache, name):
+    """A Debian of `TREES`, made once and kept in the cache."""
     if os.geteuid() != 0:
         raise Skipped("debootstrap needs root")
-    tree, part = os.path.join(cache, _SUITE), os.path.join(cache, _SUITE + ".part")
+    suite, variant = TREES[name]
+    tree, part = os.path.join(cache, name), os.path.join(cache, name + ".part")
     if not os.path.isdir(tree):
         shutil.rmtree(part, ignore_errors=True)
-        builder.run("debootstrap", "--variant=minbase", _SUITE, part)
+        builder.run("debootstrap", f"--variant={variant}", suite, part)
         os.rename(part, tree)
     return tree
 
@@ -161,6 +167,26 @@ def podman(builder):
     return paths
 
 
+def runc_bundle(builder):
+    """What `runc spec` writes, with the tree as its root."""
+    bundle = builder.image("runc.bundle")
+    os.mkdir(bundle)
+    builder.run("cp", "-al", builder.tree, os.path.join(bundle, "rootfs"))
+    rootless = [] if os.geteuid() == 0 else ["--rootless"]
+    builder.run("runc", "spec", *rootless, "--bundle", bundle)
+    return [bundle]
+
+
+def umoci_bundle(builder):
+    """What `umoci unpack` makes of the image of umoci."""
+    source, bundle = builder.image("umoci"), builder.image("umoci.bundle")
+    if not os.path.isdir(source):
+        raise Skipped("there is no image of umoci")
+    rootless = [] if os.geteuid() == 0 else ["--rootless"]
+    builder.run("umoci", "unpack", *rootless, "--image", f"{source}:{tools.TAG}", bundle)
+    return [bundle]
+
+
 def _notes(builder):
     """A small folder for a layer of its own."""
     folder = os.path.join(builder.scratch, "notes")
@@ -180,4 +206,6 @@ STEPS = {
     "skopeo docker-archive": skopeo("docker-archive", None),
     "buildah": buildah,
     "podman": podman,
+    "runc spec": runc_bundle,
+    "umoci unpack": umoci_bundle,
 }

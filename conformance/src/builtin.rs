@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use cornercast::diagnostic::Findings;
 use cornercast::input::{Kind, check_directory, check_file, check_stream};
 use cornercast::limits::Limits;
-use cornercast::store::{Files, Listed};
+use cornercast::store::{Files, Listed, Standing};
 
 use crate::making::{self, Failure, Order};
 use crate::protocol::{Answer, Hello, HelloMessage, Operation, Outcome, PROTOCOL, Request, Role};
@@ -130,5 +130,25 @@ impl Files for Directory {
 
     fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send + '_>> {
         Ok(Box::new(BufReader::new(File::open(self.0.join(path))?)))
+    }
+
+    #[cfg(unix)]
+    fn look(&self, path: &[u8]) -> io::Result<Option<Standing>> {
+        use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+        use std::os::unix::fs::PermissionsExt as _;
+        let there = self.0.join(std::ffi::OsStr::from_bytes(path));
+        let status = match fs::symlink_metadata(&there) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            status => status?,
+        };
+        Ok(Some(if status.is_dir() {
+            Standing::Directory
+        } else if status.is_file() {
+            Standing::File { is_executable: status.permissions().mode() & 0o111 != 0 }
+        } else if status.is_symlink() {
+            Standing::Symlink(fs::read_link(&there)?.into_os_string().into_vec())
+        } else {
+            Standing::Special
+        }))
     }
 }

@@ -5,9 +5,9 @@ use std::io::{self, Read};
 use std::num::NonZero;
 
 use cornercast::diagnostic::{Diagnostic, Findings};
-use cornercast::input::{Kind, check_directory, check_file, check_stream};
+use cornercast::input::{Kind, check_directory_to, check_file_to, check_stream};
 use cornercast::limits::Limits;
-use cornercast::store::{Files, Listed};
+use cornercast::store::{Extent, Files, Listed, Standing, check_archive_to};
 
 use crate::case::{Case, Expected};
 use crate::fixtures::Fixture;
@@ -22,6 +22,15 @@ const MAX_FINDINGS: usize = 100;
 ///
 /// Errors of reading the input; `InvalidInput` if the case names an unknown kind.
 pub fn check(fixture: &Fixture, off: &[&str]) -> io::Result<Vec<Diagnostic>> {
+    check_to(Extent::Whole, fixture, off)
+}
+
+/// The same as far as `extent` says, of an input whose kind has digests.
+///
+/// # Errors
+///
+/// Errors of reading the input; `InvalidInput` if the case names an unknown kind.
+pub fn check_to(extent: Extent, fixture: &Fixture, off: &[&str]) -> io::Result<Vec<Diagnostic>> {
     let Case { kind, input, recipe, .. } = &fixture.case;
     let name = input.as_deref().unwrap_or("recipe");
     let mut findings = Findings::new(name, MAX_FINDINGS).without(off.iter().map(|id| (*id).to_owned()));
@@ -31,18 +40,25 @@ pub fn check(fixture: &Fixture, off: &[&str]) -> io::Result<Vec<Diagnostic>> {
         (Some(recipe), kind) if kind.needs_file() => {
             let mut bytes = Vec::new();
             Bytes::new(recipe).read_to_end(&mut bytes)?;
-            check_file(kind, &bytes, &limits, NonZero::<usize>::MIN, &mut findings)?;
+            check_file_to(extent, kind, &bytes, &limits, NonZero::<usize>::MIN, &mut findings)?;
+        }
+        (Some(recipe), Kind::Archive) => {
+            check_archive_to(extent, &mut Bytes::new(recipe), &limits, NonZero::<usize>::MIN, &mut findings)?
         }
         (Some(recipe), _) => {
             check_stream(kind, &mut Bytes::new(recipe), &limits, NonZero::<usize>::MIN, &mut findings)?
         }
         (None, kind) if kind.is_directory() => {
-            let memory = Memory { folder: name, files: &fixture.files, links: &fixture.case.links };
-            check_directory(kind, &memory, &limits, NonZero::<usize>::MIN, &mut findings)?;
+            let memory = Memory { folder: name, files: &fixture.files, case: &fixture.case };
+            check_directory_to(extent, kind, &memory, &limits, NonZero::<usize>::MIN, &mut findings)?;
         }
         (None, kind) if kind.needs_file() => {
             let bytes = fixture.files.get(name).cloned().unwrap_or_default();
-            check_file(kind, &bytes, &limits, NonZero::<usize>::MIN, &mut findings)?;
+            check_file_to(extent, kind, &bytes, &limits, NonZero::<usize>::MIN, &mut findings)?;
+        }
+        (None, Kind::Archive) => {
+            let bytes = fixture.files.get(name).map(Vec::as_slice).unwrap_or_default();
+            check_archive_to(extent, &mut &*bytes, &limits, NonZero::<usize>::MIN, &mut findings)?;
         }
         (None, _) => {
             let bytes = fixture.files.get(name).map(Vec::as_slice).unwrap_or_default();
@@ -72,19 +88,33 @@ pub fn as_expected(diagnostic: &Diagnostic, like: &Expected) -> Expected {
 struct Memory<'a> {
     folder: &'a str,
     files: &'a BTreeMap<String, Vec<u8>>,
-    links: &'a BTreeMap<String, String>,
+    case: &'a Case,
 }
 
 impl Files for Memory<'_> {
     fn list(&self) -> io::Result<Vec<Listed>> {
         let paths = self.files.keys().filter_map(|path| path.strip_prefix(self.folder)?.strip_prefix('/'));
         let files = paths.map(|path| Listed { path: path.to_owned(), irregular: None });
-        let links = self.links.keys().map(|path| Listed { path: path.clone(), irregular: Some("a symbolic link") });
+        let links =
+            self.case.links.keys().map(|path| Listed { path: path.clone(), irregular: Some("a symbolic link") });
         Ok(files.chain(links).collect())
     }
 
     fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send + '_>> {
         let bytes = self.files.get(&format!("{}/{path}", self.folder)).ok_or(io::ErrorKind::NotFound)?;
         Ok(Box::new(bytes.as_slice()))
+    }
+
+    fn look(&self, path: &[u8]) -> io::Result<Option<Standing>> {
+        let path = String::from_utf8_lossy(path).into_owned();
+        if let Some(target) = self.case.links.get(&path) {
+            return Ok(Some(Standing::Symlink(target.clone().into_bytes())));
+        }
+        if self.files.contains_key(&format!("{}/{path}", self.folder)) {
+            return Ok(Some(Standing::File { is_executable: self.case.executables.contains(&path) }));
+        }
+        let below = if path.is_empty() { String::new() } else { format!("{path}/") };
+        let is_directory = self.list()?.iter().any(|listed| listed.path.starts_with(&below));
+        Ok(is_directory.then_some(Standing::Directory))
     }
 }

@@ -209,10 +209,13 @@ pub fn input(case: &Case, folder: &Path, scratch: &Path) -> io::Result<PathBuf> 
     let path = scratch.join("input");
     let Some(recipe) = &case.recipe else {
         let there = folder.join(case.input.as_deref().unwrap_or_default());
-        if case.links.is_empty() {
+        if case.links.is_empty() && case.executables.is_empty() {
             return Ok(there);
         }
         copy_folder(&there, &path)?;
+        for file in &case.executables {
+            make_executable(&path.join(file))?;
+        }
         for (link, target) in &case.links {
             let link = path.join(link);
             link.parent().map_or(Ok(()), fs::create_dir_all)?;
@@ -238,6 +241,17 @@ fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(unix)]
+fn make_executable(file: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(file, fs::Permissions::from_mode(0o755))
+}
+
+#[cfg(not(unix))]
+fn make_executable(_: &Path) -> io::Result<()> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "the case has execute bits, which this system does not know"))
 }
 
 #[cfg(unix)]

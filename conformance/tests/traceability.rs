@@ -347,7 +347,7 @@ fn the_coverage_page_is_fresh() {
 fn the_catalogue_of_inputs_is_fresh_and_complete() {
     let all = fixtures::all();
     let mut out = String::from(
-        "# Catalogue of hostile inputs\n\nThis page is generated. Each row is an input that readers have got wrong, with the cases that cover it: JSON (J), digests (D), tar archives (T), compression (C).\n\n| row | input | covered by |\n| --- | --- | --- |\n",
+        "# Catalogue of hostile inputs\n\nThis page is generated. Each row is an input that readers have got wrong, with the cases that cover it: JSON (J), digests (D), tar archives (T), compression (C), names and versions (M), and what real tools do differently (X).\n\n| row | input | covered by |\n| --- | --- | --- |\n",
     );
     let mut problems = Vec::new();
     for Row { id, what, covered } in corpus::ROWS {

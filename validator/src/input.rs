@@ -11,7 +11,7 @@ use crate::limits::Limits;
 use crate::manifest;
 use crate::name::Reference;
 use crate::oci::{self, ImageArchive, ReadAt};
-use crate::store::{Files, check_archive, check_index, check_marker, check_store};
+use crate::store::{Extent, Files, check_archive, check_index, check_marker, check_store_to};
 use crate::zstd;
 
 /// A kind of input.
@@ -49,11 +49,13 @@ pub enum Kind {
     DockerArchive,
     /// A layer of an OCI image, perhaps compressed.
     OciLayer,
+    /// An OCI runtime bundle.
+    OciBundle,
 }
 
 impl Kind {
     /// All kinds with their names.
-    pub const ALL: [(&'static str, Self); 16] = [
+    pub const ALL: [(&'static str, Self); 17] = [
         ("store", Self::Store),
         ("archive", Self::Archive),
         ("manifest", Self::Manifest),
@@ -68,6 +70,7 @@ impl Kind {
         ("oci-layout", Self::OciLayout),
         ("oci-archive", Self::OciArchive),
         ("oci-layer", Self::OciLayer),
+        ("oci-bundle", Self::OciBundle),
         ("docker-layout", Self::DockerLayout),
         ("docker-archive", Self::DockerArchive),
     ];
@@ -81,7 +84,16 @@ impl Kind {
     /// Whether an input of the kind is a directory.
     #[must_use]
     pub fn is_directory(self) -> bool {
-        matches!(self, Self::Store | Self::OciLayout | Self::DockerLayout)
+        matches!(self, Self::Store | Self::OciLayout | Self::DockerLayout | Self::OciBundle)
+    }
+
+    /// Whether an input of the kind can be checked without looking into its layers ([`Extent::Digests`]).
+    #[must_use]
+    pub fn has_digests(self) -> bool {
+        matches!(
+            self,
+            Self::Store | Self::Archive | Self::OciLayout | Self::OciArchive | Self::DockerLayout | Self::DockerArchive
+        )
     }
 
     /// Whether an input of the kind is a file that has to be read at several places.
@@ -172,10 +184,27 @@ pub fn check_directory(
     jobs: NonZero<usize>,
     findings: &mut Findings,
 ) -> io::Result<()> {
+    check_directory_to(Extent::Whole, kind, files, limits, jobs, findings)
+}
+
+/// The same as far as `extent` says.
+///
+/// # Errors
+///
+/// Errors of `files`, which leave the check incomplete; `InvalidInput` for another kind.
+pub fn check_directory_to(
+    extent: Extent,
+    kind: Kind,
+    files: &dyn Files,
+    limits: &Limits,
+    jobs: NonZero<usize>,
+    findings: &mut Findings,
+) -> io::Result<()> {
     match kind {
-        Kind::Store => check_store(files, limits, jobs, findings),
-        Kind::OciLayout => oci::check_layout(files, limits, jobs, findings),
-        Kind::DockerLayout => oci::check_saved(files, limits, jobs, findings),
+        Kind::Store => check_store_to(extent, files, limits, jobs, findings),
+        Kind::OciLayout => oci::check_layout(extent, files, limits, jobs, findings),
+        Kind::DockerLayout => oci::check_saved(extent, files, limits, jobs, findings),
+        Kind::OciBundle => oci::check_bundle(files, limits, findings),
         other => Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{} is no kind of directory", other.name()))),
     }
 }
@@ -193,9 +222,25 @@ pub fn check_file(
     jobs: NonZero<usize>,
     findings: &mut Findings,
 ) -> io::Result<()> {
+    check_file_to(Extent::Whole, kind, file, limits, jobs, findings)
+}
+
+/// The same as far as `extent` says.
+///
+/// # Errors
+///
+/// Errors of `file`, which leave the check incomplete; `InvalidInput` for another kind.
+pub fn check_file_to(
+    extent: Extent,
+    kind: Kind,
+    file: &dyn ReadAt,
+    limits: &Limits,
+    jobs: NonZero<usize>,
+    findings: &mut Findings,
+) -> io::Result<()> {
     match kind {
-        Kind::OciArchive => oci::check_archive(file, limits, jobs, findings),
-        Kind::DockerArchive => oci::check_saved_archive(file, limits, jobs, findings),
+        Kind::OciArchive => oci::check_archive(extent, file, limits, jobs, findings),
+        Kind::DockerArchive => oci::check_saved_archive(extent, file, limits, jobs, findings),
         other => Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{} can be read in one pass", other.name()))),
     }
 }
@@ -277,7 +322,12 @@ pub fn check_stream(
         }
         Kind::Archive => check_archive(input, limits, jobs, findings)?,
         Kind::OciLayer => oci::check_layer(input, limits, findings)?,
-        Kind::Store | Kind::OciLayout | Kind::OciArchive | Kind::DockerLayout | Kind::DockerArchive => {
+        Kind::Store
+        | Kind::OciLayout
+        | Kind::OciArchive
+        | Kind::DockerLayout
+        | Kind::DockerArchive
+        | Kind::OciBundle => {
             let message = format!("{} cannot be read in one pass", kind.name());
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }

@@ -19,7 +19,7 @@ _SCHEMA_VERSION = 2
 
 # The tables: object -> member -> (type, whether it must be there). A type is one
 # of the basic ones, the name of another table, or `[...]` with either, an array.
-_TABLES = {
+TABLES = {
     "index": {
         "schemaVersion": ("integer", True),
         "mediaType": ("string", False),
@@ -94,6 +94,11 @@ _TABLES = {
         "Layers": ("[string]", True),
     },
 }
+# The integers of a bundle, by the number of their bits.
+_BITS = {
+    **{f"uint{bits}": (0, 2**bits - 1) for bits in (16, 32, 64)},
+    **{f"int{bits}": (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for bits in (32, 64)},
+}
 _SMALL = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _TIME = re.compile(
     r"(?P<year>[0-9]{4})-(?P<month>[0-9]{2})-(?P<day>[0-9]{2})[Tt]"
@@ -121,7 +126,7 @@ class Members(dict):
 
 def check_index(value, findings):
     """Judge an index by itself; return its Members."""
-    index = _members(value, "index", findings)
+    index = members(value, "index", findings)
     _check_head(value, index, ("config", "layers"), findings)
     for descriptor in [index.get("subject"), *index.get("manifests", [])]:
         _check_descriptor(descriptor, findings)
@@ -130,7 +135,7 @@ def check_index(value, findings):
 
 def check_manifest(value, findings):
     """Judge a manifest by itself; return its Members."""
-    manifest = _members(value, "manifest", findings)
+    manifest = members(value, "manifest", findings)
     _check_head(value, manifest, ("manifests",), findings)
     for descriptor in [manifest.get("subject"), manifest.get("config"), *manifest.get("layers", [])]:
         _check_descriptor(descriptor, findings)
@@ -139,7 +144,7 @@ def check_manifest(value, findings):
 
 def check_config(value, findings):
     """OCI-012, OCI-015, OCI-016, OCI-020 and OCI-021 for a config; return its Members."""
-    config = _members(value, "config", findings)
+    config = members(value, "config", findings)
     _check_time(config.get("created"), findings)
     for step in config.get("history", []):
         if step is not None:
@@ -152,7 +157,7 @@ def check_saved(value, findings):
     if not findings.require(isinstance(value, list), "OCI-090"):
         return []
     objects = [element for element in value if findings.require(isinstance(element, dict), "OCI-090")]
-    return [_members(element, "saved", findings) for element in objects]
+    return [members(element, "saved", findings) for element in objects]
 
 
 def _check_head(value, document, foreign, findings):
@@ -175,9 +180,9 @@ def _check_annotations(document, findings):
     ocidesc.check_ref_name(annotations, findings)
 
 
-def _members(value, kind, findings):
+def members(value, kind, findings):
     """OCI-012, OCI-015 and OCI-016 for an object and what is in it."""
-    table = _TABLES[kind]
+    table = TABLES[kind]
     result = Members()
     small = {name.translate(_SMALL) for name in table}
     for name in value:
@@ -195,9 +200,9 @@ def _members(value, kind, findings):
 
 def _read(value, form, findings):
     """The value as its type has it, or None if it is of another one (OCI-016, OCI-020)."""
-    if form in _TABLES:
+    if form in TABLES:
         if findings.require(isinstance(value, dict), "OCI-016"):
-            return _members(value, form, findings)
+            return members(value, form, findings)
         return None
     if form.startswith("["):
         if not findings.require(isinstance(value, list), "OCI-016"):
@@ -213,6 +218,13 @@ def _read(value, form, findings):
             return value
         findings.require(all(isinstance(member, str) for member in value.values()), "OCI-020")
         return {name: member for name, member in value.items() if isinstance(member, str)}
+    if form == "words":
+        right = isinstance(value, dict) and all(isinstance(member, str) for member in value.values())
+        return value if findings.require(right, "OCI-016") else None
+    if form in _BITS:
+        least, most = _BITS[form]
+        right = isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+        return value if findings.require(right, "OCI-016") else None
     kinds = {"string": str, "integer": int, "boolean": bool}
     right = isinstance(value, kinds[form]) and (form != "integer" or not isinstance(value, bool))
     return value if findings.require(right, "OCI-016") else None

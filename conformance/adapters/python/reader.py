@@ -23,6 +23,7 @@ import lst
 import man
 import nam
 import oci
+import ocibundle
 import ocilayer
 import ocisaved
 import prt
@@ -76,6 +77,7 @@ _CHECKS = {
     "docker-layout": ocisaved.check_directory,
     "docker-archive": ocisaved.check_archive,
     "oci-layer": ocilayer.check_layer,
+    "oci-bundle": ocibundle.check_bundle,
     "reference": _document(nam.check_reference, _MAX_REFERENCE),
     "marker": _document(prt.check_marker, jsn.MAX_DOCUMENT),
     "index": _document(prt.check_index, jsn.MAX_DOCUMENT),

@@ -80,7 +80,8 @@ fn check(
     let scratch = Path::new(SCRATCH);
     let mut lines = vec!["mkdir \"$scratch/adapter\"".to_owned()];
     // Inputs that are only made for this command are made again by the script.
-    let input = if case.recipe.is_some() || !case.links.is_empty() || cases.made.is_some() {
+    let is_changed = !case.links.is_empty() || !case.executables.is_empty();
+    let input = if case.recipe.is_some() || is_changed || cases.made.is_some() {
         lines.push(make_command(arguments, entry, "\"$scratch/input\"")?);
         scratch.join("input")
     } else {

@@ -5,6 +5,7 @@
 //! which the programs take turns; ratios are the medians of the ratios within a run.
 
 mod bare;
+mod bare_oci;
 mod image;
 mod measure;
 mod plan;
@@ -49,6 +50,8 @@ struct Arguments {
 enum Part {
     /// Decode and hash the blobs of a store or an archive, and nothing else
     Bare { input: PathBuf, jobs: NonZero<usize> },
+    /// Decode and hash the layers of an OCI layout with one image, and nothing else
+    BareOci { input: PathBuf, jobs: NonZero<usize> },
     /// Run a command and print its time in nanoseconds and its memory in bytes
     #[command(hide = true)]
     Child {
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match &arguments.part {
         Some(Part::Bare { input, jobs }) => bare::run(input, *jobs),
+        Some(Part::BareOci { input, jobs }) => bare_oci::run(input, *jobs),
         Some(Part::Child { command }) => measure::child(command),
         None => table(&arguments),
     };

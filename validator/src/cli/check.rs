@@ -16,17 +16,19 @@ use super::progress::{self, Counted};
 use super::{Check, Failure, fix, processors};
 use crate::clause::Clause;
 use crate::diagnostic::{Findings, Place, Violation};
-use crate::input::{HEAD, Kind, check_directory, check_file, check_stream, recognise};
+use crate::input::{HEAD, Kind, check_directory_to, check_file_to, check_stream, recognise};
 use crate::limits::Limits;
 use crate::notice;
 use crate::report::{CheckedInput, Report};
+use crate::store::{Extent, check_archive_to};
 
 pub(super) fn run(arguments: &Check) -> Result<ExitCode, Failure> {
     let destinations = destinations(arguments.format, &arguments.output)?;
     let config = match Configuration::find(arguments.config.as_deref()) {
         Ok(config) => config,
         Err(input) => {
-            let report = Report { inputs: vec![input], fail_on: arguments.fail_on, known: None };
+            let (inputs, fail_on, digests_only) = (vec![input], arguments.fail_on, arguments.digests_only);
+            let report = Report { inputs, fail_on, known: None, digests_only };
             output::write(&report, &destinations)?;
             return Ok(ExitCode::from(report.status()));
         }
@@ -43,7 +45,8 @@ pub(super) fn run(arguments: &Check) -> Result<ExitCode, Failure> {
     let mut checked = check_all(&inputs, arguments, &config);
     drop(shown);
     let known = baseline.map(|baseline| baseline.hide(&mut checked));
-    let report = Report { inputs: checked, fail_on: arguments.fail_on, known };
+    let (fail_on, digests_only) = (arguments.fail_on, arguments.digests_only);
+    let report = Report { inputs: checked, fail_on, known, digests_only };
     output::write(&report, &destinations)?;
     Ok(ExitCode::from(report.status()))
 }
@@ -60,7 +63,8 @@ fn inputs(arguments: &Check) -> Vec<PathBuf> {
 
 /// What cannot be read is an input, too, so that the report says so.
 fn below(path: &Path, out: &mut Vec<PathBuf>) {
-    let is_whole = directory_kind(path).is_some();
+    // Many a program has a config.json.
+    let is_whole = directory_kind(path).is_some_and(|kind| kind != Kind::OciBundle || has_version(path));
     let entries = fs::read_dir(path)
         .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>());
     let Some(mut entries) = entries.ok().filter(|_| !is_whole) else {
@@ -92,9 +96,19 @@ fn directory_kind(path: &Path) -> Option<Kind> {
         Some(Kind::OciLayout)
     } else if path.join("manifest.json").is_file() {
         Some(Kind::DockerLayout)
+    } else if path.join("config.json").is_file() {
+        Some(Kind::OciBundle)
     } else {
         None
     }
+}
+
+/// Whether the `config.json` of a directory looks like that of a bundle.
+fn has_version(path: &Path) -> bool {
+    let mut head = Vec::new();
+    let config = super::files::open_regular(&path.join("config.json"));
+    let read = config.and_then(|file| file.take(HEAD as u64).read_to_end(&mut head));
+    read.is_ok() && head.windows(12).any(|window| window == b"\"ociVersion\"")
 }
 
 fn is_manifest(head: &[u8]) -> bool {
@@ -131,17 +145,24 @@ fn check_all(inputs: &[PathBuf], arguments: &Check, config: &Configuration) -> V
 fn check_one(path: &Path, jobs: NonZero<usize>, arguments: &Check, config: &Configuration) -> CheckedInput {
     let name = if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
     let mut findings = Findings::new(name, arguments.max_findings);
-    if let Err(notice) = read(path, arguments.kind, jobs, &mut findings) {
+    let extent = if arguments.digests_only { Extent::Digests } else { Extent::Whole };
+    if let Err(notice) = read(path, arguments.kind, extent, jobs, &mut findings) {
         findings.interrupted(*notice);
     }
     config.apply(path, findings)
 }
 
 /// Checks one input; the notice says why it could not be checked, or not to its end.
-fn read(path: &Path, kind: Option<Kind>, jobs: NonZero<usize>, findings: &mut Findings) -> Result<(), Box<Violation>> {
+fn read(
+    path: &Path,
+    kind: Option<Kind>,
+    extent: Extent,
+    jobs: NonZero<usize>,
+    findings: &mut Findings,
+) -> Result<(), Box<Violation>> {
     let limits = Limits::FORMAT;
     if path == Path::new("-") {
-        return stream(&mut Counted(io::stdin()), kind, &limits, jobs, findings);
+        return stream(&mut Counted(io::stdin()), kind, extent, &limits, jobs, findings);
     }
     if path.is_dir() {
         fs::read_dir(path).map_err(unreadable)?;
@@ -150,11 +171,12 @@ fn read(path: &Path, kind: Option<Kind>, jobs: NonZero<usize>, findings: &mut Fi
             return Err(Box::new(unchecked(&notice::INP_003, message)));
         }
         let Some(kind) = kind.or_else(|| directory_kind(path)) else {
-            let message = "the directory is no store and no image: it has none of the files `cornercast`, `oci-layout` and `manifest.json`";
+            let message = "the directory is no store and no image: it has none of the files `cornercast`, `oci-layout`, `manifest.json` and `config.json`";
             let help = "use --as to say what it is, or --recursive to check what is in it";
             return Err(Box::new(unchecked(&notice::INP_002, message).help(help)));
         };
-        return check_directory(kind, &Directory(path.to_owned()), &limits, jobs, findings).map_err(unreadable);
+        let files = Directory(path.to_owned());
+        return check_directory_to(judged(extent, kind)?, kind, &files, &limits, jobs, findings).map_err(unreadable);
     }
     let file = fs::File::open(path).map_err(unreadable)?;
     if let Some(kind) = kind.filter(|kind| kind.is_directory()) {
@@ -166,17 +188,18 @@ fn read(path: &Path, kind: Option<Kind>, jobs: NonZero<usize>, findings: &mut Fi
         let mut head = Vec::new();
         (&file).take(HEAD as u64).read_to_end(&mut head).map_err(unreadable)?;
         if let Some(kind) = kind.or_else(|| recognise(&head)).filter(|kind| kind.needs_file()) {
-            return check_file(kind, &Random(file), &limits, jobs, findings).map_err(unreadable);
+            return check_file_to(extent, kind, &Random(file), &limits, jobs, findings).map_err(unreadable);
         }
         (&file).rewind().map_err(unreadable)?;
     }
-    stream(&mut Counted(file), kind, &limits, jobs, findings)
+    stream(&mut Counted(file), kind, extent, &limits, jobs, findings)
 }
 
 /// Recognises a stream by its head, and checks it.
 fn stream(
     input: &mut (dyn Read + Send),
     kind: Option<Kind>,
+    extent: Extent,
     limits: &Limits,
     jobs: NonZero<usize>,
     findings: &mut Findings,
@@ -203,9 +226,21 @@ fn stream(
     let mut input = head.as_slice().chain(input);
     if kind.needs_file() {
         let spooled = spool(&mut input).map_err(unreadable)?;
-        return check_file(kind, &spooled, limits, jobs, findings).map_err(unreadable);
+        return check_file_to(extent, kind, &spooled, limits, jobs, findings).map_err(unreadable);
+    }
+    if judged(extent, kind)? == Extent::Digests {
+        return check_archive_to(extent, &mut input, limits, jobs, findings).map_err(unreadable);
     }
     check_stream(kind, &mut input, limits, jobs, findings).map_err(unreadable)
+}
+
+/// How far a check of this kind of input goes, if it can go so far.
+fn judged(extent: Extent, kind: Kind) -> Result<Extent, Box<Violation>> {
+    if extent == Extent::Digests && !kind.has_digests() {
+        let message = format!("--digests-only takes images, and the input is of the kind {}", kind.name());
+        return Err(Box::new(unchecked(&notice::INP_003, message).help("check it without --digests-only")));
+    }
+    Ok(extent)
 }
 
 /// A stream as a file, which nobody else sees.

@@ -5,10 +5,13 @@ use std::io::{self, Read};
 use std::os::unix::fs::{FileExt as _, FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, openat, readlinkat, statat};
+use rustix::io::Errno;
+
 use super::progress::{self, Counted};
 use crate::oci::ReadAt;
 use crate::shown::quoted;
-use crate::store::{Files, Listed};
+use crate::store::{Files, Listed, Standing};
 
 /// The files below a directory.
 pub(super) struct Directory(pub(super) PathBuf);
@@ -46,6 +49,39 @@ impl Files for Directory {
     fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send + '_>> {
         Ok(Box::new(Counted(open_regular(&self.0.join(path)).map_err(in_file(path))?)))
     }
+
+    fn look(&self, path: &[u8]) -> io::Result<Option<Standing>> {
+        let shown = String::from_utf8_lossy(path).into_owned();
+        match stand(&self.0, path) {
+            Ok(standing) => Ok(Some(standing)),
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NAMETOOLONG) => Ok(None),
+            Err(error) => Err(in_file(&shown)(error.into())),
+        }
+    }
+}
+
+/// What stands at a path below `root`; each directory is opened from the one before, so that no link is followed.
+fn stand(root: &Path, path: &[u8]) -> rustix::io::Result<Standing> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let mut here = openat(CWD, root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let (above, name) = match path.iter().rposition(|byte| *byte == b'/') {
+        Some(slash) => path.split_at(slash),
+        None => (&[][..], path),
+    };
+    for component in above.split(|byte| *byte == b'/').filter(|component| !component.is_empty()) {
+        here = openat(&here, component, flags, Mode::empty())?;
+    }
+    let name = name.strip_prefix(b"/").unwrap_or(name);
+    if name.is_empty() {
+        return Ok(Standing::Directory);
+    }
+    let status = statat(&here, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    Ok(match FileType::from_raw_mode(status.st_mode) {
+        FileType::Directory => Standing::Directory,
+        FileType::RegularFile => Standing::File { is_executable: status.st_mode & 0o111 != 0 },
+        FileType::Symlink => Standing::Symlink(readlinkat(&here, name, Vec::new())?.into_bytes()),
+        _ => Standing::Special,
+    })
 }
 
 /// A file that is read at several places.
@@ -79,7 +115,7 @@ pub(super) fn length(path: &Path) -> u64 {
 
 /// Opens a regular file, not following a link in the last component, and never waiting for a writer.
 pub(super) fn open_regular(path: &Path) -> io::Result<File> {
-    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
     if !file.metadata()?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));

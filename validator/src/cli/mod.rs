@@ -96,7 +96,8 @@ enum Command {
 /// Check images, layers and documents
 ///
 /// Inputs are recognised by their content: stores, archives (also compressed), manifests, listings,
-/// layers, store markers, signature indexes. All violations are reported in one run.
+/// layers, store markers, signature indexes, OCI images and their layers, OCI runtime bundles. All
+/// violations are reported in one run.
 ///
 /// Exit status: 0 without violations at or above --fail-on, 1 with some, 2 if an input could not be checked.
 #[derive(Debug, Args)]
@@ -117,6 +118,10 @@ struct Check {
     /// Check everything below directories that is recognised
     #[arg(long)]
     recursive: bool,
+    /// Check documents, descriptors, sizes and digests of blobs as they are stored, and what is missing;
+    /// layers are not opened, so nothing is said of what is in them
+    #[arg(long)]
+    digests_only: bool,
     /// What makes the exit status 1
     #[arg(long, value_enum, default_value_t = FailOn::Error)]
     fail_on: FailOn,

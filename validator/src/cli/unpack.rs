@@ -190,7 +190,7 @@ fn rejected(findings: &Findings) -> Failure {
         errors: findings.errors,
         warnings: findings.warnings,
     };
-    let report = Report { inputs: vec![input], fail_on: FailOn::Error, known: None };
+    let report = Report { inputs: vec![input], fail_on: FailOn::Error, known: None, digests_only: false };
     anstream::eprintln!("{}", report.render(Format::Human).trim_end());
     Failure::Refused(format!("{} is not valid, so it was not unpacked", findings.input()))
 }

@@ -16,7 +16,7 @@ use crate::clause;
 use crate::diagnostic::{Findings, Place, Violation};
 use crate::limits::Limits;
 use crate::shown::shown_bytes;
-use crate::store::{Files, Listed};
+use crate::store::{Extent, Files, Listed};
 
 /// A file that can be read at any place, by several threads.
 pub trait ReadAt: Sync {
@@ -46,13 +46,14 @@ impl ReadAt for Vec<u8> {
 ///
 /// Errors of the file system, which leave the check incomplete.
 pub fn check_archive(
+    extent: Extent,
     archive: &dyn ReadAt,
     limits: &Limits,
     jobs: NonZero<usize>,
     findings: &mut Findings,
 ) -> io::Result<()> {
     let (members, violations, complete) = Members::read(archive, limits)?;
-    check_files(&members, complete, violations, limits, jobs, findings)
+    check_files(extent, &members, complete, violations, limits, jobs, findings)
 }
 
 /// Checks images that `docker save` wrote into a tar archive, like [`check_archive`].
@@ -61,6 +62,7 @@ pub fn check_archive(
 ///
 /// Errors of the file system, which leave the check incomplete.
 pub fn check_saved_archive(
+    extent: Extent,
     archive: &dyn ReadAt,
     limits: &Limits,
     jobs: NonZero<usize>,
@@ -68,7 +70,7 @@ pub fn check_saved_archive(
 ) -> io::Result<()> {
     let (members, violations, complete) = Members::read(archive, limits)?;
     findings.extend(violations);
-    check_saved_files(&members, complete, limits, jobs, findings)
+    check_saved_files(extent, &members, complete, limits, jobs, findings)
 }
 
 /// What a tar archive of images is.

@@ -8,10 +8,11 @@ use std::num::NonZero;
 use super::descriptor::{Descriptor, Spot};
 use super::digest;
 use super::reading::{Key, Layers, Read, Reading, run};
+use super::stored::Compression;
 use crate::clause::{self, Clause};
 use crate::diagnostic::{Findings, MAX_VIOLATIONS, Place, Violation};
 use crate::limits::Limits;
-use crate::store::Files;
+use crate::store::{Extent, Files};
 
 /// The blobs of a layout.
 pub(super) struct Blobs<'a> {
@@ -127,6 +128,7 @@ impl<'a> Blobs<'a> {
     /// Reads every blob that is not a document, named or not, and walks `layers`; says what is wrong with them.
     pub(super) fn read(
         &mut self,
+        extent: Extent,
         layers: &BTreeSet<Key>,
         jobs: NonZero<usize>,
         findings: &mut Findings,
@@ -137,9 +139,13 @@ impl<'a> Blobs<'a> {
         for digest in &all {
             let Some(Some(blob)) = self.present.get(digest) else { continue };
             let path = digest::path(digest);
-            let as_layer = layers.iter().filter(|key| key.path == path);
+            // A plain layer is the same decoded; no other can be known without that.
+            let is_known = |key: &&Key| {
+                extent == Extent::Whole || key.compression == Some(Compression::Plain) && digest.starts_with("sha256:")
+            };
+            let as_layer = layers.iter().filter(|key| key.path == path).filter(is_known);
             let before = readings.len();
-            readings.extend(as_layer.map(|key| Reading::of_layer(key.clone(), digest, self.limits)));
+            readings.extend(as_layer.map(|key| Reading::of_layer(extent, key.clone(), digest, self.limits)));
             if readings.len() == before && *blob == Blob::Unread {
                 readings.push(Reading::of_blob(&path, digest, self.limits));
             }

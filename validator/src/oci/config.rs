@@ -74,7 +74,7 @@ pub(super) fn judge_config(document: &mut Document, manifest: Option<&Descriptor
     Some(config)
 }
 
-fn text<'a>(node: &'a Node, name: &str) -> Option<(&'a Node, &'a str)> {
+pub(super) fn text<'a>(node: &'a Node, name: &str) -> Option<(&'a Node, &'a str)> {
     node.get(name).and_then(|member| Some((member, member.as_str()?)))
 }
 
@@ -156,7 +156,7 @@ fn judge_process(document: &mut Document, process: &Node, config: &mut Config) {
 }
 
 /// The strings of the array `name`; nothing if it is no array of strings alone.
-fn strings<'a>(node: &'a Node, name: &str) -> Option<Vec<(&'a Node, &'a str)>> {
+pub(super) fn strings<'a>(node: &'a Node, name: &str) -> Option<Vec<(&'a Node, &'a str)>> {
     let Value::Array(elements) = &node.get(name)?.value else { return None };
     elements.iter().map(|node| Some((node, node.as_str()?))).collect()
 }

@@ -16,7 +16,7 @@ use crate::diagnostic::{Findings, Place, Violation};
 use crate::json::Node;
 use crate::limits::Limits;
 use crate::shown::{quoted, shown};
-use crate::store::{Files, Listed};
+use crate::store::{Extent, Files, Listed};
 
 /// The file that names the images.
 pub(super) const MANIFEST: &str = "manifest.json";
@@ -28,16 +28,18 @@ pub(super) const MANIFEST: &str = "manifest.json";
 ///
 /// Errors of the file system, which leave the check incomplete.
 pub fn check_saved(
+    extent: Extent,
     files: &dyn Files,
     limits: &Limits,
     jobs: NonZero<usize>,
     findings: &mut Findings,
 ) -> io::Result<()> {
-    check_saved_files(files, true, limits, jobs, findings)
+    check_saved_files(extent, files, true, limits, jobs, findings)
 }
 
 /// The same of an archive, whose files are all known if it is `complete`.
 pub(super) fn check_saved_files(
+    extent: Extent,
     files: &dyn Files,
     complete: bool,
     limits: &Limits,
@@ -59,7 +61,7 @@ pub(super) fn check_saved_files(
         keys.extend(image.keys().cloned());
         found.push(image);
     }
-    let readings = keys.into_iter().map(|key| Reading::of_layer(key, "", limits)).collect();
+    let readings = keys.into_iter().map(|key| Reading::of_layer(extent, key, "", limits)).collect();
     let mut walked = Layers::new();
     for (_, read) in run(readings, files, limits, jobs)? {
         if let Some((key, mut layer)) = read.layer {
@@ -71,7 +73,9 @@ pub(super) fn check_saved_files(
     let mut judged = BTreeSet::new();
     for image in &found {
         image.judge_config(&mut blobs, &walked, findings)?;
-        image.judge_tree(&mut blobs, &walked, &mut judged, findings)?;
+        if extent == Extent::Whole {
+            image.judge_tree(&mut blobs, &walked, &mut judged, findings)?;
+        }
     }
     Ok(())
 }

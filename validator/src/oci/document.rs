@@ -161,6 +161,17 @@ impl Document {
                     self.has_type(element, &format!("{pointer}/{index}"), &format!("{name}[{index}]"), Type::String);
                 }
             }
+            Type::AllWithin(range) => {
+                for (index, element) in node.elements().iter().enumerate() {
+                    let kind = Type::Within(range);
+                    self.has_type(element, &format!("{pointer}/{index}"), &format!("{name}[{index}]"), kind);
+                }
+            }
+            Type::Words => {
+                for member in node.members() {
+                    self.has_type(&member.node, &below(pointer, &member.name), &shown(&member.name), Type::String);
+                }
+            }
             Type::Names => {
                 for member in node.members() {
                     self.has_type(&member.node, &below(pointer, &member.name), &shown(&member.name), Type::Names);
@@ -176,7 +187,7 @@ impl Document {
                     self.report(&clause::OCI_020, &member.node, &below(pointer, &member.name), message);
                 }
             }
-            Type::String | Type::Integer | Type::Boolean => {}
+            Type::String | Type::Integer | Type::Within(_) | Type::Boolean => {}
         }
     }
 
@@ -185,9 +196,10 @@ impl Document {
         let is_right = match kind {
             Type::String => self.seen(node) == Seen::String,
             Type::Integer => self.seen(node) == Seen::Integer,
+            Type::Within(range) => self.integer(node).is_some_and(|it| (range.least..=range.most).contains(&it)),
             Type::Boolean => self.seen(node) == Seen::Boolean,
-            Type::Strings | Type::Objects(_) => self.seen(node) == Seen::Array,
-            Type::Object(_) | Type::Names | Type::Texts => self.seen(node) == Seen::Object,
+            Type::Strings | Type::Objects(_) | Type::AllWithin(_) => self.seen(node) == Seen::Array,
+            Type::Object(_) | Type::Names | Type::Texts | Type::Words => self.seen(node) == Seen::Object,
         };
         if !is_right {
             let message = format!("`{name}` is {}, not {}", self.words(node), kind.words());
@@ -204,6 +216,15 @@ impl Document {
     /// Whether the value is an array.
     pub(super) fn is_array(&self, node: &Node) -> bool {
         self.seen(node) == Seen::Array
+    }
+
+    /// The integer that a value is, also one that is larger than the strict reader allows.
+    pub(super) fn integer(&self, node: &Node) -> Option<i128> {
+        match node.value {
+            Value::Integer(integer) => Some(integer.into()),
+            Value::Invalid => std::str::from_utf8(self.source.get(node.bytes.clone())?).ok()?.parse().ok(),
+            _ => None,
+        }
     }
 
     fn seen(&self, node: &Node) -> Seen {

@@ -17,7 +17,7 @@ use crate::clause;
 use crate::diagnostic::{Findings, Place, Violation};
 use crate::limits::Limits;
 use crate::shown::{quoted, shown};
-use crate::store::{Files, Listed};
+use crate::store::{Extent, Files, Listed};
 
 /// Checks an image layout and all images in it with `jobs` threads, and adds what is wrong to `findings`. The
 /// number of threads changes nothing that is found.
@@ -26,16 +26,18 @@ use crate::store::{Files, Listed};
 ///
 /// Errors of the file system, which leave the check incomplete.
 pub fn check_layout(
+    extent: Extent,
     files: &dyn Files,
     limits: &Limits,
     jobs: NonZero<usize>,
     findings: &mut Findings,
 ) -> io::Result<()> {
-    check_files(files, true, Vec::new(), limits, jobs, findings)
+    check_files(extent, files, true, Vec::new(), limits, jobs, findings)
 }
 
 /// The same of a layout in an archive with `violations`, whose files are all known if it is `complete`.
 pub(super) fn check_files(
+    extent: Extent,
     files: &dyn Files,
     complete: bool,
     violations: Vec<Violation>,
@@ -58,7 +60,7 @@ pub(super) fn check_files(
     if layout.marker()? {
         layout.findings.extend(violations.into_iter().chain(of_files));
         layout.index()?;
-        layout.layers(jobs)?;
+        layout.layers(extent, jobs)?;
     }
     Ok(())
 }
@@ -281,13 +283,15 @@ impl Layout<'_> {
     }
 
     /// The blobs that are no documents, and what the images make of them.
-    fn layers(&mut self, jobs: NonZero<usize>) -> io::Result<()> {
+    fn layers(&mut self, extent: Extent, jobs: NonZero<usize>) -> io::Result<()> {
         let keys: BTreeSet<Key> = self.images.iter().flat_map(Image::keys).cloned().collect();
-        let walked = self.blobs.read(&keys, jobs, self.findings)?;
+        let walked = self.blobs.read(extent, &keys, jobs, self.findings)?;
         let mut judged = BTreeSet::new();
         for image in &self.images {
             image.judge_config(&mut self.blobs, &walked, self.findings)?;
-            image.judge_tree(&mut self.blobs, &walked, &mut judged, self.findings)?;
+            if extent == Extent::Whole {
+                image.judge_tree(&mut self.blobs, &walked, &mut judged, self.findings)?;
+            }
         }
         if self.complete {
             self.blobs.judge_unnamed(self.findings);

@@ -4,10 +4,11 @@
 //! `manifest`, `config` and `descriptor` say what is wrong with what stands in it. `blobs` knows the blobs, and `reading` reads them: `stored`
 //! hashes and decodes one with `gzip` and `frames`, `tar` reads its entries with `header`, `extensions` and `records`, and `layer`
 //! says what they do. `image` holds a config against the layers and the `tree` that they merge to, `process` what it
-//! runs. `docker` is what `docker save` writes, `archive` that or a layout in one file.
+//! runs. `docker` is what `docker save` writes, `archive` that or a layout in one file. `bundle` is what a runtime runs.
 
 mod archive;
 mod blobs;
+mod bundle;
 mod config;
 mod descriptor;
 mod digest;
@@ -34,6 +35,7 @@ mod tree;
 mod violations;
 
 pub use archive::{ImageArchive, ReadAt, check_archive, check_saved_archive, is_compressed, recognise};
+pub use bundle::check_bundle;
 pub use docker::check_saved;
 pub use layer::check_layer;
 pub use layout::check_layout;

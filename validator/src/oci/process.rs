@@ -1,5 +1,7 @@
 //! What an image runs, against its tree (OCI-083 to OCI-085).
 
+use std::convert::Infallible;
+
 use super::config::{Config, Spotted};
 use super::descriptor::Spot;
 use super::layer::Content;
@@ -23,6 +25,38 @@ pub(super) fn judge_process(config: &Config, tree: &Tree, limits: &Limits) -> Ve
     [judge.exec(), judge.directory(), judge.user()].into_iter().flatten().collect()
 }
 
+/// A command, and where it is looked for.
+pub(super) struct Command<'a> {
+    pub(super) value: &'a str,
+    /// Where a relative path begins.
+    pub(super) directory: &'a str,
+    /// The value of `PATH`.
+    pub(super) search_path: Option<&'a str>,
+}
+
+impl Command<'_> {
+    /// What keeps the command from being run, if `flaw` says that of a path from the root.
+    pub(super) fn flaw<E>(
+        &self,
+        mut flaw: impl FnMut(&str) -> Result<Option<&'static str>, E>,
+    ) -> Result<Option<String>, E> {
+        let Self { value, directory, .. } = self;
+        let absolute = |path: &str| if path.starts_with('/') { path.to_owned() } else { format!("{directory}/{path}") };
+        if value.contains('/') {
+            let path = absolute(value);
+            return Ok(flaw(&path)?.map(|flaw| format!("{} {flaw}", quoted(&path))));
+        }
+        let search = self.search_path.unwrap_or(SEARCH_PATH);
+        for directory in search.split(':') {
+            let path = absolute(&format!("{}/{value}", if directory.is_empty() { "." } else { directory }));
+            if flaw(&path)?.is_none() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(format!("{} is in none of the directories {}", quoted(value), shown(search))))
+    }
+}
+
 struct Judge<'a> {
     config: &'a Config,
     tree: &'a Tree,
@@ -32,12 +66,6 @@ struct Judge<'a> {
 impl Judge<'_> {
     fn resolve(&self, path: &str) -> Option<&Node> {
         self.tree.resolve(path.as_bytes(), self.limits.links_followed)
-    }
-
-    /// A path from the root.
-    fn absolute(&self, path: &str) -> String {
-        let directory = self.config.directory.as_ref().map_or("/", |directory| &directory.value);
-        if path.starts_with('/') { path.to_owned() } else { format!("{directory}/{path}") }
     }
 
     /// What keeps `path` from being run.
@@ -53,20 +81,10 @@ impl Judge<'_> {
     /// OCI-083
     fn exec(&self) -> Option<Broken> {
         let Spotted { value, spot } = self.config.exec.as_ref()?;
-        let message = if value.contains('/') {
-            let path = self.absolute(value);
-            format!("{} {}", quoted(&path), self.flaw(&path)?)
-        } else {
-            let search = self.config.search_path.as_deref().unwrap_or(SEARCH_PATH);
-            let at = |directory: &str| {
-                self.absolute(&format!("{}/{value}", if directory.is_empty() { "." } else { directory }))
-            };
-            if search.split(':').any(|directory| self.flaw(&at(directory)).is_none()) {
-                return None;
-            }
-            format!("{} is in none of the directories {}", quoted(value), shown(search))
-        };
-        Some((&clause::OCI_083, spot.clone(), message))
+        let directory = self.config.directory.as_ref().map_or("/", |directory| &directory.value);
+        let command = Command { value, directory, search_path: self.config.search_path.as_deref() };
+        let message = command.flaw(|path| Ok::<_, Infallible>(self.flaw(path)));
+        Some((&clause::OCI_083, spot.clone(), message.unwrap_or_default()?))
     }
 
     /// OCI-084

@@ -6,11 +6,11 @@ use std::num::NonZero;
 
 use super::digest::Hasher;
 use super::layer::{Layer, Walker};
-use super::stored::{Compression, Stored, is_damage};
+use super::stored::{Compression, HEAD, Stored, is_damage};
 use crate::diagnostic::Violation;
 use crate::limits::Limits;
-use crate::store::Files;
 use crate::store::lanes::{self, Lane, Sink, Source};
+use crate::store::{Extent, Files};
 
 /// A layer by its file and how it is compressed; as it looks, if nothing says so.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,6 +47,9 @@ pub(super) struct Reading<'a> {
     /// What names it.
     digest: String,
     layer: Option<Key>,
+    extent: Extent,
+    /// The first bytes of a layer that is not looked into.
+    head: Vec<u8>,
     stored: Option<Stored<'a>>,
     /// Of the blob if it is no layer, else of what it decodes to.
     hasher: Hasher,
@@ -57,20 +60,23 @@ impl<'a> Reading<'a> {
     /// A blob that is only hashed.
     pub(super) fn of_blob(path: &str, digest: &str, limits: &Limits) -> Self {
         let (hasher, walker) = (Hasher::new(digest), Walker::new(limits));
-        Self { path: path.to_owned(), digest: digest.to_owned(), layer: None, stored: None, hasher, walker }
+        let (path, digest, extent) = (path.to_owned(), digest.to_owned(), Extent::Digests);
+        Self { path, digest, layer: None, extent, head: Vec::new(), stored: None, hasher, walker }
     }
 
-    /// A layer; `digest` is empty if nothing names its blob.
-    pub(super) fn of_layer(layer: Key, digest: &str, limits: &Limits) -> Self {
+    /// A layer, which is only hashed if `extent` says so; `digest` is empty if nothing names its blob.
+    pub(super) fn of_layer(extent: Extent, layer: Key, digest: &str, limits: &Limits) -> Self {
         let path = layer.path.clone();
         let (hasher, walker) = (Hasher::new("sha256:"), Walker::new(limits));
-        Self { path, digest: digest.to_owned(), layer: Some(layer), stored: None, hasher, walker }
+        let digest = digest.to_owned();
+        Self { path, digest, layer: Some(layer), extent, head: Vec::new(), stored: None, hasher, walker }
     }
 
     fn lane<'b>(&'b mut self, files: &'a dyn Files, limits: &'b Limits) -> Lane<'b> {
-        let Self { path, digest, layer, stored, hasher, walker } = self;
+        let Self { path, digest, layer, extent, head, stored, hasher, walker } = self;
         let hash: Sink<'b> = Box::new(move |bytes| hasher.update(bytes));
-        let Some(Key { compression, .. }) = layer else {
+        let opened = layer.as_ref().filter(|_| *extent == Extent::Whole);
+        let Some(Key { compression, .. }) = opened else {
             let mut input = None;
             let source: Source<'b> = Box::new(move |buffer| {
                 if input.is_none() {
@@ -78,7 +84,11 @@ impl<'a> Reading<'a> {
                 }
                 input.as_mut().map_or(Ok(0), |input| input.read(buffer))
             });
-            return Lane::new(source, [hash, Box::new(|_| {})]);
+            let begin: Sink<'b> = Box::new(move |bytes| {
+                let missing = HEAD.saturating_sub(head.len());
+                head.extend(bytes.iter().take(missing));
+            });
+            return Lane::new(source, [hash, begin]);
         };
         let source: Source<'b> = Box::new(move |buffer| {
             if stored.is_none() {
@@ -91,8 +101,14 @@ impl<'a> Reading<'a> {
 
     fn finish(self) -> (String, Read) {
         let (length, decoded) = self.hasher.finish();
-        let (Some(stored), Some(key)) = (self.stored, self.layer) else {
-            return (self.path, Read { seen: (length, decoded), layer: None });
+        let Some(key) = self.layer else { return (self.path, Read { seen: (length, decoded), layer: None }) };
+        let Some(stored) = self.stored else {
+            let seen = (length, decoded.clone());
+            let whole = self.extent == Extent::Digests && Compression::of_head(&self.head) == Compression::Plain;
+            let (mut layer, _) = self.walker.finish(false);
+            layer.complete = false;
+            let walked = Walked { layer, decoded: decoded.unwrap_or_default(), whole, violations: Vec::new() };
+            return (self.path, Read { seen, layer: Some((key, walked)) });
         };
         let ((length, digest), mut violations) = stored.verdict();
         // A plain layer is hashed once.

@@ -62,7 +62,7 @@ impl Compression {
 const CHUNK: usize = 128 << 10;
 
 /// Bytes that tell the compression.
-const HEAD: usize = 4;
+pub(super) const HEAD: usize = 4;
 
 /// A blob that hashes what is read of it.
 struct Hashed<'a> {

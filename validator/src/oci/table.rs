@@ -5,6 +5,10 @@
 pub(super) enum Type {
     String,
     Integer,
+    /// An integer in a range.
+    Within(&'static Range),
+    /// An array of such integers.
+    AllWithin(&'static Range),
     Boolean,
     /// An array of strings.
     Strings,
@@ -16,6 +20,27 @@ pub(super) enum Type {
     Names,
     /// An object whose members are strings, which OCI-020 judges.
     Texts,
+    /// The same, which OCI-016 judges.
+    Words,
+}
+
+/// The integers that a member can have.
+pub(super) struct Range {
+    pub(super) least: i128,
+    pub(super) most: i128,
+    words: &'static str,
+}
+
+impl Range {
+    /// Integers of so many bits.
+    pub(super) const fn unsigned(bits: u32, words: &'static str) -> Self {
+        Self { least: 0, most: (1 << bits) - 1, words }
+    }
+
+    /// Integers of so many bits, of which one is the sign.
+    pub(super) const fn signed(bits: u32, words: &'static str) -> Self {
+        Self { least: -(1 << (bits - 1)), most: (1 << (bits - 1)) - 1, words }
+    }
 }
 
 impl Type {
@@ -25,8 +50,9 @@ impl Type {
             Self::String => "a string",
             Self::Integer => "an integer",
             Self::Boolean => "a boolean",
-            Self::Strings | Self::Objects(_) => "an array",
-            Self::Object(_) | Self::Names | Self::Texts => "an object",
+            Self::Within(range) => range.words,
+            Self::Strings | Self::Objects(_) | Self::AllWithin(_) => "an array",
+            Self::Object(_) | Self::Names | Self::Texts | Self::Words => "an object",
         }
     }
 }

@@ -164,6 +164,9 @@ pub(super) fn human_report(report: &Report) -> String {
             parts.push(format!("{} of the baseline not found any more", plural(gone, "violation")));
         }
     }
+    if report.digests_only {
+        parts.push("layers were not opened".to_owned());
+    }
     format!("{}{}\n", human(report.findings()), parts.join("; "))
 }
 

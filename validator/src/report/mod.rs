@@ -57,6 +57,8 @@ pub struct Report {
     pub fail_on: FailOn,
     /// What a baseline knew already.
     pub known: Option<Known>,
+    /// Layers have not been opened, so nothing is said of what is in them.
+    pub digests_only: bool,
 }
 
 /// What became of the findings of a baseline.

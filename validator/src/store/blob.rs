@@ -2,7 +2,7 @@
 
 use std::io::{self, BufReader, Read, Take};
 
-use super::directory::Files;
+use super::files::Files;
 use super::layout::{FileKind, path_of};
 use crate::diagnostic::Violation;
 use crate::limits::Limits;

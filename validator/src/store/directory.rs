@@ -6,6 +6,8 @@ use std::num::NonZero;
 use std::sync::Arc;
 
 use super::blob::Stored;
+use super::extent::Extent;
+use super::files::{Files, Listed};
 use super::image::{Manifests, WalkFacts, judge_blob, judge_content, judge_listing, judge_manifests, with_descriptor};
 use super::layout::{FileKind, SignatureSet, classify, path_of};
 use super::signatures::{Folder, check_index, check_marker};
@@ -17,32 +19,6 @@ use crate::layer::{Entry, ListingKind, Tree, read_listing};
 use crate::limits::Limits;
 use crate::manifest::{self, Outline, check_interpreter, check_rootfs, exec_file};
 use crate::shown::shown;
-
-/// The files of a store, wherever they are.
-pub trait Files: Sync {
-    /// Everything below the root of the store that is no directory.
-    ///
-    /// # Errors
-    ///
-    /// Errors of the file system.
-    fn list(&self) -> io::Result<Vec<Listed>>;
-
-    /// A regular file.
-    ///
-    /// # Errors
-    ///
-    /// Errors of the file system.
-    fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send + '_>>;
-}
-
-/// A file of a store.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Listed {
-    /// Its path from the root of the store.
-    pub path: String,
-    /// What it is, if it is no regular file: `a symbolic link` and so on.
-    pub irregular: Option<&'static str>,
-}
 
 /// Checks a store and all images in it with `jobs` threads, and adds what is wrong to `findings`. The
 /// number of threads changes nothing that is found.
@@ -56,12 +32,28 @@ pub fn check_store(
     jobs: NonZero<usize>,
     findings: &mut Findings,
 ) -> io::Result<()> {
+    check_store_to(Extent::Whole, files, limits, jobs, findings)
+}
+
+/// The same as far as `extent` says.
+///
+/// # Errors
+///
+/// Errors of the file system, which leave the check incomplete.
+pub fn check_store_to(
+    extent: Extent,
+    files: &dyn Files,
+    limits: &Limits,
+    jobs: NonZero<usize>,
+    findings: &mut Findings,
+) -> io::Result<()> {
     let mut listed = files.list()?;
     listed.sort();
     let mut store = Store {
         files,
         limits,
         jobs,
+        extent,
         findings,
         kinds: BTreeMap::new(),
         irregular: BTreeSet::new(),
@@ -108,6 +100,7 @@ struct Store<'a> {
     files: &'a dyn Files,
     limits: &'a Limits,
     jobs: NonZero<usize>,
+    extent: Extent,
     findings: &'a mut Findings,
     kinds: BTreeMap<FileKind, String>,
     /// What stands in the place of a file of the layout, but is no file.
@@ -250,6 +243,13 @@ impl Store<'_> {
         for (_, attachment) in &outline.attachments {
             self.blob((attachment.digest, attachment.size), &mut |_| {})?;
         }
+        if self.extent == Extent::Digests {
+            for (_, layer) in &outline.layers {
+                self.blob((layer.digest, layer.size), &mut |_| {})?;
+                self.blob((layer.listing.digest, layer.listing.size), &mut |_| {})?;
+            }
+            return Ok(());
+        }
         let mut walked = self.walk(outline)?;
         let tree = self.merge(outline, &mut walked)?;
         for (_, layer) in &outline.layers {
@@ -374,7 +374,8 @@ impl Store<'_> {
 
     /// Where a blob stands.
     fn copies(&self, digest: Digest) -> Vec<FileKind> {
-        let kinds = [FileKind::Blob(digest), FileKind::Packed(digest)];
+        let mut kinds = vec![FileKind::Blob(digest), FileKind::Packed(digest)];
+        kinds.truncate(if self.extent == Extent::Digests { 1 } else { 2 });
         kinds.into_iter().filter(|kind| self.kinds.contains_key(kind)).collect()
     }
 

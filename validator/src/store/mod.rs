@@ -3,6 +3,8 @@
 mod archive;
 mod blob;
 mod directory;
+mod extent;
+mod files;
 mod image;
 pub mod lanes;
 mod layout;
@@ -11,9 +13,11 @@ mod signatures;
 mod walks;
 mod writer;
 
-pub use archive::{ArchiveChecker, check_archive};
+pub use archive::{ArchiveChecker, check_archive, check_archive_to};
 pub(crate) use blob::Stored;
-pub use directory::{Files, Listed, check_store};
+pub use directory::{check_store, check_store_to};
+pub use extent::Extent;
+pub use files::{Files, Listed, Standing};
 pub use layout::{FileKind, SignatureSet, classify, path_of};
 pub use signatures::{Index, Indexed, Marker, check_index, check_marker};
 pub use writer::{ArchiveWriter, MARKER};

@@ -6,7 +6,7 @@ use std::num::NonZero;
 use std::sync::{Mutex, PoisonError};
 
 use super::blob::Stored;
-use super::directory::Files;
+use super::files::Files;
 use super::lanes::{self, Lane};
 use super::layout::FileKind;
 use crate::diagnostic::Violation;

@@ -18,7 +18,7 @@ use cornercast::clause;
 use cornercast::diagnostic::{Diagnostic, Findings};
 use cornercast::input::{Kind, check_directory, check_file, check_stream};
 use cornercast::limits::Limits;
-use cornercast::store::{Files, Listed};
+use cornercast::store::{Files, Listed, Standing};
 use serde::Deserialize;
 
 /// What this test needs of a `case.json`.
@@ -29,6 +29,8 @@ struct Case {
     input: Option<String>,
     #[serde(default)]
     links: BTreeMap<String, String>,
+    #[serde(default)]
+    executables: BTreeSet<String>,
     #[serde(rename = "as")]
     kind: String,
     expect: Expectation,
@@ -155,7 +157,7 @@ fn check(case: &Case, input: &Path) -> Findings {
     let kind = Kind::by_name(&case.kind).unwrap();
     let (limits, jobs) = (Limits::FORMAT, NonZero::<usize>::MIN);
     if kind.is_directory() {
-        check_directory(kind, &Store { root: input, links: &case.links }, &limits, jobs, &mut findings).unwrap();
+        check_directory(kind, &Store { root: input, case }, &limits, jobs, &mut findings).unwrap();
     } else if kind.needs_file() {
         check_file(kind, &fs::read(input).unwrap(), &limits, jobs, &mut findings).unwrap();
     } else {
@@ -167,12 +169,13 @@ fn check(case: &Case, input: &Path) -> Findings {
 /// A store in a folder, with links that a working copy would not keep.
 struct Store<'a> {
     root: &'a Path,
-    links: &'a BTreeMap<String, String>,
+    case: &'a Case,
 }
 
 impl Files for Store<'_> {
     fn list(&self) -> io::Result<Vec<Listed>> {
-        let links = self.links.keys().map(|path| Listed { path: path.clone(), irregular: Some("a symbolic link") });
+        let links =
+            self.case.links.keys().map(|path| Listed { path: path.clone(), irregular: Some("a symbolic link") });
         let mut listed: Vec<Listed> = links.collect();
         let mut open = vec![self.root.to_owned()];
         while let Some(folder) = open.pop() {
@@ -191,5 +194,18 @@ impl Files for Store<'_> {
 
     fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send + '_>> {
         Ok(Box::new(fs::File::open(self.root.join(path))?))
+    }
+
+    fn look(&self, path: &[u8]) -> io::Result<Option<Standing>> {
+        let path = std::str::from_utf8(path).unwrap();
+        let below = self.case.links.keys().any(|link| link.starts_with(&format!("{path}/")));
+        let there = self.root.join(path);
+        Ok(if let Some(target) = self.case.links.get(path) {
+            Some(Standing::Symlink(target.clone().into_bytes()))
+        } else if there.is_file() {
+            Some(Standing::File { is_executable: self.case.executables.contains(path) })
+        } else {
+            (below || there.is_dir()).then_some(Standing::Directory)
+        })
     }
 }

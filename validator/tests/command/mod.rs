@@ -26,6 +26,7 @@ pub(crate) fn transcript(folder: &Path, arguments: &[&str]) -> String {
     )
 }
 
+#[allow(dead_code, reason = "not all tests take cases")]
 pub(crate) fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures")
 }

@@ -6,6 +6,7 @@ use super::verdicts::{Verdict, Verdicts};
 use crate::clause;
 use crate::diagnostic::Violation;
 use crate::limits::Limits;
+use crate::store::Extent;
 use crate::tar::{self, Profile, Reader};
 
 /// Checks an archive that comes in pieces.
@@ -27,7 +28,7 @@ impl ArchiveChecker {
     /// A checker at the first byte of an archive.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { digests: Digests::new(limits.clone()), checking: Checking::new(limits) }
+        Self { digests: Digests::new(limits.clone()), checking: Checking::new(limits, Extent::Whole) }
     }
 
     /// Takes the next bytes of the archive in.
@@ -65,8 +66,8 @@ pub(super) struct Checking {
 }
 
 impl Checking {
-    pub(super) fn new(limits: Limits) -> Self {
-        let sink = ArchiveSink::new(limits.clone());
+    pub(super) fn new(limits: Limits, extent: Extent) -> Self {
+        let sink = ArchiveSink::new(limits.clone(), extent);
         Self { reader: Reader::new(Profile::Archive, limits), sink, verdicts: Verdicts::default() }
     }
 

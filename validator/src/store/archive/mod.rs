@@ -12,8 +12,9 @@ use std::sync::Arc;
 
 pub use self::checker::ArchiveChecker;
 use self::listings::{Listing, Source, Walked, Walking};
-pub use self::reading::check_archive;
+pub use self::reading::{check_archive, check_archive_to};
 use self::verdicts::{Verdict, Waiting};
+use super::extent::Extent;
 use super::image::{Manifests, WalkFacts, judge_blob, judge_content, with_descriptor};
 use super::layout::{FileKind, SignatureSet, classify};
 use super::order::{Position, position_of};
@@ -66,6 +67,7 @@ struct Progress {
 
 struct ArchiveSink {
     limits: Limits,
+    extent: Extent,
     /// Where the current entry begins, and its path.
     start: u64,
     path: String,
@@ -257,9 +259,10 @@ fn judge_attributes(entry: &tar::Entry, out: &mut Vec<Violation>) -> bool {
 }
 
 impl ArchiveSink {
-    fn new(limits: Limits) -> Self {
+    fn new(limits: Limits, extent: Extent) -> Self {
         Self {
             limits,
+            extent,
             start: 0,
             path: String::new(),
             current: Current::Nothing,
@@ -332,6 +335,7 @@ impl ArchiveSink {
         self.current = match kind {
             FileKind::Marker | FileKind::Manifest(_) | FileKind::Index(..) => Current::Document(kind, Vec::new()),
             FileKind::Blob(digest) => match self.role(digest) {
+                role if self.extent == Extent::Digests => Current::Blob(digest, role.map(Role::size)),
                 Some(Role::Listing(size)) if size <= self.limits.listing => {
                     Current::Listing(digest, size, Source::default())
                 }

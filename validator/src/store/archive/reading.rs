@@ -10,6 +10,7 @@ use super::digests::{Digests, Hashed};
 use crate::clause;
 use crate::diagnostic::Findings;
 use crate::limits::Limits;
+use crate::store::Extent;
 use crate::store::lanes::{self, Lane};
 use crate::zstd::{self, Decoder};
 
@@ -28,18 +29,33 @@ pub fn check_archive(
     jobs: NonZero<usize>,
     findings: &mut Findings,
 ) -> io::Result<()> {
+    check_archive_to(Extent::Whole, input, limits, jobs, findings)
+}
+
+/// The same as far as `extent` says.
+///
+/// # Errors
+///
+/// Errors of `input`, which leave the check incomplete.
+pub fn check_archive_to(
+    extent: Extent,
+    input: &mut (dyn Read + Send),
+    limits: &Limits,
+    jobs: NonZero<usize>,
+    findings: &mut Findings,
+) -> io::Result<()> {
     // A pipe can give fewer bytes at once than the magic number has.
     let mut head = Vec::new();
     input.take(zstd::MAGIC.len() as u64).read_to_end(&mut head)?;
     let is_compressed = head == zstd::MAGIC;
     let mut input = Cursor::new(head).chain(input);
     if !is_compressed {
-        let checking = check(&mut input, limits, jobs, findings)?;
+        let checking = check(extent, &mut input, limits, jobs, findings)?;
         findings.extend(checking.finish());
         return Ok(());
     }
     let mut decoder = Decoder::new(BufReader::with_capacity(CHUNK, input), limits);
-    let checking = check(&mut decoder, limits, jobs, findings)?;
+    let checking = check(extent, &mut decoder, limits, jobs, findings)?;
     // The rest of the frame is not judged where the archive is given up.
     let frame = if checking.gave_up() { Vec::new() } else { decoder.take_violations() };
     if frame.iter().all(|violation| violation.clause == &clause::STO_019) {
@@ -51,6 +67,7 @@ pub fn check_archive(
 
 /// Checks what `input` gives until it ends or the archive is given up.
 fn check(
+    extent: Extent,
     input: &mut (dyn Read + Send),
     limits: &Limits,
     jobs: NonZero<usize>,
@@ -59,7 +76,7 @@ fn check(
     let gave_up = AtomicBool::new(false);
     let hashed = Mutex::new(Vec::new());
     let take = || -> Vec<Hashed> { std::mem::take(&mut *hashed.lock().unwrap_or_else(PoisonError::into_inner)) };
-    let (mut digests, mut checking) = (Digests::new(limits.clone()), Checking::new(limits.clone()));
+    let (mut digests, mut checking) = (Digests::new(limits.clone()), Checking::new(limits.clone(), extent));
     let lane = Lane::new(
         Box::new(|buffer| if gave_up.load(Ordering::Relaxed) { Ok(0) } else { input.read(buffer) }),
         [
