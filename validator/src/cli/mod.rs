@@ -3,6 +3,7 @@
 mod baseline;
 mod check;
 mod configuration;
+mod convert;
 mod diff;
 mod explain;
 mod files;
@@ -54,6 +55,7 @@ enum Command {
     Listing(Listing),
     Inspect(inspect::Inspect),
     Diff(diff::Diff),
+    Convert(convert::Convert),
     /// Print a clause, why it is there, a bad and a good example
     Explain {
         /// The id of a clause, such as MAN-012
@@ -249,6 +251,7 @@ pub fn run() -> ExitCode {
         Command::Listing(arguments) => listing::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
+        Command::Convert(arguments) => convert::run(&arguments),
         Command::Explain { id } => explain::explain(&id),
         Command::Rules { json } => explain::rules(json),
         Command::Schema { name } => explain::schema(name.as_deref()),

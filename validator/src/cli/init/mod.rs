@@ -159,7 +159,7 @@ fn write(file: &Path, text: &str, force: bool) -> Result<(), Failure> {
     written.map_err(|error| unwritable(file)(error).into())
 }
 
-fn parse_platform(text: &str) -> Result<Platform, String> {
+pub(super) fn parse_platform(text: &str) -> Result<Platform, String> {
     let parts: Vec<&str> = text.split('/').collect();
     let (os, architecture, variant) = match parts.as_slice() {
         [os, architecture] => (*os, *architecture, None),
