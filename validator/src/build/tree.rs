@@ -25,7 +25,7 @@ impl Content {
     /// # Errors
     ///
     /// Errors of the file system.
-    pub fn open(&self) -> io::Result<Box<dyn Read>> {
+    pub fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         Ok(match self {
             Self::File(path) => Box::new(File::open(path)?),
             Self::Part(path, offset, length) => {
@@ -129,6 +129,11 @@ impl SourceTree {
         let mut notes = self.notes.clone();
         notes.sort();
         notes
+    }
+
+    /// The notes that have been taken since the last call.
+    pub(crate) fn take_notes(&mut self) -> Vec<Note> {
+        std::mem::take(&mut self.notes)
     }
 
     /// Takes a note.
@@ -355,7 +360,7 @@ impl SourceTree {
 pub(super) const UNWRITTEN: &str = "the temporary file of the layer cannot be written";
 
 struct Observed {
-    content: Box<dyn Read>,
+    content: Box<dyn Read + Send>,
     on_read: Option<fn(u64)>,
     /// Whether it was reading that failed.
     failed: bool,
@@ -395,7 +400,7 @@ fn keep_xattr(name: &[u8], value: &[u8]) -> Result<String, &'static str> {
 /// # Errors
 ///
 /// Why it cannot.
-pub(super) fn name(parent: &str, name: &[u8], markers: bool) -> Result<String, BuildError> {
+pub(crate) fn name(parent: &str, name: &[u8], markers: bool) -> Result<String, BuildError> {
     let refuse = |why: &str| {
         let path = crate::layer::join(parent, &shown_bytes(name));
         Err(BuildError::Refused(format!("{} cannot be in a layer: {why}; rename it or leave it out", quoted(&path))))

@@ -171,7 +171,7 @@ impl Image {
                 .flat_map(|digest| [FileKind::Envelope(set, self.id, digest), FileKind::Proof(set, self.id, digest)]);
             for kind in std::iter::once(index).chain(each) {
                 if let Some(content) = self.files.get(&kind) {
-                    out.push((kind, length_of(content), Box::new(move || content.open())));
+                    out.push((kind, length_of(content), Box::new(move || Ok(content.open()?))));
                 }
             }
         }
@@ -192,7 +192,7 @@ impl Image {
     /// Opens a blob, decoded.
     pub(super) fn open_blob(&self, digest: Digest) -> io::Result<Box<dyn Read>> {
         if let Some(content) = self.files.get(&FileKind::Blob(digest)) {
-            return content.open();
+            return Ok(content.open()?);
         }
         match self.files.get(&FileKind::Packed(digest)) {
             Some(content) => Ok(Box::new(Decoder::new(BufReader::new(content.open()?), &Limits::FORMAT))),

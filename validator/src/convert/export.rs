@@ -4,7 +4,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::losses::{Loss, losses};
+use super::Change;
+use super::losses::losses;
 use super::media;
 use crate::digest::Digest;
 use crate::json::to_canonical;
@@ -50,7 +51,7 @@ pub struct Exported {
     /// Its descriptor in an index.
     descriptor: Value,
     /// What they do not say.
-    pub losses: Vec<Loss>,
+    pub losses: Vec<Change>,
 }
 
 /// The config of an image (OCI-120), which its manifest alone decides.
@@ -117,7 +118,7 @@ pub fn export(id: Digest, manifest: &Manifest, layers: &[Stored]) -> Exported {
     annotate(media::VERSION, manifest.version.clone());
     annotate(media::IMAGE, id.to_string());
     if !losses.is_empty() {
-        let pointers: Vec<&str> = losses.iter().map(|loss| loss.pointer.as_str()).collect();
+        let pointers: Vec<&str> = losses.iter().map(|loss| loss.place.as_str()).collect();
         annotate(media::LOST, pointers.join(" "));
     }
     if let Some(created) = &manifest.created {

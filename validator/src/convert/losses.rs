@@ -1,21 +1,13 @@
 //! What a plain engine of OCI does not learn of an image (OCI-126).
 
+use super::Change;
 use crate::manifest::Manifest;
 
-/// Something that the documents of OCI cannot say.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Loss {
-    /// Where it stands in the manifest, as a JSON Pointer.
-    pub pointer: String,
-    /// What an engine does without it, as the end of a sentence that begins with the pointer.
-    pub what: &'static str,
-}
-
-/// What is lost of an image, in the order of this list.
+/// What is lost of an image, each with its place in the manifest as a JSON Pointer, and what an engine does without it.
 #[must_use]
-pub fn losses(manifest: &Manifest) -> Vec<Loss> {
+pub fn losses(manifest: &Manifest) -> Vec<Change> {
     let mut out = Vec::new();
-    let mut lose = |pointer: String, what| out.push(Loss { pointer, what });
+    let mut lose = |pointer: String, what: &str| out.push(Change::new("OCI-126", pointer, what));
     if let Some(app) = &manifest.app {
         if !app.user.supplementary_gids.is_empty() {
             lose("/app/user/supplementaryGids".to_owned(), "the process is in the one group `gid`");

@@ -6,7 +6,35 @@
 //! runs, `layer` writes its layers anew, on the `rootfs` that they merge to, and `import` puts that together.
 //! `artifact` finds the original manifest, if the layout has it.
 
+mod artifact;
 pub mod compress;
+pub(crate) mod config;
 pub mod export;
+mod import;
+mod layer;
+pub(crate) mod layout;
 pub mod losses;
 pub mod media;
+pub(crate) mod process;
+pub(crate) mod rootfs;
+pub(crate) mod user;
+
+pub(crate) use import::import;
+pub use import::{ImportError, Imported, Wish};
+
+/// Something that was lost or changed on the way from one format to the other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The clause that says so.
+    pub clause: &'static str,
+    /// Where: in the manifest, in the config, or the path of a layer's entry.
+    pub place: String,
+    /// What, as a part of a sentence.
+    pub what: String,
+}
+
+impl Change {
+    pub(crate) fn new(clause: &'static str, place: impl Into<String>, what: impl Into<String>) -> Self {
+        Self { clause, place: place.into(), what: what.into() }
+    }
+}

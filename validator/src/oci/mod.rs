@@ -37,3 +37,4 @@ pub use archive::{ImageArchive, ReadAt, check_archive, check_saved_archive, is_c
 pub use docker::check_saved;
 pub use layer::check_layer;
 pub use layout::check_layout;
+pub(crate) use stored::decode;

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-use super::{Change, Outcome, folder_of, is_archive};
+use super::{Outcome, folder_of, is_archive};
 use crate::build::{BuildError, Opener, PathFiles, add_files, private_in, unwritable, write_folder, write_tar};
 use crate::cli::Failure;
 use crate::cli::files::Directory;
@@ -17,7 +17,6 @@ use crate::convert::compress::compress;
 use crate::convert::export::{
     Exported, LAYOUT, Stored, artifact, blob_path, docker_config, docker_layer, docker_manifest, export, index,
 };
-use crate::convert::losses::Loss;
 use crate::convert::media::{self, LayerForm};
 use crate::digest::{Digest, HashingWriter};
 use crate::limits::Limits;
@@ -57,7 +56,7 @@ pub(super) fn to_layout(image: &Image, output: &Path, form: LayerForm) -> Result
             }
         }
     }
-    let (digest, losses) = (Digest::of(&exported.manifest), &exported.losses);
+    let digest = Digest::of(&exported.manifest);
     let manifests = index([(&exported, Some(&artifact))]);
     for bytes in [&*image.source, media::EMPTY_CONTENT, &exported.config, &exported.manifest, &artifact.manifest] {
         blobs.insert(blob_path(Digest::of(bytes)), in_memory(bytes.to_vec()));
@@ -65,7 +64,7 @@ pub(super) fn to_layout(image: &Image, output: &Path, form: LayerForm) -> Result
     let mut files = vec![file("oci-layout", LAYOUT.to_vec()), file("index.json", manifests)];
     files.extend(blobs.into_iter().map(|(path, (size, open))| (path, size, open)));
     write(output, is_archive(output, "tar"), &files)?;
-    Ok(Outcome { digest: digest.to_string(), changes: changes(losses) })
+    Ok(Outcome { digest: digest.to_string(), changes: exported.losses })
 }
 
 /// Writes the image as `docker save` would.
@@ -87,7 +86,7 @@ pub(super) fn to_docker(image: &Image, output: &Path) -> Result<Outcome, Failure
         }
     }
     write(output, true, &files)?;
-    Ok(Outcome { digest: digest.to_string(), changes: changes(&exported.losses) })
+    Ok(Outcome { digest: digest.to_string(), changes: exported.losses })
 }
 
 /// Adds to a store what makes it an image layout: the documents of all its images, and last the index.
@@ -206,9 +205,4 @@ fn write(output: &Path, is_archive: bool, files: &PathFiles<'_>) -> Result<(), F
     let _shown = progress::show("writing", files.iter().map(|(_, size, _)| size).sum());
     let written = if is_archive { write_tar(output, files) } else { write_folder(output, files) };
     written.map_err(Failure::from)
-}
-
-fn changes(losses: &[Loss]) -> Vec<Change> {
-    let change = |loss: &Loss| Change { clause: "OCI-126", place: loss.pointer.clone(), what: loss.what.to_owned() };
-    losses.iter().map(change).collect()
 }

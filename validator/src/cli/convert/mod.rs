@@ -1,6 +1,7 @@
 //! `cornercast convert`
 
 mod export;
+mod import;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,6 +14,7 @@ use super::init::parse_platform;
 use super::progress;
 use super::{Failure, print};
 use crate::build::{Built, write_archive, write_store};
+use crate::convert::Change;
 use crate::convert::media::LayerForm;
 use crate::manifest::Platform;
 
@@ -71,15 +73,6 @@ enum To {
     Docker,
 }
 
-/// Something that was lost or changed on the way.
-struct Change {
-    /// The clause that says so.
-    clause: &'static str,
-    /// Where: in the manifest, in the config, or in a layer.
-    place: String,
-    what: String,
-}
-
 /// What a conversion came to.
 struct Outcome {
     /// The image id, or the digest of the manifest or config of OCI.
@@ -106,7 +99,10 @@ pub(super) fn run(arguments: &Convert) -> Result<ExitCode, Failure> {
             To::Docker => export::to_docker(&image, &arguments.output)?,
         }
     } else {
-        return usage("images of OCI are not imported yet");
+        if arguments.to != To::Cornercast {
+            return usage("an image of OCI is converted with --to cornercast, and the result to other forms");
+        }
+        import::run(arguments)?
     };
     report(&outcome, arguments)
 }

@@ -5,28 +5,29 @@ use crate::manifest;
 use crate::shown::quoted;
 
 /// Who runs the program, and where they are at home.
-pub(super) struct User {
-    pub(super) ids: manifest::User,
-    pub(super) home: Option<String>,
+pub(crate) struct User {
+    pub(crate) ids: manifest::User,
+    pub(crate) home: Option<String>,
 }
 
-/// What stands in the place of a user who is not known: nobody, and not root.
-const NOBODY: u32 = 65_534;
-
-/// Resolves `user`, `uid`, `user:group` and so on in the image's own tables.
+/// Resolves `user`, `uid`, `user:group` and so on in the image's own tables (OCI-146).
 ///
 /// Digits are an id, never a name. Without a group the user has the one that /etc/passwd gives, else 0,
 /// and the further groups that list the user; with one, that group alone.
-pub(super) fn user(text: &str, rootfs: &Rootfs, remarks: &mut Vec<String>) -> User {
-    resolve(text, rootfs).unwrap_or_else(|why| {
-        remarks.push(format!("the user {}: {why}; {NOBODY}:{NOBODY} stands in its place", quoted(text)));
-        User { ids: manifest::User { uid: NOBODY, gid: NOBODY, supplementary_gids: Vec::new() }, home: None }
-    })
+///
+/// # Errors
+///
+/// Why there is no such user, as a sentence.
+pub(crate) fn user(text: &str, rootfs: &Rootfs) -> Result<User, String> {
+    resolve(text, rootfs).map_err(|why| format!("the user {}: {why}", quoted(text)))
 }
 
 fn resolve(text: &str, rootfs: &Rootfs) -> Result<User, String> {
     let (who, group) = text.split_once(':').unwrap_or((text, ""));
     let who = if who.is_empty() { "0" } else { who };
+    for number in [who, group].into_iter().filter(|text| is_number(text)) {
+        id(number).ok_or_else(|| format!("{number} is no id; the largest is {}", u32::MAX - 1))?;
+    }
     let passwd = rootfs.table("/etc/passwd");
     let groups = rootfs.table("/etc/group");
     let row = passwd.iter().find(|row| match id(who) {
@@ -65,6 +66,9 @@ fn passwd_name<'a>(passwd: &'a [Vec<String>], uid: u32, who: &'a str) -> Option<
 
 /// An id in digits; the largest number means none.
 fn id(text: &str) -> Option<u32> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|id| digits && *id < u32::MAX)
+    text.parse().ok().filter(|id| is_number(text) && *id < u32::MAX)
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
