@@ -33,7 +33,7 @@ impl Adapter {
     ///
     /// If the system does not tell where this program is.
     pub fn reference() -> std::io::Result<Self> {
-        Ok(Self { program: std::env::current_exe()?, arguments: vec!["adapter".into(), "validate".into()] })
+        Ok(Self { program: std::env::current_exe()?, arguments: vec!["adapter".into()] })
     }
 
     /// The adapter at `path`.

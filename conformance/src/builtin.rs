@@ -1,4 +1,4 @@
-//! The reference validator as an adapter: the hidden subcommand `adapter validate`.
+//! The reference as an adapter: the hidden subcommand `adapter`.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
@@ -10,7 +10,8 @@ use cornercast::input::{Kind, check_directory, check_file, check_stream};
 use cornercast::limits::Limits;
 use cornercast::store::{Files, Listed};
 
-use crate::protocol::{Answer, Hello, HelloMessage, Outcome, PROTOCOL, Request, Role};
+use crate::making::{self, Failure, Order};
+use crate::protocol::{Answer, Hello, HelloMessage, Operation, Outcome, PROTOCOL, Request, Role};
 
 /// The longest message that is read.
 const MESSAGE_LIMIT: u64 = 64 << 10;
@@ -28,7 +29,14 @@ pub fn answer(input: impl Read) -> io::Result<String> {
     input.take(MESSAGE_LIMIT).read_to_string(&mut message)?;
     let answer = match serde_json::from_str(&message)? {
         Request::Hello { .. } => serde_json::to_string(&hello())?,
-        Request::Run { seq, input, kind, .. } => serde_json::to_string(&check(seq, Path::new(&input), &kind))?,
+        Request::Run { seq, operation: Operation::Check, input, kind, .. } => {
+            serde_json::to_string(&check(seq, Path::new(&input), &kind))?
+        }
+        Request::Run { seq, operation, input, kind, options, output, .. } => {
+            let (input, output) = (Path::new(&input), output.unwrap_or_default());
+            let order = Order { operation, input, kind: &kind, options: &options, output: Path::new(&output) };
+            serde_json::to_string(&make(seq, &order))?
+        }
     };
     Ok(format!("{answer}\n"))
 }
@@ -41,7 +49,7 @@ fn hello() -> Hello {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         homepage: None,
         issues: None,
-        roles: vec![Role::Validate],
+        roles: vec![Role::Validate, Role::Build, Role::Unpack],
     }
 }
 
@@ -61,6 +69,18 @@ fn check(seq: u64, input: &Path, kind: &str) -> Answer {
         Err(error) => answer.reason = Some(error.to_string()),
     }
     answer
+}
+
+fn make(seq: u64, order: &Order<'_>) -> Answer {
+    let (outcome, reason) = match making::make(order) {
+        Ok(()) => (Outcome::Completed, None),
+        Err(Failure::Refused(reason)) => (Outcome::Refused, Some(reason)),
+        Err(Failure::Error(error)) => (Outcome::Errored, Some(error.to_string())),
+        Err(Failure::Unknown) => {
+            (Outcome::Skipped, Some(format!("the reference does not do `{}`", order.operation.name())))
+        }
+    };
+    Answer { seq, outcome, class: None, ids: Vec::new(), reason }
 }
 
 /// What the reference finds in the file or directory `input`.

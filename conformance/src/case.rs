@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::protocol::{Operation, Outcome, Role};
+
 /// The content of a `case.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -13,8 +15,14 @@ pub struct Case {
     pub clauses: Vec<String>,
     /// Why the case is there, in one sentence.
     pub why: String,
-    /// What an implementation has to be to run it: `validate`.
-    pub role: String,
+    /// What an implementation has to be to run it: `validate`, `build` or `unpack`.
+    pub role: Role,
+    /// What it is asked to do; left out if that is `check`.
+    #[serde(default, skip_serializing_if = "Operation::is_check")]
+    pub operation: Operation,
+    /// What the operation is told besides, such as the `name` of an image that is imported.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, String>,
     /// The file or directory beside `case.json` that is the input; absent if a recipe makes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<String>,
@@ -42,14 +50,20 @@ pub struct Case {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Expectation {
-    /// Accepted or rejected: this is judged.
+    /// Accepted or rejected, completed or refused: this is judged.
     pub verdict: Verdict,
+    /// The digest of what is made, where the operation is completed and makes a document: this is judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<String>,
+    /// The digest of the listing of the tree that is made, where it makes one: this is judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tree: Option<String>,
     /// What the reference says, with place: this is judged for the reference only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Expected>,
 }
 
-/// The verdict of a validator.
+/// What comes of a case: the verdict of a validator, or whether something was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
@@ -57,6 +71,23 @@ pub enum Verdict {
     Accepted,
     /// One is, or the input is unsupported.
     Rejected,
+    /// It was made.
+    Completed,
+    /// It was not, and nothing is left of it.
+    Refused,
+}
+
+impl Verdict {
+    /// The verdict as an outcome of the protocol.
+    #[must_use]
+    pub fn outcome(self) -> Outcome {
+        match self {
+            Self::Accepted => Outcome::Accepted,
+            Self::Rejected => Outcome::Rejected,
+            Self::Completed => Outcome::Completed,
+            Self::Refused => Outcome::Refused,
+        }
+    }
 }
 
 /// A finding of the reference.

@@ -9,6 +9,8 @@ pub mod cli;
 pub mod corpus;
 pub mod expectations;
 pub mod fixtures;
+pub mod made;
+pub mod making;
 pub mod matrix;
 pub mod process;
 pub mod protocol;

@@ -10,10 +10,17 @@
 //!
 //! → {"message":"run","seq":7,"role":"validate","operation":"check","input":"/cases/LAY-001/rejected-empty/layer.tar","as":"layer","scratch":"/tmp/x/7"}
 //! ← {"seq":7,"outcome":"rejected","ids":["LAY-001"]}
+//!
+//! → {"message":"run","seq":8,"role":"unpack","operation":"unpack","input":"/cases/LST-024/completed-file/image.ccast","as":"archive","output":"/tmp/x/8/output","scratch":"/tmp/x/8/adapter"}
+//! ← {"seq":8,"outcome":"completed"}
 //! ```
+//!
+//! What is made is not told: the suite looks at it ([`crate::made`]).
 //!
 //! The schemas of these messages are made from the types, and the suite holds both directions against
 //! them. Timeouts, crashes, standard error and limits are the suite's business, never the adapter's.
+
+use std::collections::BTreeMap;
 
 use cornercast::json::{self, Form};
 use cornercast::limits::Limits;
@@ -51,6 +58,13 @@ pub enum Request {
         /// The kind of the input, as `cornercast check --as` calls it.
         #[serde(rename = "as")]
         kind: String,
+        /// What the operation is told besides.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        options: BTreeMap<String, String>,
+        /// Where the result goes, an absolute path with nothing there yet; absent if nothing is made.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "String")]
+        output: Option<String>,
         /// An empty directory for whatever the adapter needs, an absolute path.
         scratch: String,
     },
@@ -93,11 +107,58 @@ impl Role {
 }
 
 /// What an adapter is asked to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Operation {
     /// Say whether the input is accepted.
+    #[default]
     Check,
+    /// Make the file tree of an image, in a directory.
+    Unpack,
+    /// Make a store of an image of another format.
+    Import,
+    /// Make an OCI image layout, a directory, of an image.
+    Export,
+    /// Make an OCI runtime bundle, a directory, of an image.
+    Bundle,
+}
+
+impl Operation {
+    /// The name of the operation.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Check => "check",
+            Self::Unpack => "unpack",
+            Self::Import => "import",
+            Self::Export => "export",
+            Self::Bundle => "bundle",
+        }
+    }
+
+    /// Whether nothing is made.
+    // Serde wants a reference.
+    #[allow(clippy::trivially_copy_pass_by_ref)]
+    #[must_use]
+    pub fn is_check(&self) -> bool {
+        *self == Self::Check
+    }
+
+    /// The role that does this.
+    #[must_use]
+    pub fn role(self) -> Role {
+        match self {
+            Self::Check => Role::Validate,
+            Self::Unpack => Role::Unpack,
+            Self::Import | Self::Export | Self::Bundle => Role::Build,
+        }
+    }
+
+    /// Whether files are made that belong to users of the image, which only root can do.
+    #[must_use]
+    pub fn needs_root(self) -> bool {
+        matches!(self, Self::Unpack | Self::Bundle)
+    }
 }
 
 /// The answer to `hello`.

@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::adapter::{Adapter, Fault};
-use crate::case::{Case, Verdict as Expected};
+use crate::case::Case;
 use crate::expectations::Expectations;
-use crate::protocol::{Answer, Codec, Operation, Outcome, Request, Role};
+use crate::made;
+use crate::protocol::{Answer, Codec, Outcome, Request, Role};
 use crate::recipe::Bytes;
 use crate::results::{Implementation, Line, Verdict};
 use crate::run::{self, Judged, Runc};
@@ -164,7 +165,7 @@ fn line(job: &Job<'_>, index: usize, codec: &Codec, options: &Options) -> Line {
 /// Puts a name in the place of paths of this machine and run, so that two runs can be compared.
 fn hide_paths(entry: &Entry, scratch: &Path) -> impl Fn(&str) -> String {
     let folder = match &entry.task {
-        Task::Check { folder, .. } => folder.display().to_string(),
+        Task::Case { folder, .. } => folder.display().to_string(),
         Task::Run(_) => String::new(),
     };
     let scratch = scratch.display().to_string();
@@ -175,21 +176,27 @@ fn hide_paths(entry: &Entry, scratch: &Path) -> impl Fn(&str) -> String {
 }
 
 fn judged(job: &Job<'_>, index: usize, codec: &Codec, options: &Options, scratch: &Path) -> Judged {
+    if let Task::Case { case, .. } = &job.entry.task
+        && case.operation.needs_root()
+        && !rustix::process::geteuid().is_root()
+    {
+        return Judged::because(Verdict::Unsupported, "only root can make files of other users");
+    }
     match (&job.entry.task, &job.subject.reach) {
-        (Task::Check { case, folder }, Reach::Adapter(adapter)) => {
-            check(adapter, case, folder, index, codec, options, scratch)
-                .map_or_else(errored, |answer| judge(case, &answer))
+        (Task::Case { case, folder }, Reach::Adapter(adapter)) => {
+            put(adapter, case, folder, index, codec, options, scratch)
+                .map_or_else(errored, |answer| judge(case, &answer, scratch))
         }
-        (Task::Check { case, folder }, Reach::Reference(adapter)) => {
-            check(adapter, case, folder, index, codec, options, scratch)
-                .map_or_else(errored, |answer| judge_reference(case, &answer))
+        (Task::Case { case, folder }, Reach::Reference(adapter)) => {
+            put(adapter, case, folder, index, codec, options, scratch)
+                .map_or_else(errored, |answer| judge_reference(case, &answer, scratch))
         }
         (Task::Run(scenario), Reach::Runc(runc)) => {
             let instance = format!("cornercast-{}-{index}", std::process::id());
             run::run(runc, scenario, options.probe.as_deref(), &instance, scratch, options.time)
         }
         (Task::Run(_), _) => Judged::because(Verdict::Unsupported, "no adapter can run images yet"),
-        (Task::Check { .. }, Reach::Runc(_)) => Judged::because(Verdict::Unsupported, "runc checks nothing"),
+        (Task::Case { .. }, Reach::Runc(_)) => Judged::because(Verdict::Unsupported, "runc runs bundles only"),
     }
 }
 
@@ -243,7 +250,13 @@ fn symlink(_: &str, _: &Path) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "the case has symbolic links, which this system may not make"))
 }
 
-/// The message that puts a case to an adapter.
+/// The name of what an adapter makes, in the scratch folder of the case.
+pub const OUTPUT: &str = "output";
+
+/// The name of the adapter's own folder, there too.
+const ADAPTER: &str = "adapter";
+
+/// The message that puts a case to an adapter, with `scratch` for the case.
 ///
 /// # Errors
 ///
@@ -254,15 +267,18 @@ pub fn request(case: &Case, input: &Path, seq: u64, scratch: &Path) -> Result<Re
     };
     Ok(Request::Run {
         seq,
-        role: Role::Validate,
-        operation: Operation::Check,
+        role: case.role,
+        operation: case.operation,
         input: text(input)?,
         kind: case.kind.clone(),
-        scratch: text(scratch)?,
+        options: case.options.clone(),
+        output: (!case.operation.is_check()).then(|| text(&scratch.join(OUTPUT))).transpose()?,
+        // The adapter's own folder is empty, whatever the input is made in.
+        scratch: text(&scratch.join(ADAPTER))?,
     })
 }
 
-fn check(
+fn put(
     adapter: &Adapter,
     case: &Case,
     folder: &Path,
@@ -273,10 +289,8 @@ fn check(
 ) -> Result<Answer, Fault> {
     let fault = |reason: String| Fault { reason, stderr: None };
     let input = input(case, folder, scratch).map_err(|error| fault(format!("the input could not be made: {error}")))?;
-    // The adapter's own folder is empty, whatever the input is made in.
-    let own = scratch.join("adapter");
-    fs::create_dir(&own).map_err(|error| fault(format!("the scratch folder: {error}")))?;
-    let request = request(case, &input, index as u64, &own).map_err(fault)?;
+    fs::create_dir(scratch.join(ADAPTER)).map_err(|error| fault(format!("the scratch folder: {error}")))?;
+    let request = request(case, &input, index as u64, scratch).map_err(fault)?;
     adapter.run(codec, &request, options.time)
 }
 
@@ -286,21 +300,26 @@ fn errored(fault: Fault) -> Judged {
     judged
 }
 
-/// Accepted or rejected is judged; class, ids and reason are recorded.
-fn judge(case: &Case, answer: &Answer) -> Judged {
-    let expected = match case.expect.verdict {
-        Expected::Accepted => Outcome::Accepted,
-        Expected::Rejected => Outcome::Rejected,
+/// The outcome is judged, and what was made; class, ids and reason are recorded.
+fn judge(case: &Case, answer: &Answer, scratch: &Path) -> Judged {
+    let expected = case.expect.verdict.outcome();
+    let answers = if case.operation.is_check() {
+        [Outcome::Accepted, Outcome::Rejected]
+    } else {
+        [Outcome::Completed, Outcome::Refused]
     };
     let said = || answer.reason.clone().unwrap_or_else(|| "the adapter gives no reason".to_owned());
     let (verdict, reason) = match answer.outcome {
-        outcome if outcome == expected => (Verdict::Pass, None),
-        outcome @ (Outcome::Accepted | Outcome::Rejected) => {
+        outcome if outcome == expected => match made::judge(case, &scratch.join(OUTPUT)) {
+            Ok(()) => (Verdict::Pass, None),
+            Err(reason) => (Verdict::Fail, Some(reason)),
+        },
+        outcome if answers.contains(&outcome) => {
             (Verdict::Fail, Some(format!("expected {}, got {}", expected.name(), outcome.name())))
         }
         Outcome::Skipped => (Verdict::Skipped, Some(said())),
         Outcome::Errored => (Verdict::Errored, Some(said())),
-        other => (Verdict::Errored, Some(format!("`{}` is no answer to `check`", other.name()))),
+        other => (Verdict::Errored, Some(format!("`{}` is no answer to `{}`", other.name(), case.operation.name()))),
     };
     let mut values = BTreeMap::from([("outcome".to_owned(), answer.outcome.name().into())]);
     if let Some(class) = answer.class {
@@ -316,10 +335,10 @@ fn judge(case: &Case, answer: &Answer) -> Judged {
 }
 
 /// The reference has to name the clauses that the case expects, besides.
-fn judge_reference(case: &Case, answer: &Answer) -> Judged {
-    let mut judged = judge(case, answer);
+fn judge_reference(case: &Case, answer: &Answer, scratch: &Path) -> Judged {
+    let mut judged = judge(case, answer, scratch);
     let expected: Vec<&str> = case.expect.findings.iter().map(|finding| finding.id.as_str()).collect();
-    if judged.verdict == Verdict::Pass && answer.ids != expected {
+    if case.operation.is_check() && judged.verdict == Verdict::Pass && answer.ids != expected {
         let shown = |ids: &[&str]| if ids.is_empty() { "no finding".to_owned() } else { ids.join(", ") };
         let got: Vec<&str> = answer.ids.iter().map(String::as_str).collect();
         judged.verdict = Verdict::Fail;

@@ -34,8 +34,8 @@ pub struct Entry {
 /// What a case does.
 #[derive(Debug, Clone)]
 pub enum Task {
-    /// An input is checked.
-    Check {
+    /// An input is put to the implementation: checked, unpacked, converted.
+    Case {
         /// The content of its `case.json`.
         case: Box<Case>,
         /// The absolute path of the folder of the case.
@@ -148,13 +148,16 @@ fn read(folder: &Path, name: String) -> io::Result<Entry> {
     let malformed = |what: String| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {what}", path.display()));
     let bytes = fs::read(&path).map_err(|error| malformed(error.to_string()))?;
     let case: Case = serde_json::from_slice(&bytes).map_err(|error| malformed(error.to_string()))?;
-    let role = <Role as clap::ValueEnum>::from_str(&case.role, false).map_err(malformed)?;
+    if case.operation.role() != case.role {
+        let (operation, role) = (case.operation.name(), case.role.name());
+        return Err(malformed(format!("`{operation}` is nothing that the role `{role}` does")));
+    }
     Ok(Entry {
         name,
         clauses: case.clauses.clone(),
-        role,
+        role: case.role,
         why: case.why.clone(),
-        task: Task::Check { case: Box::new(case), folder: folder.to_owned() },
+        task: Task::Case { case: Box::new(case), folder: folder.to_owned() },
     })
 }
 

@@ -16,6 +16,7 @@ use cornercast::schema;
 use cornercast_conformance::case::Verdict;
 use cornercast_conformance::corpus::{self, Covered, Row};
 use cornercast_conformance::fixtures::{self, Fixture};
+use cornercast_conformance::protocol::Role;
 use cornercast_conformance::reference;
 
 const BLESS: &str = "CORNERCAST_BLESS";
@@ -38,6 +39,22 @@ fn extracted() -> (Vec<Requirement>, Vec<String>) {
 
 fn observable(requirement: &Requirement) -> bool {
     requirement.observer == "validator"
+}
+
+/// Whether it is about programs that make something: their cases say what comes of it.
+fn is_made(requirement: &Requirement) -> bool {
+    ["builder", "unpacker"].contains(&requirement.observer.as_str())
+}
+
+/// A case that breaks the clause `id`, or in which what is asked for is refused.
+fn breaks(fixture: &Fixture, id: &str) -> bool {
+    let expect = &fixture.case.expect;
+    expect.verdict == Verdict::Refused || expect.findings.iter().any(|finding| finding.id == id)
+}
+
+/// A case in which nothing is wrong.
+fn passes(fixture: &Fixture) -> bool {
+    fixture.case.expect.verdict != Verdict::Refused && fixture.case.expect.findings.is_empty()
 }
 
 /// Compares a generated file with what it should be, or writes it.
@@ -134,7 +151,8 @@ fn few_clauses_are_not_observable() {
     let hidden = requirements.iter().filter(|requirement| requirement.observer.starts_with("not observable")).count();
     assert!(hidden * 20 <= requirements.len(), "{hidden} of {} clauses are not observable", requirements.len());
     for requirement in &requirements {
-        let known = observable(requirement) || requirement.observer.starts_with("not observable: ");
+        let known =
+            observable(requirement) || is_made(requirement) || requirement.observer.starts_with("not observable: ");
         assert!(known, "{}: {} is no observer that this suite knows yet", requirement.id, requirement.observer);
     }
 }
@@ -147,16 +165,25 @@ fn each_clause_has_a_case_and_a_near_miss() {
     let mut problems = Vec::new();
     for requirement in requirements.iter().filter(|requirement| observable(requirement)) {
         let mine: Vec<&Fixture> = all.iter().filter(|fixture| fixture.case.clauses.contains(&requirement.id)).collect();
-        let breaks =
-            |fixture: &&&Fixture| fixture.case.expect.findings.iter().any(|finding| finding.id == requirement.id);
-        if !mine.iter().any(|fixture| breaks(&fixture)) {
+        if !mine.iter().any(|fixture| breaks(fixture, &requirement.id)) {
             problems
                 .push(format!("{} has no case that breaks it; add one to conformance/src/fixtures/", requirement.id));
         }
-        if !mine.iter().any(|fixture| fixture.case.expect.findings.is_empty()) {
+        if !mine.iter().any(|fixture| passes(fixture)) {
             problems.push(format!(
                 "{} has no near miss that is accepted; add one to conformance/src/fixtures/",
                 requirement.id
+            ));
+        }
+    }
+    for requirement in requirements.iter().filter(|requirement| is_made(requirement)) {
+        let role = if requirement.observer == "builder" { Role::Build } else { Role::Unpack };
+        let is_mine = |fixture: &Fixture| fixture.case.role == role && fixture.case.clauses.contains(&requirement.id);
+        if !all.iter().any(is_mine) {
+            problems.push(format!(
+                "{} has no case of the role `{}`; add one to conformance/src/fixtures/",
+                requirement.id,
+                role.name()
             ));
         }
     }
@@ -237,11 +264,8 @@ fn the_examples_are_fresh() {
     let mut examples = Vec::new();
     for requirement in extracted().0.iter().filter(|requirement| observable(requirement)) {
         let mine = |fixture: &&Fixture| fixture.folder.starts_with(&format!("{}/", requirement.id));
-        let bad = all
-            .iter()
-            .filter(mine)
-            .find(|fixture| fixture.case.expect.findings.iter().any(|finding| finding.id == requirement.id));
-        let good = all.iter().filter(mine).find(|fixture| fixture.case.expect.findings.is_empty());
+        let bad = all.iter().filter(mine).find(|fixture| breaks(fixture, &requirement.id));
+        let good = all.iter().filter(mine).find(|fixture| passes(fixture));
         examples.push(serde_json::json!({
             "id": requirement.id,
             "bad": bad.map(|fixture| example(fixture, true)),
@@ -279,29 +303,28 @@ fn the_coverage_page_is_fresh() {
     let (requirements, _) = extracted();
     let all = fixtures::all();
     let mut out = String::from(
-        "# Coverage\n\nThis page is generated. It lists each clause with its rule and its cases: how many inputs break it, and how many are near misses that are accepted.\n",
+        "# Coverage\n\nThis page is generated. It lists each clause with its observer and its cases: how many inputs break it or are refused, and how many are near misses that are accepted, or of which something is made.\n",
     );
-    let (mut observed, mut hidden, mut breaking, mut near) = (0, 0, 0, 0);
+    let (mut observed, mut made, mut hidden, mut breaking, mut near) = (0, 0, 0, 0, 0);
     let mut body = String::new();
     for (file, text) in CHAPTERS {
         let title = text.lines().next().unwrap_or_default().trim_start_matches("# ");
         let page = file.trim_start_matches("spec/");
         let _ = write!(
             body,
-            "\n## {title}\n\n| clause | level | observer | cases that break it | near misses |\n| --- | --- | --- | --- | --- |\n"
+            "\n## {title}\n\n| clause | level | observer | cases that break it | near misses, results |\n| --- | --- | --- | --- | --- |\n"
         );
         for requirement in requirements.iter().filter(|requirement| requirement.file == file) {
             let Requirement { id, level, observer, .. } = requirement;
             let mine: Vec<&Fixture> = all.iter().filter(|fixture| fixture.case.clauses.contains(id)).collect();
-            let breaks = mine
-                .iter()
-                .filter(|fixture| fixture.case.expect.findings.iter().any(|finding| finding.id == *id))
-                .count();
-            let misses = mine.iter().filter(|fixture| fixture.case.expect.findings.is_empty()).count();
+            let breaks = mine.iter().filter(|fixture| breaks(fixture, id)).count();
+            let misses = mine.iter().filter(|fixture| passes(fixture)).count();
             let observer = observer.split(':').next().unwrap_or_default();
             let _ = writeln!(body, "| [{id}](../{page}#{id}) | {level} | {observer} | {breaks} | {misses} |");
             if observable(requirement) {
                 observed += 1
+            } else if is_made(requirement) {
+                made += 1
             } else {
                 hidden += 1
             }
@@ -312,7 +335,7 @@ fn the_coverage_page_is_fresh() {
     let rejected = all.iter().filter(|fixture| fixture.case.expect.verdict == Verdict::Rejected).count();
     let _ = write!(
         out,
-        "\n| | |\n| --- | --- |\n| clauses that a validator observes | {observed} |\n| clauses that no program can observe | {hidden} |\n| cases | {} |\n| of them rejected | {rejected} |\n| clause × case that breaks it | {breaking} |\n| clause × near miss | {near} |\n",
+        "\n| | |\n| --- | --- |\n| clauses that a validator observes | {observed} |\n| clauses that builders and unpackers are judged by | {made} |\n| clauses that no program can observe | {hidden} |\n| cases | {} |\n| of them rejected | {rejected} |\n| clause × case that breaks it | {breaking} |\n| clause × near miss or result | {near} |\n",
         all.len()
     );
     out.push_str(&body);

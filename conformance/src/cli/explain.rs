@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use anstyle::Style;
 
 use super::{Fixtures, Selection, Trouble};
-use crate::case::{Case, Expected, Verdict};
+use crate::case::{Case, Expected};
 use crate::suite::{self, Entry, Task};
 
 const BOLD: Style = Style::new().bold();
@@ -27,10 +27,7 @@ pub(super) fn list(selection: &Selection) -> Result<(), Trouble> {
 
 fn expectation(entry: &Entry) -> &'static str {
     match &entry.task {
-        Task::Check { case, .. } => match case.expect.verdict {
-            Verdict::Accepted => "accepted",
-            Verdict::Rejected => "rejected",
-        },
+        Task::Case { case, .. } => case.expect.verdict.outcome().name(),
         Task::Run(_) => "completed",
     }
 }
@@ -67,11 +64,20 @@ fn one(out: &mut impl Write, entry: &Entry, has_folder: bool) -> Result<(), Trou
     }
     writeln!(out, "\nrole      {}", entry.role.name())?;
     writeln!(out, "expected  {}", expectation(entry))?;
-    let Task::Check { case, folder } = &entry.task else { return Ok(()) };
+    let Task::Case { case, folder } = &entry.task else { return Ok(()) };
     for finding in &case.expect.findings {
         writeln!(out, "          the reference finds {}", place(finding))?;
     }
-    let Case { kind, input, corpus, cve, .. } = case.as_ref();
+    for (what, digest) in [("result", &case.expect.result), ("tree", &case.expect.tree)] {
+        if let Some(digest) = digest {
+            writeln!(out, "{what:8}  {digest}")?;
+        }
+    }
+    let Case { kind, input, corpus, cve, operation, options, .. } = case.as_ref();
+    if !operation.is_check() {
+        let options: Vec<String> = options.iter().map(|(name, value)| format!(" {name}={value}")).collect();
+        writeln!(out, "operation {}{}", operation.name(), options.concat())?;
+    }
     match input {
         Some(input) if has_folder => writeln!(out, "input     {} ({kind})", folder.join(input).display())?,
         Some(input) => writeln!(out, "input     {input} ({kind})")?,

@@ -42,10 +42,7 @@ enum Command {
     Make(reproduce::MakeArgs),
     /// Answer one message of the adapter protocol
     #[command(hide = true)]
-    Adapter {
-        /// The role
-        role: Role,
-    },
+    Adapter,
 }
 
 /// Where the cases are.
@@ -138,12 +135,7 @@ fn dispatch(command: Command) -> Result<u8, Trouble> {
         Command::Explain(arguments) => explain::explain(&arguments.fixtures, &arguments.case)?,
         Command::Reproduce(arguments) => reproduce::reproduce(&arguments)?,
         Command::Make(arguments) => reproduce::make(&arguments)?,
-        Command::Adapter { role: Role::Validate } => {
-            io::stdout().write_all(builtin::answer(io::stdin())?.as_bytes())?
-        }
-        Command::Adapter { role } => {
-            return Err(Trouble::new(format!("the reference does not have the role `{}`", role.name())));
-        }
+        Command::Adapter => io::stdout().write_all(builtin::answer(io::stdin())?.as_bytes())?,
     }
     Ok(0)
 }

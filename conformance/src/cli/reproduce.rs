@@ -9,8 +9,8 @@ use clap::Args;
 use super::implementations::Named;
 use super::{Cases, Fixtures, Trouble, one};
 use crate::adapter::Adapter;
-use crate::case::Case;
-use crate::protocol::Codec;
+use crate::case::{Case, Verdict};
+use crate::protocol::{Codec, Operation};
 use crate::run;
 use crate::runner::{self, Reach};
 use crate::suite::{Entry, Task};
@@ -53,7 +53,7 @@ pub(super) fn reproduce(arguments: &ReproduceArgs) -> Result<(), Trouble> {
     let cases = arguments.fixtures.load()?;
     let entry = one(&cases.entries, &arguments.case)?;
     let body = match (&entry.task, arguments.implementation.reach()?) {
-        (Task::Check { case, folder }, Reach::Reference(adapter) | Reach::Adapter(adapter)) => {
+        (Task::Case { case, folder }, Reach::Reference(adapter) | Reach::Adapter(adapter)) => {
             check(arguments, &cases, entry, (case, folder), &adapter)?
         }
         (Task::Run(_), Reach::Runc(_)) => run_script(arguments, entry)?,
@@ -86,20 +86,37 @@ fn check(
     } else {
         folder.join(case.input.as_deref().unwrap_or_default())
     };
-    let request = runner::request(case, &input, 1, &scratch.join("adapter")).map_err(Trouble::new)?;
+    let request = runner::request(case, &input, 1, scratch).map_err(Trouble::new)?;
     let message = Codec::new().and_then(|codec| codec.write(&request)).map_err(Trouble::new)?;
     let message = quote(message.trim_end()).replace(SCRATCH, "'\"$scratch\"'");
     let mut program = quote(&adapter.program.display().to_string());
     for argument in &adapter.arguments {
         program.push_str(&format!(" {}", quote(&argument.to_string_lossy())));
     }
-    let expected = match case.expect.verdict {
-        crate::case::Verdict::Accepted => "accepted",
-        crate::case::Verdict::Rejected => "rejected",
-    };
-    lines.push(format!("# Expected is \"outcome\":\"{expected}\"."));
+    lines.push(format!("# Expected is \"outcome\":\"{}\".", case.expect.verdict.outcome().name()));
     lines.push(format!("printf '%s\\n' {message} | {program}\n"));
+    if let Some(look) = look(case) {
+        lines.push(look);
+    }
     Ok(lines.join("\n"))
+}
+
+/// The commands that show whether what is made is what the case expects.
+fn look(case: &Case) -> Option<String> {
+    let output = format!("\"$scratch/{}\"", runner::OUTPUT);
+    let (command, what) = match (case.operation, case.expect.verdict) {
+        (_, Verdict::Refused) => (format!("ls -d {output}"), "Nothing is to be there".to_owned()),
+        (Operation::Check, _) => return None,
+        (Operation::Unpack, _) => (format!("cornercast listing --digest {output}"), digest(&case.expect.tree)),
+        (Operation::Import, _) => (format!("ls {output}/images/sha256"), digest(&case.expect.result)),
+        (Operation::Export, _) => (format!("sha256sum {output}/index.json"), digest(&case.expect.result)),
+        (Operation::Bundle, _) => (format!("sha256sum {output}/config.json"), digest(&case.expect.result)),
+    };
+    Some(format!("# {what}.\n{command}\n"))
+}
+
+fn digest(digest: &Option<String>) -> String {
+    format!("Expected is {}", digest.as_deref().unwrap_or("any digest"))
 }
 
 fn run_script(arguments: &ReproduceArgs, entry: &Entry) -> Result<String, Trouble> {
@@ -128,7 +145,7 @@ pub(super) fn make(arguments: &MakeArgs) -> Result<(), Trouble> {
     let cases = arguments.fixtures.load()?;
     let entry = one(&cases.entries, &arguments.case)?;
     match &entry.task {
-        Task::Check { case, folder } => {
+        Task::Case { case, folder } => {
             let scratch = tempfile::tempdir()?;
             let input = runner::input(case, folder, scratch.path())?;
             copy(&input, &arguments.path).map_err(Trouble::at(arguments.path.display()))
