@@ -1,5 +1,7 @@
 //! The reference as a builder and unpacker: what the operations of the adapter protocol make.
 
+mod convert;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
@@ -39,8 +41,8 @@ pub enum Failure {
 /// Why nothing was made.
 pub fn make(order: &Order<'_>) -> Result<(), Failure> {
     match order.operation {
-        Operation::Check | Operation::Unpack | Operation::Import | Operation::Export | Operation::Bundle => {
-            Err(Failure::Unknown)
-        }
+        Operation::Import => convert::import(order),
+        Operation::Export => convert::export(order),
+        Operation::Check | Operation::Unpack | Operation::Bundle => Err(Failure::Unknown),
     }
 }

@@ -72,6 +72,8 @@ impl Execution {
 /// A time of RFC 3339 as the format writes it.
 pub(crate) fn whole_seconds(time: &str) -> Option<String> {
     let time: jiff::Timestamp = time.parse().ok()?;
-    let whole = jiff::Timestamp::from_second(time.as_second()).ok()?;
+    // A fraction before 1970 counts down.
+    let second = time.as_second() - i64::from(time.subsec_nanosecond() < 0);
+    let whole = jiff::Timestamp::from_second(second).ok()?;
     Some(whole.to_string())
 }

@@ -10,7 +10,7 @@ use super::Change;
 use super::artifact::{self, Original};
 use super::config::{Execution, whole_seconds};
 use super::layer::rebuild;
-use super::layout::{Found, normal};
+use super::layout::{self, Found, Wanted, normal};
 use super::media;
 use super::process::{
     DEFAULT_PATH, annotations, command, environment, mounts, ports, program, signal, working_directory,
@@ -31,6 +31,10 @@ use crate::store::FileKind;
 /// What whoever imports an image says of it.
 #[derive(Debug, Clone, Default)]
 pub struct Wish {
+    /// The tag of the image, where there are several.
+    pub tag: Option<String>,
+    /// Where there are several platforms and none is wished, this one is taken.
+    pub host: Option<Platform>,
     /// The name.
     pub name: Option<String>,
     /// The version.
@@ -84,12 +88,21 @@ impl Imported {
     }
 }
 
-/// Imports an image; temporary files are in `folder`, and `read` is told of the bytes that have been read.
+/// Imports the image that is wished from `files`, those of an image layout or of images as `docker save` writes them,
+/// which have to be checked before (OCI-130). Temporary files are in `folder`; `read` is told of the bytes that have
+/// been read. `None` if the files are neither.
 ///
 /// # Errors
 ///
 /// What the format cannot hold, and what is damaged; errors of the file system; a name or version that nothing says.
-pub(crate) fn import(found: &Found<'_>, wish: &Wish, folder: &Path, read: fn(u64)) -> Result<Imported, ImportError> {
+pub fn import(files: &SourceTree, wish: &Wish, folder: &Path, read: fn(u64)) -> Result<Option<Imported>, ImportError> {
+    let platform = wish.platform.clone().map(normal);
+    let wanted = Wanted { tag: wish.tag.clone(), platform, host: wish.host.clone() };
+    let Some(found) = layout::find(files, &wanted)? else { return Ok(None) };
+    import_found(&found, wish, folder, read).map(Some)
+}
+
+fn import_found(found: &Found<'_>, wish: &Wish, folder: &Path, read: fn(u64)) -> Result<Imported, ImportError> {
     let mut changes = Vec::new();
     if let Some(original) = artifact::find(found)? {
         if agrees(&original.manifest, wish) {
@@ -123,7 +136,7 @@ pub(crate) fn import(found: &Found<'_>, wish: &Wish, folder: &Path, read: fn(u64
 fn agrees(manifest: &Manifest, wish: &Wish) -> bool {
     wish.name.as_ref().is_none_or(|name| *name == manifest.name)
         && wish.version.as_ref().is_none_or(|version| *version == manifest.version)
-        && wish.platform.as_ref().is_none_or(|platform| *platform == manifest.platform)
+        && wish.platform.as_ref().is_none_or(|platform| normal(platform.clone()) == manifest.platform)
 }
 
 /// The image that was exported, of which only the layers have to be decoded (OCI-132).
@@ -311,9 +324,16 @@ impl Draft<'_, '_> {
         let app = self.app(execution, layers, &mut changes)?;
         let created = self.found.config.created.as_deref().filter(|created| !created.is_empty());
         let whole = created.and_then(whole_seconds);
-        if let Some(created) = created.filter(|created| created.contains('.') || whole.is_none()) {
-            let what = format!("the time {}, of which the format has whole seconds", quoted(created));
-            changes.push(Change::new("OCI-153", "created", what));
+        match created {
+            Some(created) if whole.is_none() => {
+                let what = format!("the time {}, which is not in the years 1 to 9999", quoted(created));
+                changes.push(Change::new("OCI-153", "created", what));
+            }
+            Some(created) if created.contains('.') => {
+                let what = format!("the fraction of a second in {}", quoted(created));
+                changes.push(Change::new("OCI-153", "created", what));
+            }
+            _ => {}
         }
         layers.changes.extend(
             changes.into_iter().map(|change| Change { what: format!("not taken over: {}", change.what), ..change }),

@@ -326,7 +326,8 @@ impl Placing<'_> {
         if let Some(node) = self.own(path, &target) {
             return Ok(Some(node));
         }
-        if self.lower.get(&target).is_none() {
+        // What the layer hides can be linked to all the same: a file that was renamed.
+        if self.below.tree.get(&target).is_none() {
             self.deferred.push((path.to_owned(), target));
             return Ok(None);
         }
@@ -402,20 +403,19 @@ impl Placing<'_> {
 
     fn finish(mut self) -> (SourceTree, Vec<Change>) {
         for (tally, what) in [
-            (&self.fractions, "have times with fractions of a second, which are left out"),
-            (&self.names, "have owners with names, which are left out"),
+            (&self.fractions, "the fraction of a second in its time is left out"),
+            (&self.names, "the names of its owner are left out"),
         ] {
-            if tally.count > 0 {
-                let what = format!("{} of {} {what}; this is the first", entries(tally.count), self.name);
-                self.changes.push(Change::new("OCI-141", tally.first.clone(), what));
-            }
+            let more = match tally.count {
+                0 => continue,
+                1 => String::new(),
+                2 => format!(", and so for 1 more entry of {}", self.name),
+                count => format!(", and so for {} more entries of {}", count - 1, self.name),
+            };
+            self.changes.push(Change::new("OCI-141", tally.first.clone(), format!("{what}{more}")));
         }
         (self.into, self.changes)
     }
-}
-
-fn entries(count: u64) -> String {
-    if count == 1 { "1 entry".to_owned() } else { format!("{count} entries") }
 }
 
 /// The paths of what stands in a directory of a tree.

@@ -42,8 +42,8 @@ pub(crate) struct FoundLayer {
     content: Content,
     /// Of what is stored, if a manifest says it.
     digest: Option<Digest>,
-    /// Of what that decodes to.
-    pub(crate) diff_id: Digest,
+    /// Of what that decodes to, if the config says it, as it has to (OCI-035).
+    diff_id: Option<Digest>,
 }
 
 /// The layers of an artifact.
@@ -169,10 +169,10 @@ impl<'a> Layout<'a> {
         let (_, digest) = self.stored(&descriptor)?;
         let config_source = self.blob_bytes(&manifest.config)?;
         let config: Config = parse(&manifest.config.digest, &config_source)?;
-        let ids = diff_ids(&config, manifest.layers.len())?;
-        let layers = manifest.layers.iter().zip(ids).map(|(layer, diff_id)| {
+        let mut ids = diff_ids(&config)?.into_iter();
+        let layers = manifest.layers.iter().map(|layer| {
             let (content, digest) = self.stored(layer)?;
-            Ok(FoundLayer { content, digest: Some(digest), diff_id })
+            Ok(FoundLayer { content, digest: Some(digest), diff_id: ids.next() })
         });
         let layers = layers.collect::<Result<Vec<_>, BuildError>>()?;
         let annotations = manifest.annotations.unwrap_or_default();
@@ -239,10 +239,13 @@ impl<'a> Layout<'a> {
             ));
         }
         let config: Config = parse(&image.config, &bytes)?;
-        let ids = diff_ids(&config, image.layers.len())?;
+        let ids = diff_ids(&config)?;
+        if ids.len() != image.layers.len() {
+            return refuse(format!("the config names {} layers, and there are {}", ids.len(), image.layers.len()));
+        }
         let layers = image.layers.iter().zip(ids).map(|(path, diff_id)| {
             let Some((content, _)) = self.file(path) else { return missing(path) };
-            Ok(FoundLayer { content, digest: None, diff_id })
+            Ok(FoundLayer { content, digest: None, diff_id: Some(diff_id) })
         });
         let layers = layers.collect::<Result<Vec<_>, BuildError>>()?;
         let reference = tags(&image).into_iter().next();
@@ -336,17 +339,13 @@ fn named_alone(wanted: &Wanted, candidate: &Candidate) -> bool {
     wanted.tag.is_some() && candidate.has_tag(wanted)
 }
 
-/// The digests of the layers, of which there have to be `count`.
-fn diff_ids(config: &Config, count: usize) -> Result<Vec<Digest>, BuildError> {
-    let ids = config.diff_ids();
-    if ids.len() != count {
-        return refuse(format!("the config names {} layers, and there are {count}", ids.len()));
-    }
+/// The digests of the layers that the config has.
+fn diff_ids(config: &Config) -> Result<Vec<Digest>, BuildError> {
     let parse = |id: &String| match Digest::parse(id) {
         Some(digest) => Ok(digest),
         None => refuse(format!("{} is no SHA-256 digest", quoted(id))),
     };
-    ids.iter().map(parse).collect()
+    config.diff_ids().iter().map(parse).collect()
 }
 
 impl Found<'_> {
@@ -388,7 +387,8 @@ impl Found<'_> {
 impl FoundLayer {
     /// What it is called in a message.
     pub(crate) fn name(&self) -> String {
-        format!("the layer {}", self.digest.unwrap_or(self.diff_id))
+        let digest = self.digest.or(self.diff_id).map(|digest| format!(" {digest}"));
+        format!("the layer{}", digest.unwrap_or_default())
     }
 
     /// Decodes it into a temporary file in `folder`, if it has the digests that name it; `read` is told of the
@@ -413,9 +413,13 @@ impl FoundLayer {
             out.hasher.finish()
         };
         let stored = hasher.finish();
-        for (wanted, seen) in [(self.digest, stored), (Some(self.diff_id), decoded)] {
+        for (wanted, seen) in [(self.digest, stored), (self.diff_id, decoded)] {
             if let Some(wanted) = wanted.filter(|wanted| *wanted != seen) {
-                return refuse(format!("{} is damaged: {wanted} has the digest {seen}", self.name()));
+                return refuse(if Some(wanted) == self.digest {
+                    format!("{} is damaged: its digest is {seen}", self.name())
+                } else {
+                    format!("{} is not the one of the config, {wanted}: its digest is {seen}", self.name())
+                });
             }
         }
         Ok(file)

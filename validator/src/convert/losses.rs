@@ -42,10 +42,10 @@ pub fn losses(manifest: &Manifest) -> Vec<Change> {
         }
     }
     if manifest.base.is_some() {
-        lose("/base".to_owned(), "it only stands in the artifact");
+        lose("/base".to_owned(), "engines do not know it");
     }
     for index in 0..manifest.attachments.len() {
-        lose(format!("/attachments/{index}"), "it only stands in the artifact");
+        lose(format!("/attachments/{index}"), "engines do not know it");
     }
     out
 }

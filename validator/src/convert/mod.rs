@@ -1,7 +1,7 @@
 //! From the format to OCI and back (OCI-120 and following).
 //!
-//! `compress` stores layers; `export` makes the documents of OCI that say what a manifest says, `losses` names what they cannot say, and
-//! `media` has the names that both directions share. The other way, `layout` finds an image in a layout or an archive
+//! `export` makes the documents of OCI that say what a manifest says, `losses` names what they cannot say, `compress`
+//! stores layers, and `output` writes all that; `media` has the names that both directions share. The other way, `layout` finds an image in a layout or an archive
 //! of `docker save`, `config` reads its configuration, `process` and `user` say in the terms of the format what it
 //! runs, `layer` writes its layers anew, on the `rootfs` that they merge to, and `import` puts that together.
 //! `artifact` finds the original manifest, if the layout has it.
@@ -15,12 +15,13 @@ mod layer;
 pub(crate) mod layout;
 pub mod losses;
 pub mod media;
+mod output;
 pub(crate) mod process;
 pub(crate) mod rootfs;
 pub(crate) mod user;
 
-pub(crate) use import::import;
-pub use import::{ImportError, Imported, Wish};
+pub use import::{ImportError, Imported, Wish, import};
+pub use output::{ImageSource, layout_of_store, write_layout, write_saved};
 
 /// Something that was lost or changed on the way from one format to the other.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -42,15 +42,6 @@ impl Rootfs {
         }
     }
 
-    /// Whether an absolute path resolves to a directory.
-    pub(crate) fn is_directory(&self, path: &str) -> bool {
-        match self.tree.resolve(path, &Limits::FORMAT).0 {
-            Resolved::Root => true,
-            Resolved::Entry { entry, .. } => matches!(entry.node, Node::Dir { .. }),
-            Resolved::Nothing(_) => false,
-        }
-    }
-
     /// The beginning of the file that an absolute path resolves to, as far as it is read at all.
     pub(crate) fn read(&self, path: &str, limit: u64) -> Option<Vec<u8>> {
         let (Resolved::Entry { path, .. }, _) = self.tree.resolve(path, &Limits::FORMAT) else { return None };

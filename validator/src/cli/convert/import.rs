@@ -5,14 +5,13 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use super::{Convert, Outcome, export, folder_of, is_archive};
-use crate::build::{Ownership, write_archive, write_store};
+use crate::build::{BuildError, Ownership, write_archive, write_store};
 use crate::cli::check::directory_kind;
 use crate::cli::files::{Directory, Random, length};
 use crate::cli::image::plain_file;
 use crate::cli::init::split;
 use crate::cli::listing::read_tree;
 use crate::cli::{Failure, processors, progress};
-use crate::convert::layout::{self, Wanted, normal};
 use crate::convert::{ImportError, Imported, Wish, import};
 use crate::diagnostic::{Findings, Severity};
 use crate::input::{HEAD, Kind, check_directory, check_file, recognise};
@@ -27,24 +26,23 @@ pub(super) fn run(arguments: &Convert) -> Result<Outcome, Failure> {
     let (file, spool) = if path.is_dir() { (path.clone(), None) } else { plain_file(&path).map_err(fail)? };
     check(&file, &shown)?;
     let (files, _) = read_tree(&file, &Ownership::default(), None)?;
-    let wanted = Wanted { tag, platform: arguments.platform.clone().map(normal), host: host() };
     let refuse = |message: String| Failure::Refused(format!("{}: {message}", arguments.input));
-    let at = |failure: Failure| match failure {
-        Failure::Refused(message) => refuse(message),
-        other => other,
+    let wish = Wish {
+        tag,
+        name: arguments.name.clone(),
+        version: arguments.version.clone(),
+        platform: arguments.platform.clone(),
+        host: host(),
     };
-    let Some(found) = layout::find(&files, &wanted).map_err(|error| at(error.into()))? else {
-        return Err(refuse(NEITHER.to_owned()));
-    };
-    let platform = arguments.platform.clone().map(normal);
-    let wish = Wish { name: arguments.name.clone(), version: arguments.version.clone(), platform };
     let shown = progress::show("importing", length(&file));
-    let imported =
-        import(&found, &wish, &folder_of(&arguments.output), progress::add).map_err(|error| match error {
-            ImportError::Build(error) => at(error.into()),
-            ImportError::Unsaid(message) => Failure::Error(message),
-        })?;
+    let imported = import(&files, &wish, &folder_of(&arguments.output), progress::add);
     drop(shown);
+    let imported = imported.map_err(|error| match error {
+        ImportError::Build(BuildError::Refused(message)) => refuse(message),
+        ImportError::Build(error) => error.into(),
+        ImportError::Unsaid(message) => Failure::Error(message),
+    })?;
+    let Some(imported) = imported else { return Err(refuse(NEITHER.to_owned())) };
     write(&imported, arguments)?;
     drop(spool);
     Ok(Outcome { digest: imported.built.id.to_string(), changes: imported.changes })

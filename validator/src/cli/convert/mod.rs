@@ -17,6 +17,7 @@ use crate::build::{Built, write_archive, write_store};
 use crate::convert::Change;
 use crate::convert::media::LayerForm;
 use crate::manifest::Platform;
+use crate::shown::escaped;
 
 /// Convert images to OCI and back
 ///
@@ -110,7 +111,7 @@ pub(super) fn run(arguments: &Convert) -> Result<ExitCode, Failure> {
 fn report(outcome: &Outcome, arguments: &Convert) -> Result<ExitCode, Failure> {
     for Change { clause, place, what } in &outcome.changes {
         let place = if place.is_empty() { arguments.input.as_str() } else { place };
-        anstream::eprintln!("note[{clause}]: {}: {}", crate::shown::shown(place), crate::shown::shown(what));
+        anstream::eprintln!("note[{clause}]: {}: {}", escaped(place), escaped(what));
     }
     // What is on standard output is the archive.
     if arguments.output == Path::new("-") {

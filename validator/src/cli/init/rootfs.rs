@@ -7,7 +7,8 @@ use crate::build::SourceTree;
 use crate::cli::Failure;
 use crate::cli::listing::entries;
 use crate::convert::rootfs::Rootfs;
-use crate::layer::Node;
+use crate::layer::{Node, Resolved};
+use crate::limits::Limits;
 use crate::manifest::Platform;
 
 /// Folders where the programs of the author stand, and then those of a distribution.
@@ -20,6 +21,15 @@ impl Rootfs {
         let entries = entries(&source)?;
         self.add(source, entries, spool);
         Ok(())
+    }
+
+    /// Whether an absolute path resolves to a directory.
+    pub(super) fn is_directory(&self, path: &str) -> bool {
+        match self.tree.resolve(path, &Limits::FORMAT).0 {
+            Resolved::Root => true,
+            Resolved::Entry { entry, .. } => matches!(entry.node, Node::Dir { .. }),
+            Resolved::Nothing(_) => false,
+        }
     }
 
     /// The platform of the program at an absolute path, or of the first one found where programs stand.
