@@ -83,7 +83,7 @@ pub(super) fn export(order: &Order<'_>) -> Result<(), Failure> {
         Some(_) => return Err(Failure::Unknown),
     };
     let kinds = kinds(order.input).map_err(Failure::Error)?;
-    let ids = kinds.iter().filter_map(|(kind, _)| match kind {
+    let ids = kinds.keys().filter_map(|kind| match kind {
         FileKind::Manifest(id) => Some(*id),
         _ => None,
     });

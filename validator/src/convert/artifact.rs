@@ -1,7 +1,7 @@
 //! The original manifest of an image, if an artifact of the layout has it (OCI-132).
 
 use super::export::config;
-use super::layout::{Found, FoundArtifact};
+use super::found::{Found, FoundArtifact};
 use super::media;
 use crate::build::{BuildError, Content};
 use crate::diagnostic::Severity;

@@ -1,6 +1,5 @@
 //! An image of OCI as one of this format.
 
-use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -8,22 +7,19 @@ use tempfile::NamedTempFile;
 
 use super::Change;
 use super::artifact::{self, Original};
-use super::config::{Execution, whole_seconds};
-use super::layer::rebuild;
-use super::layout::{self, Found, Wanted, normal};
+use super::draft::Draft;
+use super::found::Found;
+use super::layers::Layers;
+use super::layout::{self, Wanted, normal};
 use super::media;
-use super::process::{
-    DEFAULT_PATH, annotations, command, environment, mounts, ports, program, signal, working_directory,
-};
 use super::rootfs::Rootfs;
-use super::user::user;
-use crate::build::{BuildError, Built, BuiltLayer, Content, OutputFiles, SourceNode, SourceTree, build_layer};
+use crate::build::{BuildError, Built, Content, OutputFiles, SourceTree};
 use crate::diagnostic::{Severity, Violation};
 use crate::digest::Digest;
 use crate::json::to_canonical;
-use crate::layer::{Attributes, Entry, Node, Tree, Walker};
+use crate::layer::{Entry, Tree, Walker};
 use crate::limits::Limits;
-use crate::manifest::{self, App, FORMAT_VERSION, ImageKind, Isolation, Layer, Manifest, Platform, Stop, check_rootfs};
+use crate::manifest::{self, Layer, Manifest, Platform, check_rootfs};
 use crate::name::{judge_name, judge_version};
 use crate::shown::quoted;
 use crate::store::FileKind;
@@ -209,238 +205,6 @@ fn identity(found: &Found<'_>, wish: &Wish) -> Result<(String, String), ImportEr
     let name = name.ok_or_else(|| unsaid("name", "example.com/team/api"))?;
     let version = version.ok_or_else(|| unsaid("version", "1.0.0"))?;
     Ok((name, version))
-}
-
-/// The layers of an image, written anew.
-struct Layers<'a> {
-    rootfs: Rootfs,
-    built: Vec<BuiltLayer>,
-    folder: &'a Path,
-    changes: Vec<Change>,
-}
-
-impl Layers<'_> {
-    fn add(&mut self, layer: &super::layout::FoundLayer, read: fn(u64)) -> Result<(), BuildError> {
-        let name = layer.name();
-        let decoded = layer.decoded(self.folder, read)?;
-        let (tree, changes) = rebuild(decoded.path(), &name, &self.rootfs)?;
-        self.changes.extend(changes);
-        if tree.is_empty() {
-            self.changes.push(Change::new("OCI-135", "", format!("{name} is left out: it has no entry")));
-            return Ok(());
-        }
-        self.build(tree, Some(decoded)).map_err(|error| match error {
-            BuildError::Refused(why) => BuildError::Refused(format!("{name}: {why}")),
-            other => other,
-        })
-    }
-
-    fn build(&mut self, tree: SourceTree, keeps: Option<NamedTempFile>) -> Result<(), BuildError> {
-        let mut built = build_layer(&tree, self.folder, &Limits::FORMAT)?;
-        self.rootfs.add(tree, std::mem::take(&mut built.entries), keeps);
-        self.built.push(built);
-        Ok(())
-    }
-
-    /// Where a clean absolute path leads, links followed, and the directories that are missing on the way (OCI-148).
-    fn real(&self, path: &str) -> Result<(String, Vec<String>), String> {
-        let mut todo: Vec<&str> = path.split('/').rev().collect();
-        let mut at: Vec<&str> = Vec::new();
-        let (mut followed, mut missing) = (0, Vec::new());
-        while let Some(component) = todo.pop() {
-            match component {
-                "" | "." => continue,
-                ".." => {
-                    at.pop();
-                    continue;
-                }
-                name => at.push(name),
-            }
-            let here = at.join("/");
-            match self.rootfs.tree.get(&here).map(|entry| entry.node) {
-                None => missing.push(here),
-                Some(Node::Dir { .. }) => {}
-                Some(Node::Symlink { target, .. }) => {
-                    followed += 1;
-                    if followed > Limits::FORMAT.links_followed {
-                        return Err("more than 40 symbolic links lead to it".to_owned());
-                    }
-                    at.pop();
-                    if target.starts_with('/') {
-                        at.clear();
-                    }
-                    todo.extend(target.split('/').rev());
-                }
-                Some(other) => {
-                    return Err(format!("{} is {}, no directory", quoted(&format!("/{here}")), other.type_name()));
-                }
-            }
-        }
-        Ok((format!("/{}", at.join("/")), missing))
-    }
-
-    /// Adds the directories that are missing in one layer, 0755 and 0:0, below the ones that are there.
-    fn add_directories(&mut self, missing: &[String]) -> Result<(), BuildError> {
-        if missing.is_empty() {
-            return Ok(());
-        }
-        let mut tree = SourceTree::new(None);
-        for path in missing {
-            let ends = path.match_indices('/').map(|(end, _)| end).chain([path.len()]);
-            for directory in ends.filter_map(|end| path.get(..end)) {
-                let attributes = match self.rootfs.tree.get(directory).map(|entry| entry.node) {
-                    Some(Node::Dir { attributes, .. }) => attributes.clone(),
-                    _ => Attributes { mode: 0o755, ..Attributes::default() },
-                };
-                tree.insert(directory.to_owned(), SourceNode::Dir { attributes, opaque: false });
-            }
-            self.changes.push(Change::new("OCI-148", format!("/{path}"), "the directory is added, as it is missing"));
-        }
-        self.build(tree, None)
-    }
-}
-
-/// What the manifest will say.
-struct Draft<'a, 'f> {
-    found: &'a Found<'f>,
-    wish: &'a Wish,
-    name: String,
-    version: String,
-}
-
-impl Draft<'_, '_> {
-    fn manifest(self, layers: &mut Layers<'_>) -> Result<Manifest, BuildError> {
-        let none = Execution::default();
-        let execution = self.found.config.config.as_ref().unwrap_or(&none);
-        let own = [media::NAME, media::VERSION, media::IMAGE, media::LOST];
-        let others: BTreeMap<String, String> = self.found.annotations.clone();
-        let mut changes = Vec::new();
-        let mut annotations = annotations(execution, &others, &mut changes);
-        annotations.retain(|name, _| !own.contains(&name.as_str()));
-        annotations.insert(media::ORIGIN.to_owned(), self.found.digest.to_string());
-        for name in execution.without_counterpart() {
-            changes.push(Change::new("OCI-155", format!("config/{name}"), format!("{name}, which has no counterpart")));
-        }
-        let app = self.app(execution, layers, &mut changes)?;
-        let created = self.found.config.created.as_deref().filter(|created| !created.is_empty());
-        let whole = created.and_then(whole_seconds);
-        match created {
-            Some(created) if whole.is_none() => {
-                let what = format!("the time {}, which is not in the years 1 to 9999", quoted(created));
-                changes.push(Change::new("OCI-153", "created", what));
-            }
-            Some(created) if created.contains('.') => {
-                let what = format!("the fraction of a second in {}", quoted(created));
-                changes.push(Change::new("OCI-153", "created", what));
-            }
-            _ => {}
-        }
-        layers.changes.extend(
-            changes.into_iter().map(|change| Change { what: format!("not taken over: {}", change.what), ..change }),
-        );
-        let summary = layers.rootfs.tree.summary();
-        Ok(Manifest {
-            cornercast: FORMAT_VERSION.to_owned(),
-            kind: ImageKind::Image,
-            platform: self.platform()?,
-            app,
-            layers: layers.built.iter().map(|layer| layer.descriptor).collect(),
-            rootfs: manifest::Rootfs { digest: summary.digest, entries: summary.entries, size: summary.size },
-            base: None,
-            attachments: Vec::new(),
-            created: whole,
-            annotations,
-            name: self.name,
-            version: self.version,
-        })
-    }
-
-    /// OCI-134
-    fn platform(&self) -> Result<Platform, BuildError> {
-        let own = self.found.config.platform();
-        match (own, self.wish.platform.clone().map(normal)) {
-            (Some(own), Some(wish)) if own.os != wish.os || own.architecture != wish.architecture => {
-                let message = format!("the image is for {}/{}, not for what --platform says", own.os, own.architecture);
-                Err(BuildError::Refused(message))
-            }
-            (_, Some(wish)) => Ok(wish),
-            (Some(own), None) => Ok(own),
-            (None, None) => Err(BuildError::Refused("the config does not say a platform; add --platform".to_owned())),
-        }
-    }
-
-    fn app(
-        &self,
-        execution: &Execution,
-        layers: &mut Layers<'_>,
-        changes: &mut Vec<Change>,
-    ) -> Result<Option<App>, BuildError> {
-        let (mut exec, arguments) = command(execution);
-        if exec.is_empty() {
-            self.without_app(execution, changes);
-            return Ok(None);
-        }
-        let mut environment = environment(execution, changes);
-        let directory = working_directory(execution);
-        let search = environment.get("PATH").map_or(DEFAULT_PATH, String::as_str);
-        if let Some(first) = exec.first_mut() {
-            match program(first, search, &directory, &layers.rootfs) {
-                Ok(path) => *first = path,
-                Err(tried) => {
-                    let message =
-                        format!("the program {} is not an executable file at {}", quoted(first), tried.join(", "));
-                    return Err(BuildError::Refused(message));
-                }
-            }
-        }
-        let user = user(execution.user.as_deref().unwrap_or_default(), &layers.rootfs).map_err(BuildError::Refused)?;
-        if let Some(home) = user.home {
-            environment.entry("HOME".to_owned()).or_insert(home);
-        }
-        let stop =
-            Stop { signal: signal(execution, changes).unwrap_or_else(|| Stop::default().signal), ..Stop::default() };
-        let ports = ports(execution, changes);
-        let mounts = mounts(execution, |path| layers.real(path).map(|(path, _)| path), changes);
-        let refuse = |why| BuildError::Refused(format!("the working directory {}: {why}", quoted(&directory)));
-        let (_, mut missing) = layers.real(&directory).map_err(refuse)?;
-        for mount in &mounts {
-            missing.extend(layers.real(&mount.path).map(|(_, missing)| missing).unwrap_or_default());
-        }
-        missing.sort();
-        missing.dedup();
-        layers.add_directories(&missing)?;
-        let (user, isolation) = (user.ids, Isolation::default());
-        Ok(Some(App {
-            exec,
-            arguments,
-            user,
-            working_directory: directory,
-            environment,
-            stop,
-            ports,
-            mounts,
-            isolation,
-        }))
-    }
-
-    /// What an image that runs nothing cannot say (OCI-144).
-    fn without_app(&self, execution: &Execution, changes: &mut Vec<Change>) {
-        let Execution { user, exposed_ports, env, volumes, working_dir, stop_signal, .. } = execution;
-        let is_there = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
-        for (name, is_there) in [
-            ("User", is_there(user)),
-            ("ExposedPorts", exposed_ports.as_ref().is_some_and(|ports| !ports.is_empty())),
-            ("Env", env.as_ref().is_some_and(|env| !env.is_empty())),
-            ("Volumes", volumes.as_ref().is_some_and(|volumes| !volumes.is_empty())),
-            ("WorkingDir", is_there(working_dir)),
-            ("StopSignal", is_there(stop_signal)),
-        ] {
-            if is_there {
-                let what = format!("{name}, as the image runs nothing");
-                changes.push(Change::new("OCI-144", format!("config/{name}"), what));
-            }
-        }
-    }
 }
 
 /// The manifest in canonical form, if nothing is wrong with it.

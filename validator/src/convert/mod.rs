@@ -1,17 +1,22 @@
 //! From the format to OCI and back (OCI-120 and following).
 //!
 //! `export` makes the documents of OCI that say what a manifest says, `losses` names what they cannot say, `compress`
-//! stores layers, and `output` writes all that; `media` has the names that both directions share. The other way, `layout` finds an image in a layout or an archive
-//! of `docker save`, `config` reads its configuration, `process` and `user` say in the terms of the format what it
-//! runs, `layer` writes its layers anew, on the `rootfs` that they merge to, and `import` puts that together.
-//! `artifact` finds the original manifest, if the layout has it.
+//! stores layers, and `output` writes all that; `media` has the names that both directions share.
+//!
+//! The other way, `layout` finds an image in a layout or an archive of `docker save`, and `found` is what was found.
+//! `config` is its configuration, of which `process` and `user` say in the terms of the format what it runs. `layer`
+//! writes a layer anew, on the `rootfs` that the `layers` so far merge to; `draft` makes the manifest, and `import`
+//! puts that together. `artifact` finds the original manifest, if the layout has it.
 
 mod artifact;
 pub mod compress;
 pub(crate) mod config;
+mod draft;
 pub mod export;
+pub(crate) mod found;
 mod import;
 mod layer;
+mod layers;
 pub(crate) mod layout;
 pub mod losses;
 pub mod media;

@@ -4,7 +4,7 @@ use super::draft::{Draft, Path, Program};
 use super::naming;
 use crate::convert::Change;
 use crate::convert::config::{Execution, whole_seconds};
-use crate::convert::layout::Found;
+use crate::convert::found::Found;
 use crate::convert::process::{
     DEFAULT_PATH, annotations, command, environment, mounts, ports, program, signal, working_directory,
 };
