@@ -159,7 +159,9 @@ def _run(place):
     image.Image().write(hello)
     place.import_image(hello, store)
     place.cornercast("convert", store, saved, "--to", "docker")
-    options = tools.podman_options(place.scratch)
+    # The runtime that podman takes by itself depends on what else is installed, and some refuse hybrid cgroups.
+    runtime = ["--runtime", "runc"] if shutil.which("runc") else []
+    options = [*tools.podman_options(place.scratch), *runtime]
     place.peer("podman", *options, "load", "--quiet", "--input", saved)
     limits = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096"]
     isolation = ["--network", "none", "--rm"]
