@@ -89,13 +89,6 @@ class Workplace:
         _remove_special(root)
         return self.cornercast("listing", root, "--digest")[0]
 
-    def unpacked_by_gzip(self, source):
-        """The same of any image of skopeo: Zstandard is nothing that umoci of Debian knows, so layers are plain once."""
-        saved, layout = self.fresh("between.tar"), self.fresh("between")
-        self.skopeo("copy", "--quiet", source, f"docker-archive:{saved}:{NAME}:between")
-        self.skopeo("copy", "--quiet", f"docker-archive:{saved}", f"oci:{layout}:copy")
-        return self.unpacked(layout, "copy")
-
 
 def _remove_special(root):
     """Remove devices and the like, and keep the times of the folders that they stand in."""
@@ -115,11 +108,16 @@ def _imported(place, path):
     target = place.fresh("imported")
     _, changes = place.import_image(path, target)
     kind = "docker-archive" if "docker" in name else "oci-archive" if "archive" in name else "oci"
-    seen, wanted = place.unpacked_by_gzip(f"{kind}:{path}"), place.cornercast("listing", target, "--digest")[0]
-    if seen != wanted:
-        raise Failed(f"umoci unpacks {seen}, and the rootfs is {wanted}")
+    compared = "which umoci of Debian cannot unpack"
+    if "zstd" not in name:
+        layout = place.fresh("copied")
+        place.skopeo("copy", "--quiet", f"{kind}:{path}", f"oci:{layout}:copy")
+        seen, wanted = place.unpacked(layout, "copy"), place.cornercast("listing", target, "--digest")[0]
+        if seen != wanted:
+            raise Failed(f"umoci unpacks {seen}, and the rootfs is {wanted}")
+        compared = "the tree is that of umoci"
     said = ", ".join(f"{count} times {clause}" for clause, count in changes.items())
-    print(f"{name}: imported, the tree is that of umoci; {said or 'nothing was lost'}")
+    print(f"{name}: imported, {compared}; {said or 'nothing was lost'}")
 
 
 def _exported(place, store):
@@ -132,21 +130,20 @@ def _exported(place, store):
         layout, copied, back = place.fresh("exported"), place.fresh("copied"), place.fresh("back.ccast")
         place.cornercast("convert", store, layout, "--to", "oci", "--layers", form)
         place.cornercast("check", layout)
-        if form != "zstd":  # oci-image-tool of Debian does not know it either
+        if form != "zstd":  # which oci-image-tool and umoci of Debian do not know
             place.peer("oci-image-tool", "validate", "--type", "image", "--ref", f"name={version}", layout)
-        zstd = form == "zstd"
-        seen = place.unpacked_by_gzip(f"oci:{layout}:{version}") if zstd else place.unpacked(layout, version)
-        if seen != wanted:
-            raise Failed(f"umoci unpacks another tree from the layout with {form} layers")
+            if place.unpacked(layout, version) != wanted:
+                raise Failed(f"umoci unpacks another tree from the layout with {form} layers")
         for tag in (version, f"{version}_cornercast"):
             place.skopeo("inspect", "--raw", f"oci:{layout}:{tag}")
             place.skopeo("copy", "--quiet", f"oci:{layout}:{tag}", f"oci:{copied}:{tag}")
         seen = place.cornercast("convert", copied, back, "--to", "cornercast")[0]
         if seen != own:
             raise Failed(f"after skopeo, the image with {form} layers is {seen}, not {own}")
-        print(f"export with {form} layers: skopeo copies it, umoci unpacks it, imported it is the same image")
+        print(f"export with {form} layers: other tools read it, and after skopeo has copied it, it is the same image")
+    place.cornercast("convert", store, place.fresh("exported"), "--to", "oci")
     saved = place.fresh("saved.tar")
-    place.skopeo("copy", "--quiet", f"oci:{layout}:{version}", f"docker-archive:{saved}:{NAME}:{version}")
+    place.skopeo("copy", "--quiet", f"oci:{place.path('exported')}:{version}", f"docker-archive:{saved}:{NAME}:{version}")
     place.import_image(saved, place.fresh("back.ccast"))
     if place.cornercast("listing", place.path("back.ccast"), "--digest")[0] != wanted:
         raise Failed("after skopeo has made a saved image of it, the tree is another")

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use cornercast::build::{BuildError, Ownership, SourceTree, read_directory};
@@ -62,7 +63,10 @@ pub fn look(operation: Operation, output: &Path) -> Result<Made, String> {
     let fail = |error: io::Error| format!("what was made cannot be read: {error}");
     match operation {
         Operation::Check => Ok(Made::default()),
-        Operation::Unpack => Ok(Made { result: None, tree: Some(tree(output)?.to_string()) }),
+        Operation::Unpack => {
+            root(output).map_err(fail)??;
+            Ok(Made { result: None, tree: Some(tree(output)?.to_string()) })
+        }
         Operation::Import => {
             sound(output, Kind::Store)?;
             let images = fs::read_dir(output.join("images/sha256")).map_err(fail)?;
@@ -95,6 +99,21 @@ fn sound(output: &Path, kind: Kind) -> Result<(), String> {
         Some(finding) => Err(format!("what was made breaks {}: {}", finding.id, finding.message)),
         None => Ok(()),
     }
+}
+
+/// Whether the directory of a tree is the root that every image has (LST-028).
+fn root(root: &Path) -> io::Result<Result<(), String>> {
+    let metadata = fs::symlink_metadata(root)?;
+    if !metadata.is_dir() {
+        return Ok(Err("the tree that was made is no directory".to_owned()));
+    }
+    let (uid, gid, mode, mtime) = (metadata.uid(), metadata.gid(), metadata.mode() & 0o7777, metadata.mtime());
+    let is_right = (uid, gid, mode, mtime, metadata.mtime_nsec()) == (0, 0, 0o755, 0, 0);
+    Ok(if is_right {
+        Ok(())
+    } else {
+        Err(format!("the directory of the tree has the mode {mode:04o}, the owner {uid}:{gid} and the time {mtime}"))
+    })
 }
 
 /// The digest of the listing of the directory `root`.

@@ -1,6 +1,7 @@
 //! The reference as a builder and unpacker: what the operations of the adapter protocol make.
 
 mod convert;
+mod unpack;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -41,8 +42,9 @@ pub enum Failure {
 /// Why nothing was made.
 pub fn make(order: &Order<'_>) -> Result<(), Failure> {
     match order.operation {
+        Operation::Unpack => unpack::unpack(order),
         Operation::Import => convert::import(order),
         Operation::Export => convert::export(order),
-        Operation::Check | Operation::Unpack | Operation::Bundle => Err(Failure::Unknown),
+        Operation::Check | Operation::Bundle => Err(Failure::Unknown),
     }
 }

@@ -12,6 +12,7 @@
 //! | [`tar`], [`layer`] | Layer, Listing and rootfs |
 //! | [`store`], [`zstd`] | Store and archive |
 //! | [`oci`], [`convert`] | OCI images |
+//! | `unpack` | Listing and rootfs: unpacking |
 //!
 //! [`Violation`]: diagnostic::Violation
 
@@ -45,4 +46,6 @@ pub mod shown;
 pub mod store;
 mod suggestion;
 pub mod tar;
+#[cfg(target_os = "linux")]
+pub mod unpack;
 pub mod zstd;

@@ -139,7 +139,8 @@ impl Side {
     }
 }
 
-fn text(difference: &Difference) -> String {
+/// The lines that a difference is printed as.
+pub(super) fn text(difference: &Difference) -> String {
     let mut out = String::new();
     for change in &difference.manifest {
         let _ = writeln!(out, "{}  {}", letter('M', AnsiColor::Yellow), escaped(&member(change)));

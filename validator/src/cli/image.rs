@@ -17,7 +17,8 @@ use crate::input::{Kind, recognise};
 use crate::layer::{Entry, ListingKind, Tree, read_listing};
 use crate::limits::Limits;
 use crate::manifest::{self, Layer, Manifest};
-use crate::store::{FileKind, SignatureSet, check_archive, check_store, classify};
+use crate::shown::quoted;
+use crate::store::{FileKind, Files, Listed, SignatureSet, check_archive, check_store, classify, path_of};
 use crate::tar::{self, Profile, Reader, Sink};
 use crate::zstd::{self, Decoder};
 
@@ -28,8 +29,16 @@ pub(super) struct Image {
     /// The bytes of the manifest.
     pub(super) source: Vec<u8>,
     /// Where it is.
+    located: Located,
+}
+
+/// Where an image is, of which nothing has been read.
+pub(super) struct Located {
+    pub(super) id: Digest,
     path: PathBuf,
     files: BTreeMap<FileKind, Content>,
+    /// What stands in the place of a file, but is none.
+    irregular: Vec<Listed>,
     /// Keeps a decoded archive.
     _spool: Option<NamedTempFile>,
 }
@@ -59,22 +68,137 @@ impl Image {
             let text = crate::report::concise(&errors);
             return Err(Failure::Refused(format!("{argument} is no valid image:\n{}", text.trim_end())));
         }
-        Self::open_at(argument, path, wanted, spool)
+        Self::of(argument, Located::at(argument, path, wanted, spool)?)
     }
 
     /// Opens an image; only what is read of it is checked against its digest.
     pub(super) fn open(argument: &str) -> Result<Self, Failure> {
-        let (path, wanted) = split(argument);
-        Self::open_at(argument, path, wanted, None)
+        Self::of(argument, Located::find(argument)?)
     }
 
-    fn open_at(
+    fn of(argument: &str, located: Located) -> Result<Self, Failure> {
+        let refuse = |message: String| Err(Failure::Refused(format!("{argument}: {message}")));
+        let (id, limits) = (located.id, Limits::FORMAT);
+        let source = read_content(located.files.get(&FileKind::Manifest(id)), limits.manifest)
+            .map_err(|error| Failure::Error(format!("{argument}: the manifest {id} cannot be read: {error}")))?;
+        if Digest::of(&source) != id {
+            return refuse(format!("the manifest {id} is damaged: its digest is {}", Digest::of(&source)));
+        }
+        let (_, violations) = manifest::check(&source, &limits);
+        if let Some(violation) = violations.iter().find(|violation| violation.clause.severity == Severity::Error) {
+            return refuse(format!(
+                "the manifest is not valid: {} [{}]; `cornercast check {}` shows all that is wrong",
+                violation.message,
+                violation.clause.id,
+                located.path.display()
+            ));
+        }
+        match serde_json::from_slice(&source) {
+            Ok(manifest) => Ok(Self { id, manifest, source, located }),
+            Err(error) => refuse(format!("the manifest cannot be read: {error}")),
+        }
+    }
+
+    /// The merged tree, from listings that have the digests of the manifest.
+    pub(super) fn tree(&self) -> Result<Tree, Failure> {
+        let mut tree = Tree::default();
+        for layer in &self.manifest.layers {
+            tree.merge(self.entries(layer)?);
+        }
+        Ok(tree)
+    }
+
+    /// The entries of a layer, from a listing that has the digest of the manifest.
+    pub(super) fn entries(&self, layer: &Layer) -> Result<Vec<Entry>, Failure> {
+        let limits = Limits::FORMAT;
+        let listing = layer.listing;
+        let what = format!("{}: the listing {}", self.located.path.display(), listing.digest);
+        let fail = |error: io::Error| Failure::Error(format!("{what} cannot be read: {error}"));
+        let opened = self.open_blob(listing.digest).map_err(fail)?;
+        let mut source = Vec::new();
+        opened.take(limits.listing.min(listing.size) + 1).read_to_end(&mut source).map_err(fail)?;
+        if Digest::of(&source) != listing.digest {
+            return Err(Failure::Refused(format!("{what} is damaged: its digest is {}", Digest::of(&source))));
+        }
+        let parsed = read_listing(&source, ListingKind::Layer, &limits);
+        match parsed.violations.first() {
+            Some(violation) => {
+                Err(Failure::Refused(format!("{what} is not valid: {} [{}]", violation.message, violation.clause.id)))
+            }
+            None => Ok(parsed.entries),
+        }
+    }
+
+    /// How many files of a set there are for this image, without their index and proofs.
+    pub(super) fn envelopes(&self, set: SignatureSet) -> u64 {
+        let is_one =
+            |kind: &&FileKind| matches!(kind, FileKind::Envelope(of, image, _) if *of == set && *image == self.id);
+        self.located.files.keys().filter(is_one).count() as u64
+    }
+
+    /// The files of a store that belong to this image, beside its manifest, in the order of an archive.
+    pub(super) fn files(&self) -> OutputFiles<'_> {
+        let mut out: OutputFiles<'_> = Vec::new();
+        for set in [SignatureSet::Signatures, SignatureSet::Attestations] {
+            let index = FileKind::Index(set, self.id);
+            let envelopes = self.located.files.keys().filter_map(|kind| match kind {
+                FileKind::Envelope(of, image, digest) if *of == set && *image == self.id => Some(*digest),
+                _ => None,
+            });
+            let each = envelopes
+                .flat_map(|digest| [FileKind::Envelope(set, self.id, digest), FileKind::Proof(set, self.id, digest)]);
+            for kind in std::iter::once(index).chain(each) {
+                if let Some(content) = self.located.files.get(&kind) {
+                    out.push((kind, length_of(content), Box::new(move || Ok(content.open()?))));
+                }
+            }
+        }
+        for attachment in &self.manifest.attachments {
+            out.push(self.blob(attachment.digest, attachment.size));
+        }
+        for layer in &self.manifest.layers {
+            out.push(self.blob(layer.listing.digest, layer.listing.size));
+            out.push(self.blob(layer.digest, layer.size));
+        }
+        out
+    }
+
+    fn blob(&self, digest: Digest, size: u64) -> (FileKind, u64, Opener<'_>) {
+        (FileKind::Blob(digest), size, Box::new(move || Ok(Box::new(Counted(self.open_blob(digest)?)))))
+    }
+
+    /// Opens a blob, decoded.
+    pub(super) fn open_blob(&self, digest: Digest) -> io::Result<Box<dyn Read>> {
+        if let Some(content) = self.located.files.get(&FileKind::Blob(digest)) {
+            return Ok(content.open()?);
+        }
+        match self.located.files.get(&FileKind::Packed(digest)) {
+            Some(content) => Ok(Box::new(Decoder::new(BufReader::new(content.open()?), &Limits::FORMAT))),
+            None => Err(io::Error::new(io::ErrorKind::NotFound, "it is missing")),
+        }
+    }
+}
+
+impl Located {
+    /// Finds the image that the argument of a command names.
+    pub(super) fn find(argument: &str) -> Result<Self, Failure> {
+        let (path, wanted) = split(argument);
+        Self::at(argument, path, wanted, None)
+    }
+
+    fn at(
         argument: &str,
         path: PathBuf,
         wanted: Option<Digest>,
         spool: Option<NamedTempFile>,
     ) -> Result<Self, Failure> {
-        let (files, decoded) = if path.is_dir() { (store_files(&path)?, None) } else { archive_files(&path)? };
+        let (files, irregular, decoded) = if path.is_dir() {
+            let (files, irregular) = store_files(&path)?;
+            (files, irregular, None)
+        } else {
+            let (files, spool) = archive_files(&path)?;
+            (files, Vec::new(), spool)
+        };
         let spool = decoded.or(spool);
         let ids: Vec<Digest> = files
             .keys()
@@ -100,109 +224,40 @@ impl Image {
                 return refuse(format!("there are {} images; add @ and one of {}", ids.len(), ids.join(", ")));
             }
         };
-        let limits = Limits::FORMAT;
-        let source = read_content(files.get(&FileKind::Manifest(id)), limits.manifest)
-            .map_err(|error| Failure::Error(format!("{argument}: the manifest {id} cannot be read: {error}")))?;
-        if Digest::of(&source) != id {
-            return refuse(format!("the manifest {id} is damaged: its digest is {}", Digest::of(&source)));
-        }
-        let (_, violations) = manifest::check(&source, &limits);
-        if let Some(violation) = violations.iter().find(|violation| violation.clause.severity == Severity::Error) {
-            return refuse(format!(
-                "the manifest is not valid: {} [{}]; `cornercast check {}` shows all that is wrong",
-                violation.message,
-                violation.clause.id,
-                path.display()
-            ));
-        }
-        match serde_json::from_slice(&source) {
-            Ok(manifest) => Ok(Self { id, manifest, source, path, files, _spool: spool }),
-            Err(error) => refuse(format!("the manifest cannot be read: {error}")),
-        }
+        Ok(Self { id, path, files, irregular, _spool: spool })
     }
 
-    /// The merged tree, from listings that have the digests of the manifest.
-    pub(super) fn tree(&self) -> Result<Tree, Failure> {
-        let mut tree = Tree::default();
-        for layer in &self.manifest.layers {
-            tree.merge(self.entries(layer)?);
-        }
-        Ok(tree)
+    /// The bytes of the layers and listings as they stand, twice if what they become is going to be read, too.
+    pub(super) fn bytes(&self, twice: bool) -> u64 {
+        let blobs = self.files.iter().filter(|(kind, _)| matches!(kind, FileKind::Blob(_) | FileKind::Packed(_)));
+        let bytes = blobs.map(|(_, content)| match content {
+            Content::File(path) => super::files::length(path),
+            Content::Part(_, _, length) => *length,
+        });
+        bytes.sum::<u64>() * if twice { 2 } else { 1 }
+    }
+}
+
+impl Files for Located {
+    fn list(&self) -> io::Result<Vec<Listed>> {
+        let regular = self.files.keys().map(|kind| Listed { path: path_of(kind), irregular: None });
+        Ok(regular.chain(self.irregular.iter().cloned()).collect())
     }
 
-    /// The entries of a layer, from a listing that has the digest of the manifest.
-    pub(super) fn entries(&self, layer: &Layer) -> Result<Vec<Entry>, Failure> {
-        let limits = Limits::FORMAT;
-        let listing = layer.listing;
-        let what = format!("{}: the listing {}", self.path.display(), listing.digest);
-        let fail = |error: io::Error| Failure::Error(format!("{what} cannot be read: {error}"));
-        let opened = self.open_blob(listing.digest).map_err(fail)?;
-        let mut source = Vec::new();
-        opened.take(limits.listing.min(listing.size) + 1).read_to_end(&mut source).map_err(fail)?;
-        if Digest::of(&source) != listing.digest {
-            return Err(Failure::Refused(format!("{what} is damaged: its digest is {}", Digest::of(&source))));
-        }
-        let parsed = read_listing(&source, ListingKind::Layer, &limits);
-        match parsed.violations.first() {
-            Some(violation) => {
-                Err(Failure::Refused(format!("{what} is not valid: {} [{}]", violation.message, violation.clause.id)))
-            }
-            None => Ok(parsed.entries),
-        }
-    }
-
-    /// How many files of a set there are for this image, without their index and proofs.
-    pub(super) fn envelopes(&self, set: SignatureSet) -> u64 {
-        let is_one =
-            |kind: &&FileKind| matches!(kind, FileKind::Envelope(of, image, _) if *of == set && *image == self.id);
-        self.files.keys().filter(is_one).count() as u64
-    }
-
-    /// The files of a store that belong to this image, beside its manifest, in the order of an archive.
-    pub(super) fn files(&self) -> OutputFiles<'_> {
-        let mut out: OutputFiles<'_> = Vec::new();
-        for set in [SignatureSet::Signatures, SignatureSet::Attestations] {
-            let index = FileKind::Index(set, self.id);
-            let envelopes = self.files.keys().filter_map(|kind| match kind {
-                FileKind::Envelope(of, image, digest) if *of == set && *image == self.id => Some(*digest),
-                _ => None,
-            });
-            let each = envelopes
-                .flat_map(|digest| [FileKind::Envelope(set, self.id, digest), FileKind::Proof(set, self.id, digest)]);
-            for kind in std::iter::once(index).chain(each) {
-                if let Some(content) = self.files.get(&kind) {
-                    out.push((kind, length_of(content), Box::new(move || Ok(content.open()?))));
-                }
-            }
-        }
-        for attachment in &self.manifest.attachments {
-            out.push(self.blob(attachment.digest, attachment.size));
-        }
-        for layer in &self.manifest.layers {
-            out.push(self.blob(layer.listing.digest, layer.listing.size));
-            out.push(self.blob(layer.digest, layer.size));
-        }
-        out
-    }
-
-    fn blob(&self, digest: Digest, size: u64) -> (FileKind, u64, Opener<'_>) {
-        (FileKind::Blob(digest), size, Box::new(move || Ok(Box::new(Counted(self.open_blob(digest)?)))))
-    }
-
-    /// Opens a blob, decoded.
-    pub(super) fn open_blob(&self, digest: Digest) -> io::Result<Box<dyn Read>> {
-        if let Some(content) = self.files.get(&FileKind::Blob(digest)) {
-            return Ok(content.open()?);
-        }
-        match self.files.get(&FileKind::Packed(digest)) {
-            Some(content) => Ok(Box::new(Decoder::new(BufReader::new(content.open()?), &Limits::FORMAT))),
+    fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send + '_>> {
+        let content = classify(path, &Limits::FORMAT).ok().and_then(|kind| self.files.get(&kind));
+        let opened: io::Result<Box<dyn Read + Send>> = match content {
+            Some(Content::File(path)) => open_regular(path).map(|file| Box::new(file) as _),
+            Some(content) => content.open(),
             None => Err(io::Error::new(io::ErrorKind::NotFound, "it is missing")),
-        }
+        };
+        let opened = opened.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", quoted(path))))?;
+        Ok(Box::new(Counted(opened)))
     }
 }
 
 /// `PATH@sha256:…` or `PATH`.
-fn split(argument: &str) -> (PathBuf, Option<Digest>) {
+pub(super) fn split(argument: &str) -> (PathBuf, Option<Digest>) {
     if let Some((path, digest)) = argument.rsplit_once('@')
         && let Some(digest) = Digest::parse(digest)
     {
@@ -227,14 +282,18 @@ fn read_content(content: Option<&Content>, limit: u64) -> io::Result<Vec<u8>> {
     Ok(source)
 }
 
-fn store_files(path: &Path) -> Result<BTreeMap<FileKind, Content>, Failure> {
-    use crate::store::Files as _;
+type StoreFiles = (BTreeMap<FileKind, Content>, Vec<Listed>);
+
+/// The files of a store, and what stands in their place.
+fn store_files(path: &Path) -> Result<StoreFiles, Failure> {
     let listed =
         Directory(path.to_owned()).list().map_err(|error| Failure::Error(format!("{}: {error}", path.display())))?;
-    let regular = listed.into_iter().filter(|file| file.irregular.is_none());
-    Ok(regular
-        .filter_map(|file| Some((classify(&file.path, &Limits::FORMAT).ok()?, Content::File(path.join(file.path)))))
-        .collect())
+    let (regular, irregular): (Vec<Listed>, Vec<Listed>) =
+        listed.into_iter().partition(|file| file.irregular.is_none());
+    let files = regular
+        .into_iter()
+        .filter_map(|file| Some((classify(&file.path, &Limits::FORMAT).ok()?, Content::File(path.join(file.path)))));
+    Ok((files.collect(), irregular))
 }
 
 type Spooled = (BTreeMap<FileKind, Content>, Option<NamedTempFile>);

@@ -17,6 +17,8 @@ mod output;
 mod pack;
 mod progress;
 mod signals;
+#[cfg(target_os = "linux")]
+mod unpack;
 
 use std::io::{self, Write};
 use std::num::NonZero;
@@ -29,7 +31,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use crate::input::Kind;
 use crate::report::{FailOn, Format};
 
-/// Pack, list and check container images of the Cornercast format.
+/// Pack, list, check and unpack container images of the Cornercast format.
 #[derive(Debug, Parser)]
 #[command(name = "cornercast", version, max_term_width = 100, disable_help_subcommand = true)]
 struct Cli {
@@ -56,6 +58,8 @@ enum Command {
     Inspect(inspect::Inspect),
     Diff(diff::Diff),
     Convert(convert::Convert),
+    #[cfg(target_os = "linux")]
+    Unpack(unpack::Unpack),
     /// Print a clause, why it is there, a bad and a good example
     Explain {
         /// The id of a clause, such as MAN-012
@@ -252,6 +256,8 @@ pub fn run() -> ExitCode {
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Convert(arguments) => convert::run(&arguments),
+        #[cfg(target_os = "linux")]
+        Command::Unpack(arguments) => unpack::run(&arguments),
         Command::Explain { id } => explain::explain(&id),
         Command::Rules { json } => explain::rules(json),
         Command::Schema { name } => explain::schema(name.as_deref()),

@@ -248,6 +248,12 @@ impl Tree {
         })
     }
 
+    /// Where each of these [`entries`](Self::entries) comes from: its layer, and its number among the entries of
+    /// that layer, both counted from 0.
+    pub fn origins(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        self.order.iter().map(|at| (at.layer as usize, at.entry as usize))
+    }
+
     /// For each group of linked names, by the layer and path of its file, the first one that is left.
     fn groups(&self) -> Groups<'_> {
         let mut groups: Groups<'_> = self

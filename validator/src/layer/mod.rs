@@ -19,5 +19,5 @@ pub use line::write_line;
 pub use listing::{Listing, ListingKind, read_listing};
 pub use merge::{Resolved, Step, Summary, Tree, TreeEntry};
 pub use path::{clean_absolute, contains_control, join};
-pub use walk::{Walk, Walker};
+pub use walk::{Contents, Walk, Walker};
 pub use write::LayerWriter;

@@ -26,11 +26,36 @@ use crate::tar::{self, Profile, Reader, Sink};
 /// let (walk, _) = walker.finish();
 /// assert_eq!(walk.violations[0].clause.id, "LAY-001");
 /// ```
+///
+/// Whoever wants the contents of the files, too, gives what takes them ([`Walker::with_contents`]).
 #[derive(Debug)]
-pub struct Walker {
+pub struct Walker<C = ()> {
     reader: Reader,
-    sink: LayerSink,
+    sink: LayerSink<C>,
     violations: Vec<Violation>,
+}
+
+/// Takes the contents of a layer's files while it is walked. Nothing is known of the layer as a whole then:
+/// only at its end is it clear whether it is the one that is meant, and valid.
+pub trait Contents {
+    /// A file begins: its number among the entries of the layer, counted from 0, and the entry, whose digest
+    /// is not known yet. The one before it ends here, if nothing said so.
+    fn begin(&mut self, number: usize, entry: &Entry);
+
+    /// The next bytes of that file.
+    fn data(&mut self, bytes: &[u8]);
+
+    /// The file has ended, and this is the digest of its bytes.
+    fn end(&mut self, sha256: Digest);
+}
+
+/// Nobody wants the contents.
+impl Contents for () {
+    fn begin(&mut self, _: usize, _: &Entry) {}
+
+    fn data(&mut self, _: &[u8]) {}
+
+    fn end(&mut self, _: Digest) {}
 }
 
 /// What a walk found.
@@ -55,6 +80,14 @@ impl Walker {
     /// A walker at the first byte of a layer.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
+        Self::with_contents(limits, ())
+    }
+}
+
+impl<C: Contents> Walker<C> {
+    /// The same, with what takes the contents of the files.
+    #[must_use]
+    pub fn with_contents(limits: Limits, contents: C) -> Self {
         let sink = LayerSink {
             checker: Checker::new(limits.clone()),
             limits: limits.clone(),
@@ -66,6 +99,7 @@ impl Walker {
             file: None,
             heads: Heads::default(),
             full: false,
+            contents,
         };
         Self { reader: Reader::new(Profile::Layer, limits), sink, violations: Vec::new() }
     }
@@ -99,6 +133,11 @@ impl Walker {
         &self.sink.lines
     }
 
+    /// What takes the contents.
+    pub fn contents(&mut self) -> &mut C {
+        &mut self.sink.contents
+    }
+
     /// The layer ends here: what was found, and the lines that this completed.
     #[must_use]
     pub fn finish(mut self) -> (Walk, Vec<u8>) {
@@ -127,7 +166,7 @@ impl Walker {
 }
 
 #[derive(Debug)]
-struct LayerSink {
+struct LayerSink<C> {
     limits: Limits,
     checker: Checker,
     /// Entries that have a line in the listing.
@@ -143,9 +182,10 @@ struct LayerSink {
     heads: Heads,
     /// There are more entries than a layer can have.
     full: bool,
+    contents: C,
 }
 
-impl Sink for LayerSink {
+impl<C: Contents> Sink for LayerSink<C> {
     fn entry(&mut self, entry: &tar::Entry, out: &mut Vec<Violation>) {
         self.file = None;
         if self.full {
@@ -161,6 +201,10 @@ impl Sink for LayerSink {
         if kept && entry.header.typeflag() == b'0' {
             self.file = Some(Hasher::default());
             self.heads.begin();
+            let number = self.checker.entries().len().saturating_sub(1);
+            if let Some(entry) = self.checker.entries().get(number) {
+                self.contents.begin(number, entry);
+            }
         }
         // A directory's line waits for its opaque marker, a file's for its digest.
         self.write_lines(self.checker.entries().len().saturating_sub(1));
@@ -169,12 +213,15 @@ impl Sink for LayerSink {
     fn data(&mut self, bytes: &[u8]) {
         let Some(file) = &mut self.file else { return };
         file.update(bytes);
+        self.contents.data(bytes);
         self.heads.data(bytes, self.limits.interpreter_head);
     }
 
     fn end_of_entry(&mut self, _: &mut Vec<Violation>) {
         if let Some(file) = self.file.take() {
-            self.checker.set_sha256(file.finish());
+            let sha256 = file.finish();
+            self.checker.set_sha256(sha256);
+            self.contents.end(sha256);
             self.heads.end(self.checker.entries().len().saturating_sub(1));
         }
     }
@@ -189,7 +236,7 @@ impl Sink for LayerSink {
     }
 }
 
-impl LayerSink {
+impl<C: Contents> LayerSink<C> {
     /// Judges an entry; says whether the checker kept it.
     fn judge(&mut self, entry: &tar::Entry, broken: &mut Vec<Broken>, out: &mut Vec<Violation>) -> bool {
         let mut report = |clause, field, message: String| broken.push(Broken::new(clause, field, message));

@@ -14,14 +14,14 @@ const CHUNK: usize = 256 << 10;
 type File<'a> = Box<dyn Read + Send + 'a>;
 
 /// A blob that is read, no further than one byte beyond its size.
-pub(super) enum Stored<'a> {
+pub(crate) enum Stored<'a> {
     Plain(Take<File<'a>>),
     Packed(Box<Take<Decoder<BufReader<File<'a>>>>>),
 }
 
 impl<'a> Stored<'a> {
     /// Opens the blob that the file `kind` holds.
-    pub(super) fn open(files: &'a dyn Files, kind: &FileKind, size: u64, limits: &Limits) -> io::Result<Self> {
+    pub(crate) fn open(files: &'a dyn Files, kind: &FileKind, size: u64, limits: &Limits) -> io::Result<Self> {
         let file = files.open(&path_of(kind))?;
         let most = size.saturating_add(1);
         Ok(if matches!(kind, FileKind::Packed(_)) {
@@ -33,7 +33,7 @@ impl<'a> Stored<'a> {
     }
 
     /// What is wrong with the frame that holds the blob, as far as it has been read.
-    pub(super) fn frame(self) -> Vec<Violation> {
+    pub(crate) fn frame(self) -> Vec<Violation> {
         match self {
             Self::Plain(_) => Vec::new(),
             Self::Packed(decoder) => decoder.into_inner().take_violations(),

@@ -12,6 +12,7 @@ mod walks;
 mod writer;
 
 pub use archive::{ArchiveChecker, check_archive};
+pub(crate) use blob::Stored;
 pub use directory::{Files, Listed, check_store};
 pub use layout::{FileKind, SignatureSet, classify, path_of};
 pub use signatures::{Index, Indexed, Marker, check_index, check_marker};

@@ -1,0 +1,199 @@
+//! `cornercast unpack`
+
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum, ValueHint};
+use rustix::fs::Mode;
+use tempfile::NamedTempFile;
+
+use super::files::open_regular;
+use super::image::{Located, split};
+use super::progress::{self, Counted};
+use super::{Failure, diff, parse_jobs, print, processors};
+use crate::build::private_in;
+use crate::diagnostic::Findings;
+use crate::difference::Difference;
+use crate::input::{HEAD, Kind, recognise};
+use crate::limits::Limits;
+use crate::report::{CheckedInput, FailOn, Format, Report};
+use crate::shown::{escaped, quoted};
+use crate::store::check_archive;
+use crate::unpack::{self, Ids, Options, UnpackError, Unpacked};
+
+/// Unpack an image into a directory
+///
+/// Prints the rootfs digest of the image alone: that of its merged listing, which `cornercast listing --digest DIR`
+/// prints for a tree that has all that the image says. What the tree has not is named on standard error: other
+/// owners, attributes that could not be set.
+///
+/// The image is checked as `check` does, an archive as a whole, and of a store what the image needs. DIR must
+/// not be there, or be an empty directory. The tree is written under a temporary name beside it, put on the disk
+/// (syncfs) and then renamed: it is there as a whole or not at all. DIR itself gets the mode 0755, the owner of
+/// root and the time 0. Nothing outside is changed, whatever the image says and whatever other programs do to the
+/// tree meanwhile. The umask does not count.
+///
+/// If it is killed (SIGKILL) or the machine stops, a directory whose name begins with `.cornercast-` can remain
+/// beside DIR, and a file in the directory for temporary files; they can be removed.
+///
+/// Exit status: 0 if the image was unpacked, 1 if it was refused or does not become the tree that it says, 2 if
+/// it could not be read or the tree not be written.
+#[derive(Debug, Args)]
+pub(super) struct Unpack {
+    /// The image: a store, STORE@sha256:…, an archive, also compressed with zstd, or - for standard input
+    #[arg(value_hint = ValueHint::AnyPath)]
+    image: String,
+    /// The directory
+    #[arg(value_hint = ValueHint::DirPath)]
+    dir: PathBuf,
+    /// List the tree anew when it is written, and hold it against the image; each entry is read once more
+    #[arg(long)]
+    verify: bool,
+    /// Whose the entries are; by default those of the image for root, and the caller's for everyone else
+    #[arg(long, value_enum, value_name = "WHOSE")]
+    owner: Option<Owner>,
+    /// Print one JSON object instead of the digest, with all that standard error tells
+    #[arg(long)]
+    json: bool,
+    /// Threads that work at once; by default as many as there are processors
+    #[arg(long, value_name = "N", value_parser = parse_jobs)]
+    jobs: Option<NonZero<usize>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Owner {
+    /// The users and groups of the image
+    Image,
+    /// The caller's user and group
+    Caller,
+}
+
+pub(super) fn run(arguments: &Unpack) -> Result<ExitCode, Failure> {
+    // The owner can always write what is made here; the tree gets its own modes in the end.
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
+    unpack::check_place(&arguments.dir).map_err(failure)?;
+    let is_stdin = arguments.image == "-";
+    let name = if is_stdin { "standard input" } else { arguments.image.as_str() };
+    let (file, _spool) = if is_stdin { spool()? } else { (arguments.image.clone(), None) };
+    let named = |failure: Failure| match failure {
+        // Nobody knows the copy by its name.
+        Failure::Refused(message) if is_stdin => Failure::Refused(message.replace(&file, name)),
+        Failure::Error(message) if is_stdin => Failure::Error(message.replace(&file, name)),
+        other => other,
+    };
+    let jobs = arguments.jobs.unwrap_or_else(processors);
+    let limits = Limits::FORMAT;
+    let path = split(&file).0;
+    if !path.is_dir() {
+        check(&path, &split(name).0.display().to_string(), &limits, jobs)?;
+    }
+    let image = Located::find(&file).map_err(named)?;
+    let owner =
+        arguments.owner.unwrap_or(if rustix::process::geteuid().is_root() { Owner::Image } else { Owner::Caller });
+    let owner = match owner {
+        Owner::Image => unpack::Owner::Image,
+        Owner::Caller => unpack::Owner::Caller,
+    };
+    let options = Options { owner, verify: arguments.verify, jobs, limits, on_read: Some(progress::add) };
+    let shown = progress::show("unpacking", image.bytes(arguments.verify));
+    let shown_name = split(name).0.display().to_string();
+    let unpacked = unpack::unpack(&image, image.id, &shown_name, &arguments.dir, &options);
+    drop(shown);
+    let unpacked = unpacked.map_err(failure)?;
+    tell(&unpacked);
+    if arguments.json {
+        let json = serde_json::to_string_pretty(&unpacked).map_err(|error| Failure::Error(error.to_string()))?;
+        print(&format!("{json}\n"))?;
+    } else {
+        print(&format!("{}\n", unpacked.rootfs))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Standard input as a file.
+fn spool() -> Result<(String, Option<NamedTempFile>), Failure> {
+    let folder = std::env::temp_dir();
+    let fail = |error: io::Error| {
+        let folder = folder.display();
+        Failure::Error(format!(
+            "the copy of standard input in {folder} cannot be written: {error}; set TMPDIR to another folder"
+        ))
+    };
+    let shown = progress::show("reading", 0);
+    let mut spool = private_in(&folder).map_err(fail)?;
+    io::copy(&mut Counted(io::stdin()), spool.as_file_mut()).map_err(fail)?;
+    spool.as_file_mut().flush().map_err(fail)?;
+    drop(shown);
+    Ok((spool.path().to_string_lossy().into_owned(), Some(spool)))
+}
+
+/// Checks an archive as a whole.
+fn check(path: &Path, name: &str, limits: &Limits, jobs: NonZero<usize>) -> Result<(), Failure> {
+    let fail = |error: io::Error| Failure::Error(format!("{name}: {error}"));
+    let mut file = open_regular(path).map_err(fail)?;
+    let mut head = Vec::new();
+    (&mut file).take(HEAD as u64).read_to_end(&mut head).map_err(fail)?;
+    if recognise(&head) != Some(Kind::Archive) {
+        return Err(Failure::Refused(format!("{name} is neither a store nor an archive")));
+    }
+    let shown = progress::show("checking", super::files::length(path));
+    let mut findings = Findings::new(name, 1000);
+    let checked = File::open(path).and_then(|file| check_archive(&mut Counted(file), limits, jobs, &mut findings));
+    drop(shown);
+    checked.map_err(fail)?;
+    if findings.errors > 0 { Err(failure(UnpackError::Rejected(findings))) } else { Ok(()) }
+}
+
+fn failure(error: UnpackError) -> Failure {
+    match error {
+        UnpackError::Rejected(findings) => rejected(&findings),
+        UnpackError::Differs(entries) => {
+            let text = diff::text(&Difference { entries, ..Difference::default() });
+            Failure::Refused(format!(
+                "the tree on the disk is not that of the image, so it was removed; A is only on the disk, D only in the \
+                 image:\n{}",
+                text.trim_end()
+            ))
+        }
+        error => Failure::Error(error.to_string()),
+    }
+}
+
+/// What is wrong with an image goes to standard error as `check` shows it.
+fn rejected(findings: &Findings) -> Failure {
+    let input = CheckedInput {
+        name: findings.input().to_owned(),
+        is_directory: false,
+        findings: findings.list().to_vec(),
+        errors: findings.errors,
+        warnings: findings.warnings,
+    };
+    let report = Report { inputs: vec![input], fail_on: FailOn::Error, known: None };
+    anstream::eprintln!("{}", report.render(Format::Human).trim_end());
+    Failure::Refused(format!("{} is not valid, so it was not unpacked", findings.input()))
+}
+
+/// Says what the tree has not of what the image says.
+fn tell(unpacked: &Unpacked) {
+    let entries = |count: u64| if count == 1 { "1 entry".to_owned() } else { format!("{count} entries") };
+    if let Some(Ids { uid, gid }) = unpacked.owner {
+        anstream::eprintln!("note: everything belongs to {uid}:{gid}, whatever the image says");
+        if let Some(count @ 1..) = unpacked.setid {
+            anstream::eprintln!(
+                "note: the set-user-ID or set-group-ID bit of {} gives the rights of {uid}:{gid} now",
+                entries(count)
+            );
+        }
+    }
+    for unset in &unpacked.unset {
+        let (name, first) = (escaped(&unset.name), quoted(&unset.first));
+        anstream::eprintln!(
+            "note: `{name}` of {} could not be set, first of {first}: {}",
+            entries(unset.entries),
+            unset.reason
+        );
+    }
+}
