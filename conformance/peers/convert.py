@@ -141,9 +141,9 @@ def _exported(place, store):
         if seen != own:
             raise Failed(f"after skopeo, the image with {form} layers is {seen}, not {own}")
         print(f"export with {form} layers: other tools read it, and after skopeo has copied it, it is the same image")
-    place.cornercast("convert", store, place.fresh("exported"), "--to", "oci")
-    saved = place.fresh("saved.tar")
-    place.skopeo("copy", "--quiet", f"oci:{place.path('exported')}:{version}", f"docker-archive:{saved}:{NAME}:{version}")
+    layout, saved = place.fresh("exported"), place.fresh("saved.tar")
+    place.cornercast("convert", store, layout, "--to", "oci")
+    place.skopeo("copy", "--quiet", f"oci:{layout}:{version}", f"docker-archive:{saved}:{NAME}:{version}")
     place.import_image(saved, place.fresh("back.ccast"))
     if place.cornercast("listing", place.path("back.ccast"), "--digest")[0] != wanted:
         raise Failed("after skopeo has made a saved image of it, the tree is another")
