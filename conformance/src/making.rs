@@ -1,5 +1,6 @@
 //! The reference as a builder and unpacker: what the operations of the adapter protocol make.
 
+mod convert;
 mod unpack;
 
 use std::collections::BTreeMap;
@@ -43,6 +44,8 @@ pub fn make(order: &Order<'_>) -> Result<(), Failure> {
     match order.operation {
         Operation::Unpack => unpack::unpack(order),
         Operation::Bundle => unpack::bundle(order),
-        Operation::Check | Operation::Import | Operation::Export => Err(Failure::Unknown),
+        Operation::Import => convert::import(order),
+        Operation::Export => convert::export(order),
+        Operation::Check => Err(Failure::Unknown),
     }
 }

@@ -11,7 +11,7 @@
 //! | [`manifest`] | Manifest |
 //! | [`tar`], [`layer`] | Layer, Listing and rootfs |
 //! | [`store`], [`zstd`] | Store and archive |
-//! | [`oci`] | OCI images |
+//! | [`oci`], [`convert`] | OCI images |
 //! | [`bundle`] | Runtime |
 //! | `unpack` | Listing and rootfs: unpacking |
 //!
@@ -27,6 +27,7 @@ pub mod clause;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod config;
+pub mod convert;
 pub mod diagnostic;
 pub mod difference;
 pub mod digest;

@@ -1,4 +1,4 @@
-//! A tree from a tar archive of any common dialect: v7, ustar, GNU, PAX.
+//! The entries of a tar archive of any common dialect: v7, ustar, GNU, PAX.
 //!
 //! This reader is lenient on purpose, and for input only: what it reads is written anew in the one form
 //! that layers have. It is not used to check anything.
@@ -8,41 +8,47 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use super::directory::Ownership;
-use super::tree::{self, BuildError, Content, SourceNode, SourceTree};
-use crate::layer::{Attributes, join};
-use crate::shown::{quoted, shown_bytes};
+use super::tree::{BuildError, Content};
+use crate::shown::shown_bytes;
 
 /// The largest extension header that is read into memory.
 const MAX_EXTENSION: u64 = 1 << 20;
 
-/// Reads the uncompressed tar archive `source`, which messages call `name`, into `into`.
-///
-/// Later entries replace earlier ones with the same path; missing parents are added; whiteouts of OCI
-/// layers are taken as such.
-///
-/// # Errors
-///
-/// Errors of the file system; an archive that is damaged, or holds something that a layer cannot hold.
-/// Devices, FIFOs and extended attributes of other kinds are left out with a note.
-pub fn read_tar(source: &Path, name: &str, ownership: &Ownership, into: &mut SourceTree) -> Result<(), BuildError> {
-    let file = File::open(source).map_err(BuildError::io(name))?;
-    let mut reader = Reader {
-        input: BufReader::with_capacity(256 << 10, file),
-        source,
-        name,
-        at: 0,
-        ownership,
-        into,
-        extensions: Extensions::default(),
-        global: HashMap::new(),
-        files: 0,
-    };
-    while let Some(header) = reader.header()? {
-        reader.entry(&header)?;
-    }
-    reader.into.without_needless_markers();
-    Ok(())
+/// An entry with all that headers say of it.
+#[derive(Debug)]
+pub(crate) struct Foreign {
+    pub(crate) path: Vec<u8>,
+    pub(crate) target: Vec<u8>,
+    pub(crate) kind: ForeignKind,
+    pub(crate) mode: u32,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    /// Whole seconds, rounded down.
+    pub(crate) mtime: i64,
+    /// What was rounded was not zero.
+    pub(crate) has_fraction: bool,
+    /// The owner or group has a name, too.
+    pub(crate) has_names: bool,
+    pub(crate) size: u64,
+    pub(crate) content: Content,
+    /// Names and values, as the records have them.
+    pub(crate) xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Keywords of records that say something of the file that is known nowhere else, such as ACLs.
+    pub(crate) others: Vec<Vec<u8>>,
+    /// Where the header of the entry stands.
+    pub(crate) at: u64,
+}
+
+/// What an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ForeignKind {
+    File,
+    Hardlink,
+    Symlink,
+    Directory,
+    /// A device, a FIFO and so on, as a message calls it.
+    Special(&'static str),
+    Unknown(u8),
 }
 
 /// What extension headers say about the next entry.
@@ -53,16 +59,18 @@ struct Extensions {
     long_link: Option<Vec<u8>>,
 }
 
-struct Reader<'a> {
+/// Reads the entries one after the other.
+pub(crate) struct Reader<'a> {
     input: BufReader<File>,
     source: &'a Path,
     name: &'a str,
     at: u64,
-    ownership: &'a Ownership,
-    into: &'a mut SourceTree,
+    /// Where the next header stands.
+    next: u64,
+    /// Whether records of `g` headers count for the entries after them.
+    applies_globals: bool,
     extensions: Extensions,
     global: HashMap<Vec<u8>, Vec<u8>>,
-    files: u64,
 }
 
 /// A header block as it is.
@@ -109,7 +117,34 @@ impl Header {
     }
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    /// A reader of the uncompressed archive `source`, which messages call `name`.
+    ///
+    /// # Errors
+    ///
+    /// Errors of the file system.
+    pub(crate) fn open(source: &'a Path, name: &'a str, applies_globals: bool) -> Result<Self, BuildError> {
+        let input = File::open(source).map_err(BuildError::io(name))?;
+        let input = BufReader::with_capacity(256 << 10, input);
+        let (extensions, global) = (Extensions::default(), HashMap::new());
+        Ok(Self { input, source, name, at: 0, next: 0, applies_globals, extensions, global })
+    }
+
+    /// The next entry; `None` at the end of the archive.
+    ///
+    /// # Errors
+    ///
+    /// Errors of the file system; an archive that is damaged; a sparse file.
+    pub(crate) fn next(&mut self) -> Result<Option<Foreign>, BuildError> {
+        loop {
+            self.skip_to(self.next)?;
+            let Some(header) = self.header()? else { return Ok(None) };
+            if let Some(entry) = self.entry(&header)? {
+                return Ok(Some(entry));
+            }
+        }
+    }
+
     fn refuse<T>(&self, why: &str) -> Result<T, BuildError> {
         Err(BuildError::Refused(format!("{}: at byte {}: {why}", self.name, self.at)))
     }
@@ -162,18 +197,20 @@ impl Reader<'_> {
         }
         let mut data = vec![0; usize::try_from(size).unwrap_or_default()];
         self.read(&mut data)?;
-        self.skip(size.wrapping_neg() % 512)?;
+        self.next = self.at + size.wrapping_neg() % 512;
         Ok(data)
     }
 
-    fn skip(&mut self, bytes: u64) -> Result<(), BuildError> {
-        let end = self.at.saturating_add(bytes);
-        self.input.seek(SeekFrom::Start(end)).map_err(BuildError::io(self.name))?;
-        self.at = end;
+    fn skip_to(&mut self, end: u64) -> Result<(), BuildError> {
+        if end > self.at {
+            self.input.seek(SeekFrom::Start(end)).map_err(BuildError::io(self.name))?;
+            self.at = end;
+        }
         Ok(())
     }
 
-    fn entry(&mut self, header: &Header) -> Result<(), BuildError> {
+    /// The entry of a header; `None` if it is an extension of the next one.
+    fn entry(&mut self, header: &Header) -> Result<Option<Foreign>, BuildError> {
         let Some(size) = header.number(124, 12).and_then(|size| u64::try_from(size).ok()) else {
             return self.refuse(&format!(
                 "the size of \"{}\" is \"{}\", not a number",
@@ -186,13 +223,15 @@ impl Reader<'_> {
             b'x' | b'X' => {
                 let data = self.extension(size)?;
                 self.extensions.pax = self.records(&data)?;
-                return Ok(());
+                return Ok(None);
             }
             b'g' => {
                 let data = self.extension(size)?;
                 let records = self.records(&data)?;
-                self.global.extend(records);
-                return Ok(());
+                if self.applies_globals {
+                    self.global.extend(records);
+                }
+                return Ok(None);
             }
             b'L' | b'K' => {
                 let mut data = self.extension(size)?;
@@ -202,12 +241,16 @@ impl Reader<'_> {
                 } else {
                     self.extensions.long_link = Some(data);
                 }
-                return Ok(());
+                return Ok(None);
             }
             _ => {}
         }
         let extensions = std::mem::take(&mut self.extensions);
-        let pax = |key: &[u8]| extensions.pax.get(key).or_else(|| self.global.get(key)).cloned();
+        // A record without a value takes back what was said before.
+        let pax = |key: &[u8]| {
+            let record = extensions.pax.get(key).or_else(|| self.global.get(key));
+            record.filter(|value| !value.is_empty()).cloned()
+        };
         let is_sparse = typeflag == b'S' || extensions.pax.keys().any(|key| key.starts_with(b"GNU.sparse."));
         let size = match pax(b"size") {
             Some(text) => match String::from_utf8_lossy(&text).parse() {
@@ -224,7 +267,11 @@ impl Reader<'_> {
         };
         let raw_name = pax(b"path").or(extensions.long_name.clone()).unwrap_or_else(|| full_name(header));
         let raw_target = pax(b"linkpath").or(extensions.long_link.clone()).unwrap_or_else(|| header.text(157, 100));
-        let mtime = pax(b"mtime").and_then(|text| floor(&text)).or_else(|| header.number(136, 12)).unwrap_or_default();
+        let time = pax(b"mtime").and_then(|text| floor(&text));
+        let (mtime, has_fraction) = time.unwrap_or_else(|| (header.number(136, 12).unwrap_or_default(), false));
+        let has_names = [(265, b"uname"), (297, b"gname")]
+            .into_iter()
+            .any(|(start, key)| !header.text(start, 32).is_empty() || pax(key).is_some());
         let id = |text: Option<Vec<u8>>, start: usize| match text {
             Some(text) => String::from_utf8_lossy(&text).parse::<u32>().ok(),
             None => header.number(start, 8).and_then(|id| u32::try_from(id).ok()),
@@ -241,141 +288,52 @@ impl Reader<'_> {
             let message = "is not given in numbers up to 4294967295";
             return self.refuse(&format!("the owner of \"{}\" {message}", shown_bytes(&raw_name)));
         };
-        let data_at = self.at;
-        let entry = Found { raw_name, raw_target, mode, uid, gid, mtime, size, data_at, typeflag, pax: extensions.pax };
-        self.place(entry)?;
+        let kind = match typeflag {
+            b'0' | 0 | b'7' if raw_name.ends_with(b"/") => ForeignKind::Directory,
+            b'0' | 0 | b'7' => ForeignKind::File,
+            b'1' => ForeignKind::Hardlink,
+            b'2' => ForeignKind::Symlink,
+            b'3' | b'4' => ForeignKind::Special("the device"),
+            b'5' => ForeignKind::Directory,
+            b'6' => ForeignKind::Special("the FIFO"),
+            b'V' => ForeignKind::Special("the volume label"),
+            other => ForeignKind::Unknown(other),
+        };
+        let at = self.at - 512;
+        let content = Content::Part(self.source.to_owned(), self.at, size);
         // Links and directories of old archives can give a size without data.
-        let has_data = !matches!(typeflag, b'1' | b'2' | b'5') || size % 512 != 0;
-        let data = if has_data && !matches!(typeflag, b'1' | b'2' | b'5') { size } else { 0 };
-        self.skip(data.saturating_add(data.wrapping_neg() % 512))
-    }
-
-    fn place(&mut self, found: Found) -> Result<(), BuildError> {
-        let Some((path, is_slashed)) = self.clean(&found.raw_name)? else {
-            if found.mode != 0o755 || (found.uid, found.gid) != (0, 0) {
-                self.into.note(
-                    "",
-                    format!("the root's mode 0{:o} and owner {}:{} are left out", found.mode, found.uid, found.gid),
-                );
+        let data = if matches!(typeflag, b'1'..=b'6') { 0 } else { size };
+        self.next = self.at.saturating_add(data).saturating_add(data.wrapping_neg() % 512);
+        let (mut xattrs, mut others) = (Vec::new(), Vec::new());
+        for (key, value) in extensions.pax {
+            if let Some(name) = key.strip_prefix(b"SCHILY.xattr.") {
+                xattrs.push((name.to_vec(), value));
+            } else if [&b"SCHILY.acl."[..], b"SCHILY.fflags", b"LIBARCHIVE.", b"RHT.security."]
+                .iter()
+                .any(|prefix| key.starts_with(prefix))
+            {
+                others.push(key);
             }
-            return Ok(());
-        };
-        let (directory, name) = path.rsplit_once('/').unwrap_or(("", &path));
-        let is_file = matches!(found.typeflag, b'0' | 0 | b'7') && !is_slashed;
-        if let Some(hidden) = name.strip_prefix(".wh.").filter(|_| is_file) {
-            return self.marker(directory, hidden);
         }
-        self.into.add_parents(&path);
-        if let Some((end, _)) = path.match_indices('/').find(|(end, _)| {
-            !matches!(path.get(..*end).and_then(|parent| self.into.get(parent)), Some(SourceNode::Dir { .. }))
-        }) {
-            return self.refuse(&format!(
-                "the parent {} of {} is no directory",
-                quoted(path.get(..end).unwrap_or_default()),
-                quoted(&path)
-            ));
-        }
-        let (uid, gid) = self.ownership.map(&path, found.uid, found.gid)?;
-        let mtime = self.into.time(&path, found.mtime);
-        let xattrs: Vec<(Vec<u8>, Vec<u8>)> = found
-            .pax
-            .iter()
-            .filter_map(|(key, value)| Some((key.strip_prefix(b"SCHILY.xattr.")?.to_vec(), value.clone())))
-            .collect();
-        let node = match found.typeflag {
-            b'0' | 0 | b'7' if !is_slashed => {
-                self.files += 1;
-                SourceNode::File {
-                    attributes: Attributes {
-                        mode: found.mode,
-                        uid,
-                        gid,
-                        mtime,
-                        xattrs: self.into.xattrs(&path, xattrs)?,
-                    },
-                    size: found.size,
-                    content: Content::Part(self.source.to_owned(), found.data_at, found.size),
-                    identity: Some((0, self.files)),
-                }
-            }
-            b'5' | b'0' | 0 | b'7' => {
-                let mut xattrs = self.into.xattrs(&path, xattrs)?;
-                if xattrs.remove("security.capability").is_some() {
-                    self.into.note(&path, "the extended attribute `security.capability` of a directory is left out");
-                }
-                SourceNode::Dir { attributes: Attributes { mode: found.mode, uid, gid, mtime, xattrs }, opaque: false }
-            }
-            b'2' => SourceNode::Symlink { uid, gid, mtime, target: tree::target(&path, &found.raw_target)? },
-            b'1' => {
-                let target = self.clean(&found.raw_target)?.map(|(target, _)| target).unwrap_or_default();
-                match self.into.get(&target) {
-                    Some(node @ (SourceNode::File { .. } | SourceNode::Symlink { .. })) => node.clone(),
-                    _ => {
-                        return self.refuse(&format!(
-                            "the hard link {} has no earlier file {}",
-                            quoted(&path),
-                            quoted(&target)
-                        ));
-                    }
-                }
-            }
-            other => {
-                let what = match other {
-                    b'3' | b'4' => "the device".to_owned(),
-                    b'6' => "the FIFO".to_owned(),
-                    b'V' => "the volume label".to_owned(),
-                    _ => {
-                        return self.refuse(&format!(
-                            "{} is of the unknown type \"{}\"",
-                            quoted(&path),
-                            shown_bytes(&[other])
-                        ));
-                    }
-                };
-                self.into.note(&path, format!("{what} is left out"));
-                return Ok(());
-            }
-        };
-        self.into.insert(path, node);
-        Ok(())
-    }
-
-    fn marker(&mut self, directory: &str, hidden: &str) -> Result<(), BuildError> {
-        if hidden == ".wh..opq" {
-            if directory.is_empty() {
-                return self.refuse(
-                    "an opaque marker stands in the root; write a whiteout for each entry of the root that goes",
-                );
-            }
-            self.into.add_parents(&format!("{directory}/x"));
-            if let Some(SourceNode::Dir { attributes, .. }) = self.into.get(directory).cloned() {
-                self.into.insert(directory.to_owned(), SourceNode::Dir { attributes, opaque: true });
-            }
-            return Ok(());
-        }
-        if hidden.is_empty() || matches!(hidden, "." | "..") || hidden.starts_with(".wh.") {
-            return self.refuse(&format!("the whiteout `.wh.{hidden}` hides no name"));
-        }
-        let path = join(directory, hidden);
-        self.into.add_parents(&path);
-        self.into.insert(path, SourceNode::Whiteout);
-        Ok(())
-    }
-
-    /// The path of an entry without `.`, empty components and leading `/`, and whether it ended in `/`;
-    /// `None` for the root.
-    fn clean(&mut self, raw: &[u8]) -> Result<Option<(String, bool)>, BuildError> {
-        let mut path = String::new();
-        for component in raw.split(|byte| *byte == b'/').filter(|component| !matches!(component, [] | [b'.'])) {
-            if component == b".." {
-                return self.refuse(&format!("the path \"{}\" has the component `..`", shown_bytes(raw)));
-            }
-            path = tree::name(&path, component, true)?;
-        }
-        if raw.starts_with(b"/") && !path.is_empty() {
-            self.into.note(&path, "the leading `/` of the path is left out");
-        }
-        Ok((!path.is_empty()).then_some((path, raw.ends_with(b"/"))))
+        xattrs.sort();
+        others.sort();
+        let (path, target) = (raw_name, raw_target);
+        Ok(Some(Foreign {
+            path,
+            target,
+            kind,
+            mode,
+            uid,
+            gid,
+            mtime,
+            has_fraction,
+            has_names,
+            size,
+            content,
+            xattrs,
+            others,
+            at,
+        }))
     }
 
     fn records(&self, body: &[u8]) -> Result<HashMap<Vec<u8>, Vec<u8>>, BuildError> {
@@ -392,20 +350,6 @@ impl Reader<'_> {
     }
 }
 
-/// An entry with all that headers say of it.
-struct Found {
-    raw_name: Vec<u8>,
-    raw_target: Vec<u8>,
-    mode: u32,
-    uid: u32,
-    gid: u32,
-    mtime: i64,
-    size: u64,
-    data_at: u64,
-    typeflag: u8,
-    pax: HashMap<Vec<u8>, Vec<u8>>,
-}
-
 /// The name in the header, with the prefix of ustar.
 fn full_name(header: &Header) -> Vec<u8> {
     let name = header.text(0, 100);
@@ -418,13 +362,14 @@ fn full_name(header: &Header) -> Vec<u8> {
     [prefix.as_slice(), b"/", name.as_slice()].concat()
 }
 
-/// The whole seconds of a decimal time, rounded down.
-fn floor(text: &[u8]) -> Option<i64> {
+/// The whole seconds of a decimal time, rounded down, and whether that changed it.
+fn floor(text: &[u8]) -> Option<(i64, bool)> {
     let text = std::str::from_utf8(text).ok()?;
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let seconds: i64 = whole.parse().ok()?;
-    let below = whole.starts_with('-') && fraction.bytes().any(|digit| digit != b'0');
-    Some(seconds.saturating_sub(i64::from(below)))
+    let has_fraction = fraction.bytes().any(|digit| digit != b'0');
+    let below = whole.starts_with('-') && has_fraction;
+    Some((seconds.saturating_sub(i64::from(below)), has_fraction))
 }
 
 /// Keyword, value and length of the record at the head of `rest`.

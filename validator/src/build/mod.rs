@@ -5,14 +5,17 @@ mod dialect;
 mod directory;
 mod image;
 mod output;
+mod placing;
 mod temporary;
 mod tree;
 
-pub use dialect::read_tar;
+pub(crate) use dialect::{Foreign, ForeignKind, Reader as ForeignReader};
 pub use directory::{Ownership, read_directory};
 pub use image::{BaseLayers, Built, BuiltLayer, ManifestInput, build_layer, build_manifest};
-pub use output::{OutputBlobs, write_archive, write_store};
+pub use output::{Opener, OutputFiles, PathFiles, add_files, write_archive, write_folder, write_store, write_tar};
+pub use placing::read_tar;
 pub use temporary::{
     PREFIX, PrivateFolder, finish, make_folder, private_in, remove_all, temporary_in, unwritable, wait_if_ending,
 };
+pub(crate) use tree::name as entry_path;
 pub use tree::{BuildError, Content, Note, SourceNode, SourceTree};

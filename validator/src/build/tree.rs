@@ -131,6 +131,11 @@ impl SourceTree {
         notes
     }
 
+    /// The notes that have been taken since the last call.
+    pub(crate) fn take_notes(&mut self) -> Vec<Note> {
+        std::mem::take(&mut self.notes)
+    }
+
     /// Takes a note.
     pub fn note(&mut self, path: &str, what: impl Into<String>) {
         self.notes.push(Note { path: path.to_owned(), what: what.into() });
@@ -355,7 +360,7 @@ impl SourceTree {
 pub(super) const UNWRITTEN: &str = "the temporary file of the layer cannot be written";
 
 struct Observed {
-    content: Box<dyn Read>,
+    content: Box<dyn Read + Send>,
     on_read: Option<fn(u64)>,
     /// Whether it was reading that failed.
     failed: bool,
@@ -395,7 +400,7 @@ fn keep_xattr(name: &[u8], value: &[u8]) -> Result<String, &'static str> {
 /// # Errors
 ///
 /// Why it cannot.
-pub(super) fn name(parent: &str, name: &[u8], markers: bool) -> Result<String, BuildError> {
+pub(crate) fn name(parent: &str, name: &[u8], markers: bool) -> Result<String, BuildError> {
     let refuse = |why: &str| {
         let path = crate::layer::join(parent, &shown_bytes(name));
         Err(BuildError::Refused(format!("{} cannot be in a layer: {why}; rename it or leave it out", quoted(&path))))

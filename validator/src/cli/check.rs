@@ -89,7 +89,7 @@ fn below(path: &Path, out: &mut Vec<PathBuf>) {
 }
 
 /// What a directory is, by the files in it. One in which the first of them is missing can be told by the others.
-fn directory_kind(path: &Path) -> Option<Kind> {
+pub(super) fn directory_kind(path: &Path) -> Option<Kind> {
     if path.join("cornercast").exists() || path.join("images").is_dir() {
         Some(Kind::Store)
     } else if path.join("oci-layout").exists() || path.join("index.json").exists() && path.join("blobs").is_dir() {

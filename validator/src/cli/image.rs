@@ -10,7 +10,7 @@ use tempfile::NamedTempFile;
 use super::files::{Directory, open_regular};
 use super::progress::{self, Counted};
 use super::{Failure, processors};
-use crate::build::{Content, private_in};
+use crate::build::{Content, Opener, OutputFiles, private_in};
 use crate::diagnostic::{Findings, Severity};
 use crate::digest::Digest;
 use crate::input::{Kind, recognise};
@@ -26,6 +26,8 @@ use crate::zstd::{self, Decoder};
 pub(super) struct Image {
     pub(super) id: Digest,
     pub(super) manifest: Manifest,
+    /// The bytes of the manifest.
+    pub(super) source: Vec<u8>,
     /// Where it is.
     located: Located,
 }
@@ -42,31 +44,39 @@ pub(super) struct Located {
 }
 
 impl Image {
-    /// Opens an image and checks it: an image with violations is refused.
-    pub(super) fn open_checked(argument: &str) -> Result<Self, Failure> {
-        let (path, _) = split(argument);
+    /// Opens an image and checks it, with everything that stands beside it: an image with violations is refused.
+    /// `doing` is what a terminal shows meanwhile.
+    pub(super) fn open_checked(argument: &str, doing: &str) -> Result<Self, Failure> {
+        let (path, wanted) = split(argument);
         let limits = Limits::FORMAT;
-        let mut findings = Findings::new(path.display().to_string(), 20);
-        let shown = progress::show("checking the base", super::files::length(&path));
+        let fail = |error: io::Error| Failure::Error(format!("{argument}: {error}"));
+        // Standard input can be read once only.
+        let (path, spool) = if path == Path::new("-") { plain_file(&path).map_err(fail)? } else { (path, None) };
+        let name = if spool.is_some() { "standard input".to_owned() } else { path.display().to_string() };
+        let mut findings = Findings::new(name.clone(), 20);
+        let shown = progress::show(doing, super::files::length(&path));
         let checked = if path.is_dir() {
             check_store(&Directory(path.clone()), &limits, processors(), &mut findings)
         } else {
             File::open(&path).and_then(|file| check_archive(&mut Counted(file), &limits, processors(), &mut findings))
         };
         drop(shown);
-        checked.map_err(|error| Failure::Error(format!("{}: {error}", path.display())))?;
+        checked.map_err(|error| Failure::Error(format!("{name}: {error}")))?;
         if findings.errors > 0 {
             let errors: Vec<_> =
                 findings.list().iter().filter(|finding| finding.severity == Severity::Error).cloned().collect();
             let text = crate::report::concise(&errors);
             return Err(Failure::Refused(format!("{argument} is no valid image:\n{}", text.trim_end())));
         }
-        Self::open(argument)
+        Self::of(argument, Located::at(argument, path, wanted, spool)?)
     }
 
     /// Opens an image; only what is read of it is checked against its digest.
     pub(super) fn open(argument: &str) -> Result<Self, Failure> {
-        let located = Located::find(argument)?;
+        Self::of(argument, Located::find(argument)?)
+    }
+
+    fn of(argument: &str, located: Located) -> Result<Self, Failure> {
         let refuse = |message: String| Err(Failure::Refused(format!("{argument}: {message}")));
         let (id, limits) = (located.id, Limits::FORMAT);
         let source = read_content(located.files.get(&FileKind::Manifest(id)), limits.manifest)
@@ -84,7 +94,7 @@ impl Image {
             ));
         }
         match serde_json::from_slice(&source) {
-            Ok(manifest) => Ok(Self { id, manifest, located }),
+            Ok(manifest) => Ok(Self { id, manifest, source, located }),
             Err(error) => refuse(format!("the manifest cannot be read: {error}")),
         }
     }
@@ -126,6 +136,37 @@ impl Image {
         self.located.files.keys().filter(is_one).count() as u64
     }
 
+    /// The files of a store that belong to this image, beside its manifest, in the order of an archive.
+    pub(super) fn files(&self) -> OutputFiles<'_> {
+        let mut out: OutputFiles<'_> = Vec::new();
+        for set in [SignatureSet::Signatures, SignatureSet::Attestations] {
+            let index = FileKind::Index(set, self.id);
+            let envelopes = self.located.files.keys().filter_map(|kind| match kind {
+                FileKind::Envelope(of, image, digest) if *of == set && *image == self.id => Some(*digest),
+                _ => None,
+            });
+            let each = envelopes
+                .flat_map(|digest| [FileKind::Envelope(set, self.id, digest), FileKind::Proof(set, self.id, digest)]);
+            for kind in std::iter::once(index).chain(each) {
+                if let Some(content) = self.located.files.get(&kind) {
+                    out.push((kind, length_of(content), Box::new(move || Ok(content.open()?))));
+                }
+            }
+        }
+        for attachment in &self.manifest.attachments {
+            out.push(self.blob(attachment.digest, attachment.size));
+        }
+        for layer in &self.manifest.layers {
+            out.push(self.blob(layer.listing.digest, layer.listing.size));
+            out.push(self.blob(layer.digest, layer.size));
+        }
+        out
+    }
+
+    fn blob(&self, digest: Digest, size: u64) -> (FileKind, u64, Opener<'_>) {
+        (FileKind::Blob(digest), size, Box::new(move || Ok(Box::new(Counted(self.open_blob(digest)?)))))
+    }
+
     /// Opens a blob, decoded.
     pub(super) fn open_blob(&self, digest: Digest) -> io::Result<Box<dyn Read>> {
         if let Some(content) = self.located.files.get(&FileKind::Blob(digest)) {
@@ -142,13 +183,23 @@ impl Located {
     /// Finds the image that the argument of a command names.
     pub(super) fn find(argument: &str) -> Result<Self, Failure> {
         let (path, wanted) = split(argument);
-        let (files, irregular, spool) = if path.is_dir() {
+        Self::at(argument, path, wanted, None)
+    }
+
+    fn at(
+        argument: &str,
+        path: PathBuf,
+        wanted: Option<Digest>,
+        spool: Option<NamedTempFile>,
+    ) -> Result<Self, Failure> {
+        let (files, irregular, decoded) = if path.is_dir() {
             let (files, irregular) = store_files(&path)?;
             (files, irregular, None)
         } else {
             let (files, spool) = archive_files(&path)?;
             (files, Vec::new(), spool)
         };
+        let spool = decoded.or(spool);
         let ids: Vec<Digest> = files
             .keys()
             .filter_map(|kind| match kind {
@@ -213,6 +264,14 @@ pub(super) fn split(argument: &str) -> (PathBuf, Option<Digest>) {
         return (PathBuf::from(path), Some(digest));
     }
     (PathBuf::from(argument), None)
+}
+
+/// The bytes of a file of a store; 0 if that cannot be told.
+fn length_of(content: &Content) -> u64 {
+    match content {
+        Content::File(path) => super::files::length(path),
+        Content::Part(_, _, length) => *length,
+    }
 }
 
 fn read_content(content: Option<&Content>, limit: u64) -> io::Result<Vec<u8>> {

@@ -5,6 +5,7 @@ mod baseline;
 mod bundle;
 mod check;
 mod configuration;
+mod convert;
 mod diff;
 mod explain;
 mod files;
@@ -58,6 +59,7 @@ enum Command {
     Listing(Listing),
     Inspect(inspect::Inspect),
     Diff(diff::Diff),
+    Convert(convert::Convert),
     #[cfg(target_os = "linux")]
     Unpack(unpack::Unpack),
     #[cfg(target_os = "linux")]
@@ -262,6 +264,7 @@ pub fn run() -> ExitCode {
         Command::Listing(arguments) => listing::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
+        Command::Convert(arguments) => convert::run(&arguments),
         #[cfg(target_os = "linux")]
         Command::Unpack(arguments) => unpack::run(&arguments),
         #[cfg(target_os = "linux")]

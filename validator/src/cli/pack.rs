@@ -10,7 +10,7 @@ use super::listing::read_tree;
 use super::progress::{self, Counted};
 use super::{Failure, Pack, print, source_date_epoch};
 use crate::build::{
-    BaseLayers, BuildError, BuiltLayer, ManifestInput, OutputBlobs, build_layer, build_manifest, write_archive,
+    BaseLayers, BuildError, BuiltLayer, ManifestInput, OutputFiles, build_layer, build_manifest, write_archive,
     write_store,
 };
 use crate::diagnostic::Findings;
@@ -18,12 +18,13 @@ use crate::layer::Tree;
 use crate::limits::Limits;
 use crate::manifest::{Base, Layer};
 use crate::report;
+use crate::store::FileKind;
 
 pub(super) fn run(arguments: &Pack) -> Result<ExitCode, Failure> {
     let limits = Limits::FORMAT;
     let epoch = source_date_epoch()?;
     let input = read_manifest(&arguments.manifest, &limits)?;
-    let base = arguments.base.as_deref().map(Image::open_checked).transpose()?;
+    let base = arguments.base.as_deref().map(|base| Image::open_checked(base, "checking the base")).transpose()?;
     let base_layers = base.as_ref().map(|image| BaseLayers {
         base: Base {
             name: image.manifest.name.clone(),
@@ -119,29 +120,29 @@ fn write(
     base: Option<&Image>,
     layers: &[BuiltLayer],
 ) -> Result<(), Failure> {
-    let mut blobs: OutputBlobs<'_> = Vec::new();
+    let mut files: OutputFiles<'_> = Vec::new();
     if let Some(image) = base {
         let open = move |digest| -> io::Result<Box<dyn Read>> { Ok(Box::new(Counted(image.open_blob(digest)?))) };
         for layer in &image.manifest.layers {
             let Layer { digest, size, listing } = *layer;
-            blobs.push((listing.digest, listing.size, Box::new(move || open(listing.digest))));
-            blobs.push((digest, size, Box::new(move || open(digest))));
+            files.push((FileKind::Blob(listing.digest), listing.size, Box::new(move || open(listing.digest))));
+            files.push((FileKind::Blob(digest), size, Box::new(move || open(digest))));
         }
     }
     for layer in layers {
         let Layer { digest, size, listing } = layer.descriptor;
         let bytes = layer.listing.clone();
         let open_listing = move || -> io::Result<Box<dyn Read>> { Ok(Box::new(io::Cursor::new(bytes.clone()))) };
-        blobs.push((listing.digest, listing.size, Box::new(open_listing)));
+        files.push((FileKind::Blob(listing.digest), listing.size, Box::new(open_listing)));
         let path = layer.file.path().to_owned();
-        blobs.push((digest, size, Box::new(move || Ok(Box::new(Counted(File::open(&path)?))))));
+        files.push((FileKind::Blob(digest), size, Box::new(move || Ok(Box::new(Counted(File::open(&path)?))))));
     }
-    let _shown = progress::show("writing", blobs.iter().map(|(_, size, _)| size).sum());
+    let _shown = progress::show("writing", files.iter().map(|(_, size, _)| size).sum());
     let is_archive = output == Path::new("-") || output.extension().is_some_and(|extension| extension == "ccast");
     if is_archive {
-        write_archive(output, built, &blobs)?;
+        write_archive(output, built, &files)?;
     } else {
-        write_store(output, built, &blobs)?;
+        write_store(output, built, &files)?;
     }
     Ok(())
 }

@@ -9,10 +9,8 @@ mod table;
 mod time;
 mod types;
 
-#[cfg(feature = "cli")]
 pub(crate) use app::{is_reserved, is_signal};
 pub use check::check;
-#[cfg(feature = "cli")]
 pub(crate) use check::is_annotation_name;
 pub(crate) use check::judge_format_version;
 pub use document::Outline;

@@ -55,6 +55,7 @@ pub(super) fn check_files(
         images: Vec::new(),
         read: BTreeSet::new(),
         complete: true,
+        is_store: listed.iter().any(|file| file.path == STORE),
     };
     let of_files = layout.files(&listed, complete);
     if layout.marker()? {
@@ -67,6 +68,8 @@ pub(super) fn check_files(
 
 const MARKER: &str = "oci-layout";
 const ROOT: &str = "index.json";
+/// The marker of a store.
+const STORE: &str = "cornercast";
 
 struct Layout<'a> {
     limits: &'a Limits,
@@ -79,6 +82,8 @@ struct Layout<'a> {
     read: BTreeSet<(String, As)>,
     /// Every index and manifest that can be reached has been read, and has nothing that hides what it names.
     complete: bool,
+    /// The layout is a store as well, whose manifests name blobs that no index does.
+    is_store: bool,
 }
 
 /// What a document is read as.
@@ -293,7 +298,7 @@ impl Layout<'_> {
                 image.judge_tree(&mut self.blobs, &walked, &mut judged, self.findings)?;
             }
         }
-        if self.complete {
+        if self.complete && !self.is_store {
             self.blobs.judge_unnamed(self.findings);
         }
         Ok(())

@@ -39,3 +39,4 @@ pub use bundle::check_bundle;
 pub use docker::check_saved;
 pub use layer::check_layer;
 pub use layout::check_layout;
+pub(crate) use stored::decode;

@@ -106,6 +106,23 @@ impl Read for Hashed<'_> {
     }
 }
 
+/// Writes what a layer decodes to, compressed as it looks, to `out`.
+///
+/// # Errors
+///
+/// Errors of `input` and `out`; `InvalidData` if the layer cannot be decoded.
+pub(crate) fn decode<'a>(input: Box<dyn Read + Send + 'a>, limits: &Limits, out: &mut dyn io::Write) -> io::Result<()> {
+    let mut stored = Stored::open(input, "", None, limits)?;
+    io::copy(&mut stored, out)?;
+    match stored.verdict().1.into_iter().find(is_damage) {
+        Some(violation) => {
+            let message = format!("{} [{}]", violation.message, violation.clause.id);
+            Err(io::Error::new(io::ErrorKind::InvalidData, message))
+        }
+        None => Ok(()),
+    }
+}
+
 /// A layer's blob.
 pub(super) struct Stored<'a> {
     state: State<'a>,

@@ -132,6 +132,7 @@ impl Store<'_> {
                     self.kinds.insert(kind, path.clone());
                 }
                 Err(Some((clause, message))) => report(clause, message),
+                Err(None) if is_of_layout(path) => {}
                 Err(None) => report(&clause::STO_004, "no file of a store has this path".to_owned()),
             }
         }
@@ -457,6 +458,11 @@ impl Store<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a store has this file if it is an OCI image layout as well.
+fn is_of_layout(path: &str) -> bool {
+    matches!(path, "oci-layout" | "index.json")
 }
 
 /// Reads `from` to its end.

@@ -3,10 +3,8 @@
 mod config;
 mod draft;
 mod elf;
-mod layout;
 mod naming;
 mod rootfs;
-mod user;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -16,11 +14,12 @@ use std::process::ExitCode;
 use clap::{Args, ValueHint};
 
 use self::draft::{Draft, Program};
-use self::layout::Wanted;
-use self::rootfs::Rootfs;
 use super::listing::read_tree;
-use super::{Failure, print};
-use crate::build::{Ownership, finish, temporary_in, unwritable};
+use super::{Failure, print, progress};
+use crate::build::{Ownership, SourceTree, finish, read_tar, temporary_in, unwritable};
+use crate::convert::found::Found;
+use crate::convert::layout::{self, Wanted};
+use crate::convert::rootfs::Rootfs;
 use crate::manifest::{Platform, User};
 use crate::shown::quoted;
 
@@ -79,11 +78,11 @@ pub(super) fn run(arguments: &Init) -> Result<ExitCode, Failure> {
 fn draft(arguments: &Init) -> Result<Draft, Failure> {
     let Some(input) = &arguments.input else { return Ok(for_tree("nothing", "image".as_ref(), &Rootfs::default())) };
     let (path, tag) = split(input);
-    let wanted = Wanted { tag, platform: arguments.platform.clone().map(layout::normal) };
+    let wanted = Wanted { tag, platform: arguments.platform.clone().map(layout::normal), host: None };
     let (files, spool) = read_tree(&path, &Ownership::default(), None)?;
-    match layout::find(&files, &wanted).map_err(|failure| at(input, failure))? {
+    match layout::find(&files, &wanted).map_err(|error| at(input, error.into()))? {
         Some(found) => {
-            let rootfs = found.rootfs().map_err(|failure| at(input, failure))?;
+            let rootfs = rootfs(&found).map_err(|failure| at(input, failure))?;
             Ok(config::draft(input, &path, &found, &rootfs))
         }
         None if wanted.tag.is_some() => Err(Failure::Refused(format!(
@@ -130,8 +129,21 @@ fn for_tree(source: &str, path: &Path, rootfs: &Rootfs) -> Draft {
     }
 }
 
+/// The merged tree of the layers, each of which has the digest that names it.
+fn rootfs(found: &Found<'_>) -> Result<Rootfs, Failure> {
+    let mut rootfs = Rootfs::default();
+    for layer in &found.layers {
+        let decoded = layer.decoded(&std::env::temp_dir(), progress::add)?;
+        let mut tree = SourceTree::new(None);
+        tree.on_read = Some(progress::add);
+        read_tar(decoded.path(), &layer.name(), &Ownership::default(), &mut tree)?;
+        rootfs.add_source(tree, Some(decoded))?;
+    }
+    Ok(rootfs)
+}
+
 /// A path, and the tag after a `:` if no file has that name.
-fn split(input: &str) -> (PathBuf, Option<String>) {
+pub(super) fn split(input: &str) -> (PathBuf, Option<String>) {
     match input.rsplit_once(':') {
         Some((path, tag)) if !Path::new(input).exists() => (PathBuf::from(path), Some(tag.to_owned())),
         _ => (PathBuf::from(input), None),
@@ -159,7 +171,7 @@ fn write(file: &Path, text: &str, force: bool) -> Result<(), Failure> {
     written.map_err(|error| unwritable(file)(error).into())
 }
 
-fn parse_platform(text: &str) -> Result<Platform, String> {
+pub(super) fn parse_platform(text: &str) -> Result<Platform, String> {
     let parts: Vec<&str> = text.split('/').collect();
     let (os, architecture, variant) = match parts.as_slice() {
         [os, architecture] => (*os, *architecture, None),
