@@ -60,6 +60,7 @@ pub(super) fn run(arguments: &Bundle) -> Result<ExitCode, Failure> {
         }
         BundleError::Unpack(error) => failure(error),
     })?;
+    source.tell();
     tell(&made.unpacked);
     for note in &made.config.notes {
         anstream::eprintln!("note: {note}");

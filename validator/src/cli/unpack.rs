@@ -10,11 +10,15 @@ use clap::{Args, ValueEnum, ValueHint};
 use rustix::fs::Mode;
 use tempfile::NamedTempFile;
 
+use super::check::directory_kind;
+use super::convert::import;
 use super::files::open_regular;
-use super::image::{Located, split};
+use super::image::{Located, is_image, split};
+use super::init::split as oci_path;
 use super::progress::{self, Counted};
 use super::{Failure, diff, parse_jobs, print, processors};
-use crate::build::private_in;
+use crate::build::{PrivateFolder, private_in, write_store};
+use crate::convert::{Change, Wish};
 use crate::diagnostic::Findings;
 use crate::difference::Difference;
 use crate::input::{HEAD, Kind, recognise};
@@ -30,6 +34,8 @@ use crate::unpack::{self, Ids, Options, UnpackError, Unpacked};
 /// prints for a tree that has all that the image says. What the tree has not is named on standard error: other
 /// owners, attributes that could not be set.
 ///
+/// An image of OCI is imported first, as `convert` does, and what that changes is named as well.
+///
 /// The image is checked as `check` does, an archive as a whole, and of a store what the image needs. DIR must
 /// not be there, or be an empty directory. The tree is written under a temporary name beside it, put on the disk
 /// (syncfs) and then renamed: it is there as a whole or not at all. DIR itself gets the mode 0755, the owner of
@@ -43,7 +49,8 @@ use crate::unpack::{self, Ids, Options, UnpackError, Unpacked};
 /// it could not be read or the tree not be written.
 #[derive(Debug, Args)]
 pub(super) struct Unpack {
-    /// The image: a store, STORE@sha256:…, an archive, also compressed with zstd, or - for standard input
+    /// The image: a store, STORE@sha256:…, an archive, also compressed with zstd, - for standard input; an OCI image
+    /// layout, a directory or archive, with :TAG if it has several images; an archive of `docker save`
     #[arg(value_hint = ValueHint::AnyPath)]
     image: String,
     /// The directory
@@ -78,6 +85,7 @@ pub(super) fn run(arguments: &Unpack) -> Result<ExitCode, Failure> {
     let unpacked = unpack::unpack(&source.image, source.image.id, &source.shown, &arguments.dir, &options);
     drop(shown);
     let unpacked = unpacked.map_err(failure)?;
+    source.tell();
     tell(&unpacked);
     if arguments.json {
         let json = serde_json::to_string_pretty(&unpacked).map_err(|error| Failure::Error(error.to_string()))?;
@@ -88,14 +96,18 @@ pub(super) fn run(arguments: &Unpack) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// An image that is going to be unpacked; an archive has been checked as a whole.
+/// An image that is going to be unpacked; an archive has been checked as a whole, an image of OCI imported.
 pub(super) struct Source {
     pub(super) image: Located,
+    /// What importing it has changed.
+    changes: Vec<Change>,
     /// What messages call it.
     pub(super) shown: String,
     jobs: NonZero<usize>,
     /// Keeps the copy of standard input.
     _spool: Option<NamedTempFile>,
+    /// Keeps the store with the imported image.
+    _store: Option<PrivateFolder>,
 }
 
 impl Source {
@@ -104,6 +116,9 @@ impl Source {
         // The owner can always write what is made here; the tree gets its own modes in the end.
         rustix::process::umask(Mode::RWXG | Mode::RWXO);
         unpack::check_place(dir).map_err(failure)?;
+        if argument != "-" && !is_image(argument) && is_foreign(argument) {
+            return Self::import(argument, dir, jobs.unwrap_or_else(processors));
+        }
         let is_stdin = argument == "-";
         let name = if is_stdin { "standard input" } else { argument };
         let (file, spool) = if is_stdin { spool()? } else { (argument.to_owned(), None) };
@@ -119,7 +134,32 @@ impl Source {
             check(&path, &shown, &Limits::FORMAT, jobs)?;
         }
         let image = Located::find(&file).map_err(named)?;
-        Ok(Self { image, shown, jobs, _spool: spool })
+        Ok(Self { image, changes: Vec::new(), shown, jobs, _spool: spool, _store: None })
+    }
+
+    /// An image of OCI, by way of a store beside `dir`.
+    fn import(argument: &str, dir: &Path, jobs: NonZero<usize>) -> Result<Self, Failure> {
+        let beside = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let fail = |error: io::Error| Failure::Error(format!("{} cannot be written: {error}", dir.display()));
+        let folder = PrivateFolder::new_in(beside).map_err(fail)?;
+        let store = folder.path().join("store");
+        let (imported, _input) = import::read(argument, &Wish::default(), Some(UNNAMED), folder.path())?;
+        let files = imported.files();
+        let shown = progress::show("writing", files.iter().map(|(_, size, _)| size).sum());
+        write_store(&store, &imported.built, &files)?;
+        drop(shown);
+        let image = Located::find(&store.to_string_lossy())?;
+        drop(files);
+        let (changes, shown) = (imported.changes, argument.to_owned());
+        Ok(Self { image, changes, shown, jobs, _spool: None, _store: Some(folder) })
+    }
+
+    /// Says what importing has changed.
+    pub(super) fn tell(&self) {
+        for Change { clause, place, what } in &self.changes {
+            let place = if place.is_empty() { &self.shown } else { place };
+            anstream::eprintln!("note[{clause}]: {}: {}", escaped(place), escaped(what));
+        }
     }
 
     pub(super) fn options(&self, owner: Option<Owner>, verify: bool) -> Options {
@@ -131,6 +171,23 @@ impl Source {
         Options { owner, verify, jobs: self.jobs, limits: Limits::FORMAT, on_read: Some(progress::add) }
     }
 }
+
+/// What an image of OCI is called that says no name or version: they are no part of the tree.
+const UNNAMED: (&str, &str) = ("unnamed.invalid/image", "0.0.0");
+
+/// Whether an argument is a layout or what `docker save` writes, perhaps with a tag.
+fn is_foreign(argument: &str) -> bool {
+    let (path, _) = oci_path(argument);
+    if path.is_dir() {
+        return matches!(directory_kind(&path), Some(Kind::OciLayout | Kind::DockerLayout));
+    }
+    let mut head = Vec::new();
+    let read = open_regular(&path).and_then(|file| file.take(HEAD as u64).read_to_end(&mut head));
+    read.is_ok() && (head.starts_with(&GZIP) || recognise(&head).is_some_and(Kind::needs_file))
+}
+
+/// How an archive that gzip has compressed begins; images of this format never are.
+const GZIP: [u8; 2] = [0x1F, 0x8B];
 
 /// Standard input as a file.
 fn spool() -> Result<(String, Option<NamedTempFile>), Failure> {

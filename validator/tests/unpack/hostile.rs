@@ -45,7 +45,7 @@ fn try_image(store: &Store, canary: &Canary) -> Result<bool, TestCaseError> {
 }
 
 /// What the layers of a valid image merge to.
-fn tree(store: &Store) -> Tree {
+pub(crate) fn tree(store: &Store) -> Tree {
     let manifest = &store.files[&path_of(&cornercast::store::FileKind::Manifest(store.id))];
     let manifest: cornercast::manifest::Manifest = serde_json::from_slice(manifest).unwrap();
     let mut tree = Tree::default();
@@ -173,7 +173,7 @@ fn evil() -> impl Strategy<Value = Evil> {
 }
 
 /// Directories, links and files as a layer has them, and then what is evil: everything that others fell for.
-fn evil_layer() -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn evil_layer() -> impl Strategy<Value = Vec<u8>> {
     (vec(evil(), 1..5), prop::bool::weighted(0.5)).prop_map(|(evil, is_sorted)| {
         let mut evil = evil;
         if is_sorted {

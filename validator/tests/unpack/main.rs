@@ -10,6 +10,7 @@ mod command;
 mod disk;
 mod disturbed;
 mod entries;
+mod foreign;
 mod hostile;
 mod image;
 mod laws;

@@ -18,34 +18,56 @@ use crate::input::{HEAD, Kind, check_directory, check_file, recognise};
 use crate::limits::Limits;
 use crate::manifest::Platform;
 use crate::report;
+use tempfile::NamedTempFile;
 
 pub(super) fn run(arguments: &Convert) -> Result<Outcome, Failure> {
-    let (path, tag) = split(&arguments.input);
+    let wish = Wish {
+        name: arguments.name.clone(),
+        version: arguments.version.clone(),
+        platform: arguments.platform.clone(),
+        ..Wish::default()
+    };
+    let (imported, spool) = read(&arguments.input, &wish, None, &folder_of(&arguments.output))?;
+    write(&imported, arguments)?;
+    drop(spool);
+    Ok(Outcome { digest: imported.built.id.to_string(), changes: imported.changes })
+}
+
+/// The image of a layout or of what `docker save` writes, as `wish` says but for the tag, which `input` has, and the
+/// platform of the host. `called` is the name and version of one that says none. The layers are in temporary files in
+/// `folder`; what is returned beside the image keeps the input.
+pub(in crate::cli) fn read(
+    input: &str,
+    wish: &Wish,
+    called: Option<(&str, &str)>,
+    folder: &Path,
+) -> Result<(Imported, Option<NamedTempFile>), Failure> {
+    let (path, tag) = split(input);
     let shown = path.display().to_string();
     let fail = |error: io::Error| Failure::Error(format!("{shown}: {error}"));
     let (file, spool) = if path.is_dir() { (path.clone(), None) } else { plain_file(&path).map_err(fail)? };
     check(&file, &shown)?;
     let (files, _) = read_tree(&file, &Ownership::default(), None)?;
-    let refuse = |message: String| Failure::Refused(format!("{}: {message}", arguments.input));
-    let wish = Wish {
-        tag,
-        name: arguments.name.clone(),
-        version: arguments.version.clone(),
-        platform: arguments.platform.clone(),
-        host: host(),
-    };
+    let refuse = |message: String| Failure::Refused(format!("{input}: {message}"));
+    let wish = Wish { tag, host: host(), ..wish.clone() };
     let shown = progress::show("importing", length(&file));
-    let imported = import(&files, &wish, &folder_of(&arguments.output), progress::add);
+    let imported = match (import(&files, &wish, folder, progress::add), called) {
+        (Err(ImportError::Unsaid(_)), Some((name, version))) => {
+            let wish = Wish { name: Some(name.to_owned()), version: Some(version.to_owned()), ..wish };
+            import(&files, &wish, folder, progress::add)
+        }
+        (imported, _) => imported,
+    };
     drop(shown);
     let imported = imported.map_err(|error| match error {
         ImportError::Build(BuildError::Refused(message)) => refuse(message),
         ImportError::Build(error) => error.into(),
         ImportError::Unsaid(message) => Failure::Error(message),
     })?;
-    let Some(imported) = imported else { return Err(refuse(NEITHER.to_owned())) };
-    write(&imported, arguments)?;
-    drop(spool);
-    Ok(Outcome { digest: imported.built.id.to_string(), changes: imported.changes })
+    match imported {
+        Some(imported) => Ok((imported, spool)),
+        None => Err(refuse(NEITHER.to_owned())),
+    }
 }
 
 const NEITHER: &str = "it is no image of this format, no OCI image layout and no archive of `docker save`";

@@ -1,7 +1,7 @@
 //! `cornercast convert`
 
 mod export;
-mod import;
+pub(super) mod import;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

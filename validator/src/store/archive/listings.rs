@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::sync::Arc;
 
+use crate::digest::Digest;
 use crate::layer::{Compared, Comparison, Divergence, Entry, Walk, Walker, write_line};
 use crate::limits::Limits;
 
@@ -93,7 +94,10 @@ pub(super) fn bytes_of(entries: &[Entry]) -> Vec<u8> {
 /// A layer that is being walked, beside its listing if that is there.
 pub(super) struct Walking {
     walker: Walker,
+    /// The listing, which has the digest that the layer's descriptor gives: while both agree, so has what the walk
+    /// writes, and it need not be hashed.
     comparison: Option<Comparison<Source>>,
+    digest: Digest,
     /// Whether the listing has not been looked into.
     is_unread: bool,
 }
@@ -107,8 +111,8 @@ pub(super) struct Walked {
 }
 
 impl Walking {
-    /// A walk beside `listing`, which is taken out of there if it is unread.
-    pub(super) fn new(listing: Option<&mut Listing>, limits: &Limits) -> Self {
+    /// A walk beside `listing`, which has this digest, and is taken out of there if it is unread.
+    pub(super) fn new(listing: Option<&mut Listing>, digest: Digest, limits: &Limits) -> Self {
         let mut is_unread = false;
         let source = listing.and_then(|listing| match listing {
             Listing::Clean(entries) => Some(Source::of(entries)),
@@ -120,7 +124,9 @@ impl Walking {
             }
             Listing::Flawed => None,
         });
-        Self { walker: Walker::new(limits.clone()), comparison: source.map(Comparison::new), is_unread }
+        let (walker, comparison) = (Walker::new(limits.clone()), source.map(Comparison::new));
+        let walker = if comparison.is_some() { walker.without_digest() } else { walker };
+        Self { walker, comparison, digest, is_unread }
     }
 
     pub(super) fn push(&mut self, bytes: &[u8]) {
@@ -132,13 +138,17 @@ impl Walking {
     }
 
     pub(super) fn finish(self) -> Walked {
-        let (walk, lines) = self.walker.finish();
+        let (mut walk, lines) = self.walker.finish();
         let compared = self.comparison.and_then(|mut comparison| {
             comparison.lines(&lines).ok()?;
             comparison.finish().ok()
         });
         let Some(Compared { divergence, agreed, beyond, listing }) = compared else {
             return Walked { walk, divergence: None, listing: None };
+        };
+        walk.listing = match divergence {
+            None => self.digest,
+            Some(_) => Digest::of(&bytes_of(&walk.entries)),
         };
         let differs = divergence.is_some() || !walk.violations.is_empty();
         let listing = (self.is_unread && differs).then(|| {

@@ -340,8 +340,9 @@ impl ArchiveSink {
                     Current::Listing(digest, size, Source::default())
                 }
                 Some(Role::Layer(layer)) => {
-                    let listing = self.listings.get_mut(&layer.listing.digest);
-                    Current::Layer(layer, Box::new(Walking::new(listing, &self.limits)))
+                    let digest = layer.listing.digest;
+                    let listing = self.listings.get_mut(&digest);
+                    Current::Layer(layer, Box::new(Walking::new(listing, digest, &self.limits)))
                 }
                 role => Current::Blob(digest, role.map(Role::size)),
             },
