@@ -47,7 +47,7 @@ impl Digest {
                     b'a'..=b'f' => digit - b'a' + 10,
                     _ => return None,
                 };
-                *byte = (*byte << 4) | value;
+                *byte = *byte * 16 + value;
             }
         }
         Some(Self(bytes))
@@ -179,5 +179,51 @@ impl<W: Write> Write for HashingWriter<W> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schema_takes_what_is_a_digest() {
+        let validator = jsonschema::validator_for(schemars::schema_for!(Digest).as_value()).unwrap();
+        let digest = Digest::of(b"a").to_string();
+        assert!(validator.is_valid(&digest.clone().into()));
+        for other in [digest.to_uppercase(), format!("{digest}0"), digest.replace("sha256", "sha512"), String::new()] {
+            assert_eq!(Digest::parse(&other), None);
+            assert!(!validator.is_valid(&other.into()));
+        }
+    }
+
+    /// A writer that takes two bytes at a time.
+    #[derive(Default)]
+    struct Slow {
+        taken: Vec<u8>,
+        was_flushed: bool,
+    }
+
+    impl Write for Slow {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let bytes = bytes.get(..2).unwrap_or(bytes);
+            self.taken.extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            self.was_flushed = true;
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_was_written_is_hashed() {
+        let mut writer = HashingWriter::new(Slow::default());
+        writer.write_all(b"abcde").unwrap();
+        writer.flush().unwrap();
+        assert_eq!(writer.out.taken, b"abcde");
+        assert!(writer.out.was_flushed);
+        assert_eq!((writer.hasher.size(), writer.hasher.finish()), (5, Digest::of(b"abcde")));
     }
 }

@@ -265,3 +265,22 @@ impl fmt::Display for Reference {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_are_written_as_they_were_read() {
+        let digest = Digest::of(b"");
+        for text in [
+            "example.com/a".to_owned(),
+            "example.com/a:1.2.3-x".to_owned(),
+            "example.com/a/b:stable".to_owned(),
+            format!("example.com/a@{digest}"),
+            format!("example.com/a:1.2.3@{digest}"),
+        ] {
+            assert_eq!(Reference::parse(&text, &Limits::FORMAT).unwrap().to_string(), text);
+        }
+    }
+}

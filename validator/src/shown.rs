@@ -96,3 +96,31 @@ pub fn is_hidden(character: char) -> bool {
     let invisible = matches!(u32::from(character), 0x200B..=0x200F | 0x2028..=0x202E | 0x2060..=0x2069 | 0xFEFF);
     character.is_control() || invisible
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escaped_texts_are_whole() {
+        let long = "a".repeat(1000);
+        assert_eq!(escaped(&long), long);
+        assert_eq!(escaped("a\u{1B}[1m\u{202E}é"), "a\\u{001B}[1m\\u{202E}é");
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        for (bytes, shown) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1 << 10, "1.0 KiB"),
+            (1536, "1.5 KiB"),
+            ((1 << 20) - 1, "1023.9 KiB"),
+            (1 << 20, "1.0 MiB"),
+            (5 << 30, "5.0 GiB"),
+            (u64::MAX, "15.9 EiB"),
+        ] {
+            assert_eq!(size(bytes), shown);
+        }
+    }
+}

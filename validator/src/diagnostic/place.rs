@@ -182,4 +182,16 @@ mod tests {
         let whole = Excerpt::of_text(b"X\nrest", &(0..1)).unwrap();
         assert!(!whole.begins_late && !whole.ends_early);
     }
+
+    #[test]
+    fn an_excerpt_cuts_no_character() {
+        let of = |source: &[u8], at: u64| Excerpt::of_text(source, &(at..at + 1)).unwrap().bytes;
+        let before = format!("{}aX", "ä".repeat(24));
+        assert_eq!(of(before.as_bytes(), 49), format!("{}aX", "ä".repeat(23)).as_bytes());
+        let after = format!("Xa{}", "ä".repeat(100));
+        assert_eq!(of(after.as_bytes(), 0), format!("Xa{}", "ä".repeat(23)).as_bytes());
+        // Bytes that are no text are left out before the place and at its end, but never the place's beginning.
+        assert_eq!(of(&[0x80; 3], 1), [0x80; 2]);
+        assert!(of(&[0x80; 100], 0).is_empty());
+    }
 }

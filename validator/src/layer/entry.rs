@@ -100,3 +100,16 @@ impl Node {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_have_attributes() {
+        let attributes = Attributes { mode: 0o640, uid: 1, ..Attributes::default() };
+        let of = |attributes| Node::Dir { attributes, opaque: false };
+        assert_eq!(of(attributes.clone()).attributes(), Some(&attributes));
+        assert_eq!(Node::Whiteout.attributes(), None);
+    }
+}

@@ -51,7 +51,7 @@ fn loader(head: &[u8]) -> Option<&[u8]> {
     let wide = *class == 2;
     let number = |at: usize, length: usize| -> Option<u64> {
         let bytes = head.get(at..at.checked_add(length)?)?;
-        let fold = |value: u64, byte: &u8| (value << 8) | u64::from(*byte);
+        let fold = |value: u64, byte: &u8| value * 256 + u64::from(*byte);
         Some(if *order == 2 { bytes.iter().fold(0, fold) } else { bytes.iter().rev().fold(0, fold) })
     };
     let (table, entry_size, count) = if wide {
@@ -146,5 +146,61 @@ impl Heads {
 
     pub(super) fn finish(self) -> Interpreters {
         self.found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An ELF file of 64 bits whose second program header, after `gap` bytes, names `/lib/ld.so`.
+    fn elf(big: bool, gap: usize) -> Vec<u8> {
+        let number = |value: usize, length: usize| {
+            let bytes = (value as u64).to_le_bytes();
+            let mut bytes = bytes.get(..length).unwrap().to_vec();
+            if big {
+                bytes.reverse();
+            }
+            bytes
+        };
+        let mut head = vec![0; 64 + gap + 2 * 56];
+        let mut put = |at: usize, bytes: &[u8]| head.splice(at..at + bytes.len(), bytes.iter().copied()).for_each(drop);
+        put(0, b"\x7FELF\x02");
+        put(5, &[1 + u8::from(big)]);
+        put(32, &number(64 + gap, 8));
+        put(54, &number(56, 2));
+        put(56, &number(2, 2));
+        let second = 64 + gap + 56;
+        put(second, &number(3, 4));
+        put(second + 8, &number(second + 56, 8));
+        put(second + 32, &number(11, 8));
+        head.extend(b"/lib/ld.so\0rest");
+        head
+    }
+
+    #[test]
+    fn numbers_have_several_bytes() {
+        for (big, gap) in [(false, 0), (true, 0), (false, 0x1234), (true, 0x1234)] {
+            assert_eq!(
+                Interpreter::of(&elf(big, gap)),
+                Some(Interpreter::Loader(b"/lib/ld.so".to_vec())),
+                "{big} {gap}"
+            );
+        }
+    }
+
+    #[test]
+    fn paths_that_take_too_much_memory_are_left_out() {
+        let mut found = Interpreters::default();
+        let long = |byte: u8| Interpreter::Script(vec![byte; MOST / 2 + 1]);
+        found.add(0, long(b'a'));
+        found.add(1, long(b'b'));
+        found.add(2, long(b'a'));
+        found.add(3, Interpreter::Script(b"/bin/sh".to_vec()));
+        let kept = [0, 1, 2, 3].map(|index| found.get(index).is_some());
+        assert_eq!(kept, [true, false, true, true]);
+        found.add(4, Interpreter::Script(vec![b'c'; MOST / 2 - 8]));
+        found.add(5, Interpreter::Script(b"d".to_vec()));
+        assert!(found.get(4).is_some() && found.get(5).is_none());
     }
 }

@@ -415,8 +415,7 @@ impl Located<'_, '_> {
         }
         let opaque = member(self.members, "opaque").map(|member| &member.node.value);
         if let Some(opaque) = opaque.filter(|opaque| **opaque != Value::Invalid) {
-            candidate.opaque = *opaque == Value::Boolean(true) && kind == Kind::Dir;
-            candidate.opaque &= self.reader.kind == ListingKind::Layer;
+            candidate.opaque = *opaque == Value::Boolean(true) && self.reader.kind == ListingKind::Layer;
             self.judge_opaque(opaque);
         }
         if kind != Kind::Symlink {

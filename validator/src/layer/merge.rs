@@ -439,3 +439,53 @@ fn split_while(places: &[At], belongs: impl Fn(&At) -> bool) -> (&[At], &[At]) {
 fn reversed(path: &str) -> Vec<String> {
     path.split('/').rev().map(str::to_owned).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(path: &str, node: Node) -> Entry {
+        Entry { path: path.to_owned(), node }
+    }
+
+    fn dir(path: &str) -> Entry {
+        entry(path, Node::Dir { attributes: Attributes::default(), opaque: false })
+    }
+
+    fn symlink(path: &str, target: &str) -> Entry {
+        entry(path, Node::Symlink { uid: 0, gid: 0, mtime: 0, target: target.to_owned() })
+    }
+
+    #[test]
+    fn a_tree_grows_and_shrinks() {
+        let mut tree = Tree::default();
+        assert_eq!((tree.is_new(), tree.is_empty(), tree.len()), (true, true, 0));
+        tree.merge(vec![dir("a"), dir("a/b")]);
+        assert_eq!((tree.is_new(), tree.is_empty(), tree.len()), (false, false, 2));
+        tree.merge(vec![entry("a", Node::Whiteout)]);
+        assert_eq!((tree.is_new(), tree.is_empty(), tree.len()), (false, true, 0));
+    }
+
+    #[test]
+    fn a_layer_that_is_out_of_order_is_sorted() {
+        let mut tree = Tree::default();
+        tree.merge(vec![dir("b"), dir("a"), entry("c", Node::Whiteout), dir("a/x")]);
+        let paths: Vec<&str> = tree.iter().map(|(path, _)| path).collect();
+        assert_eq!(paths, ["a", "a/x", "b"]);
+    }
+
+    /// A directory is searched if something below it is looked for, which empty components and `.` are not.
+    #[test]
+    fn directories_that_are_searched() {
+        let mut tree = Tree::default();
+        tree.merge(vec![dir("d"), dir("d/e"), symlink("l", "d/./"), symlink("m", "d/./e")]);
+        let searched = |path: &str| {
+            let (resolved, steps) = tree.resolve(path, &Limits::FORMAT);
+            let Resolved::Entry { path, .. } = resolved else { panic!("{resolved:?}") };
+            (path, steps.iter().filter(|step| matches!(step, Step::Searched(_))).count())
+        };
+        assert_eq!(searched("/d"), ("d".to_owned(), 1));
+        assert_eq!(searched("/l"), ("d".to_owned(), 1));
+        assert_eq!(searched("/m"), ("d/e".to_owned(), 2));
+    }
+}

@@ -154,3 +154,55 @@ impl<W: Write> LayerWriter<W> {
 fn not_as_said(path: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("the content of `{path}` is not what its entry says"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(size: u64, sha256: Digest) -> Entry {
+        Entry { path: "a".to_owned(), node: Node::File { attributes: Attributes::default(), size, sha256 } }
+    }
+
+    #[test]
+    fn contents_are_what_the_entry_says() {
+        let written = |entry: &Entry, content: &[u8]| {
+            let mut writer = LayerWriter::new(Vec::new());
+            let result = writer.entry(entry, &mut &*content).map_err(|error| error.kind());
+            (result, writer.get_ref().len())
+        };
+        let invalid = Err(io::ErrorKind::InvalidData);
+        assert_eq!(written(&file(3, Digest::of(b"abc")), b"abc"), (Ok(()), 1024));
+        assert_eq!(written(&file(3, Digest::of(b"abd")), b"abc").0, invalid);
+        assert_eq!(written(&file(4, Digest::of(b"abc")), b"abc").0, invalid);
+        // Nothing is written beyond the size.
+        assert_eq!(written(&file(2, Digest::of(b"abc")), b"abc"), (invalid, 512));
+        assert_eq!(written(&file(0, Digest::of(b"abc")), b"abc"), (invalid, 512));
+    }
+
+    /// Gives one byte at a time, is interrupted before each, and fails after them.
+    struct Slow<'a> {
+        left: &'a [u8],
+        was_interrupted: bool,
+    }
+
+    impl Read for Slow<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.was_interrupted = !self.was_interrupted;
+            match self.left {
+                _ if self.was_interrupted => Err(io::ErrorKind::Interrupted.into()),
+                [] => Err(io::ErrorKind::PermissionDenied.into()),
+                _ => (&mut self.left).take(1).read(buffer),
+            }
+        }
+    }
+
+    #[test]
+    fn reading_may_be_interrupted_but_not_fail() {
+        let entry = file(3, Digest::of(b"abc"));
+        let mut writer = LayerWriter::new(Vec::new());
+        let slow = || Slow { left: b"abc", was_interrupted: false };
+        writer.entry(&entry, &mut slow().take(3)).unwrap();
+        let failed = writer.entry(&entry, &mut slow()).map_err(|error| error.kind());
+        assert_eq!(failed, Err(io::ErrorKind::PermissionDenied));
+    }
+}

@@ -221,7 +221,7 @@ impl FrameHeader {
         let mut take = |length: usize| {
             let bytes = head.get(at..at + length)?;
             at += length;
-            Some(bytes.iter().rev().fold(0_u64, |value, byte| (value << 8) | u64::from(*byte)))
+            Some(bytes.iter().rev().fold(0_u64, |value, byte| value * 256 + u64::from(*byte)))
         };
         let single_segment = descriptor & 0b10_0000 != 0;
         let window_byte = if single_segment { None } else { Some(take(1)?) };

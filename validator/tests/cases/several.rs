@@ -30,8 +30,8 @@ fn found(kind: Kind, bytes: &[u8]) -> String {
             writeln!(out, "    {}: {}", excerpt.start, excerpt.bytes.escape_ascii()).unwrap();
         }
         for related in &finding.related {
-            let start = related.location.bytes.map_or(0, |bytes| bytes.start);
-            writeln!(out, "    {start} {}", related.message).unwrap();
+            let bytes = related.location.bytes.map_or((0, 0), |bytes| (bytes.start, bytes.end));
+            writeln!(out, "    {}..{} {}", bytes.0, bytes.1, related.message).unwrap();
         }
     }
     writeln!(out, "{} errors, {} warnings", findings.errors, findings.warnings).unwrap();
@@ -72,9 +72,9 @@ fn in_json() {
     insta::assert_snapshot!(found.join("\n"));
 }
 
-/// A document has no more than 1,000 violations, and a second place belongs to its own violation only.
+/// A document has no more than 1,000 violations and a listing 10,000, and a second place belongs to its own violation only.
 #[test]
-fn no_more_than_a_thousand() {
+fn no_more_than_so_many() {
     let of = |nulls: usize, rest: &str| {
         let document = format!("{{\"a\":[{}],{rest}", vec!["null"; nulls].join(","));
         let mut findings = Findings::new("input", 2000);
@@ -87,6 +87,13 @@ fn no_more_than_a_thousand() {
     assert_eq!(of(1000, "\"b\":1,\"b\":2}"), (1000, "JSN-015", 0));
     assert_eq!(of(999, "x"), (1000, "JSN-003", 0));
     assert_eq!(of(1000, "x"), (1000, "JSN-015", 0));
+    for lines in [9999, 10_000, 10_001] {
+        let mut findings = Findings::new("input", 1);
+        let listing = "[]\n".repeat(lines);
+        check_stream(Kind::Listing, &mut listing.as_bytes(), &Limits::FORMAT, NonZero::<usize>::MIN, &mut findings)
+            .unwrap();
+        assert_eq!(findings.count(), lines.min(10_000) as u64);
+    }
 }
 
 /// What is kept of the findings of one input.
@@ -147,7 +154,16 @@ fn in_listings() {
         "{\"gid\":0,\"mtime\":0,\"path\":\"a\",\"target\":\"\",\"type\":\"symlink\",\"uid\":0,\"xattrs\":{}}",
         "{\"gid\":0,\"mode\":493,\"mtime\":0,\"opaque\":true,\"path\":\"a/b\",\"type\":\"dir\",\"uid\":0",
     ];
-    let found = [Kind::Listing, Kind::Rootfs].map(|kind| found(kind, lines.join("\n").as_bytes()));
+    // Two directories that replace, one below the other, and one that only says that it does not.
+    let dir = |path: &str, opaque: bool| {
+        format!(
+            "{{\"gid\":0,\"mode\":493,\"mtime\":0,\"opaque\":{opaque},\"path\":\"{path}\",\"type\":\"dir\",\"uid\":0}}\n"
+        )
+    };
+    let opaque = [dir("a", true), dir("a/b", false), dir("a/b/c", true)].concat();
+    let listings = [lines.join("\n"), opaque];
+    let kinds = [Kind::Listing, Kind::Rootfs];
+    let found: Vec<String> = listings.iter().flat_map(|text| kinds.map(|kind| found(kind, text.as_bytes()))).collect();
     insta::assert_snapshot!(found.join("\n"));
 }
 
@@ -181,7 +197,29 @@ fn in_archives() {
     // The name of the directory, so that its header has a wrong checksum.
     damaged[1024] ^= 1;
     damaged.extend(&entry(b'3', "d", "", 0o644)[..700]);
+    // What lies in directories that have no entry.
+    let mut without = [
+        entry(b'0', "a/b", "", 0o644),
+        entry(b'0', "a/c", "", 0o644),
+        entry(b'0', "a/.wh..wh..opq", "", 0),
+        entry(b'5', "d/", "", 0o755),
+        entry(b'0', "d/.wh..wh..opq", "", 0),
+        entry(b'5', "d/x/y/", "", 0o755),
+        entry(b'0', "d/x/y/.wh..wh..opq", "", 0),
+        entry(b'0', "/.wh..wh..opq", "", 0),
+    ]
+    .concat();
+    without.extend(END);
+    // A record without its length.
+    let path = "a".repeat(101);
+    let mut record = entry(b'0', &path, "", 0o644);
+    record[512] = b'x';
+    record.extend(END);
     let found = [
+        found(Kind::Layer, &record),
+        found(Kind::Layer, &[0; 1024]),
+        found(Kind::Layer, &[vec![0; 512], vec![7; 512]].concat()),
+        found(Kind::Layer, &without),
         found(Kind::Layer, &many),
         found(Kind::Layer, &damaged),
         found(Kind::Archive, &many),
@@ -209,4 +247,24 @@ fn in_an_archive_that_is_cut_off() {
         let ids: Vec<&str> = findings.list().iter().map(|finding| finding.id).collect();
         assert_eq!(ids, ["NAM-029", "STO-024"], "{jobs} threads");
     }
+}
+
+/// The excerpts of what is wrong with Zstandard frames, and where the places end.
+#[test]
+fn in_frames() {
+    let mut found = Vec::new();
+    for (folder, case) in super::cases() {
+        let is_of_frames = ["STO-018", "STO-019", "STO-020", "STO-021", "STO-022", "STO-023", "STO-024", "STO-025"]
+            .iter()
+            .any(|clause| super::is_of(&folder, clause));
+        if let (true, "archive", Some(input)) = (is_of_frames, &*case.kind, &case.input) {
+            let bytes = fs::read(folder.join(input)).unwrap();
+            let name = folder.file_name().unwrap().display().to_string();
+            let text = self::found(Kind::Archive, &bytes);
+            if !text.starts_with("0 errors") {
+                found.push(format!("{name}\n{text}"));
+            }
+        }
+    }
+    insta::assert_snapshot!(found.join("\n"));
 }
