@@ -1,6 +1,5 @@
 //! Limits, lowered so that small inputs reach them: what is at a limit is accepted, and one more is not.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::num::NonZero;
 use std::path::Path;
@@ -189,7 +188,7 @@ fn documents_of_other_images() {
         ("OCI-090/accepted-image/images", Kind::DockerLayout, vec![manifest, ".json"]),
     ] {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures").join(case);
-        let files = super::Store { root: &root, links: &BTreeMap::new() };
+        let files = super::Store::plain(&root);
         let check = |limit: u64| {
             let limits = Limits { oci_document: limit, ..Limits::FORMAT };
             let mut findings = Findings::new("input", 100);

@@ -189,7 +189,14 @@ fn check(case: &Case, input: &Path) -> Findings {
     let kind = Kind::by_name(&case.kind).unwrap();
     let (limits, jobs) = (Limits::FORMAT, NonZero::<usize>::MIN);
     if kind.is_directory() {
-        check_directory(kind, &Store { root: input, case }, &limits, jobs, &mut findings).unwrap();
+        check_directory(
+            kind,
+            &Store { root: input, links: &case.links, executables: &case.executables },
+            &limits,
+            jobs,
+            &mut findings,
+        )
+        .unwrap();
     } else if kind.needs_file() {
         check_file(kind, &fs::read(input).unwrap(), &limits, jobs, &mut findings).unwrap();
     } else {
@@ -201,13 +208,22 @@ fn check(case: &Case, input: &Path) -> Findings {
 /// A store in a folder, with links that a working copy would not keep.
 struct Store<'a> {
     root: &'a Path,
-    case: &'a Case,
+    links: &'a BTreeMap<String, String>,
+    executables: &'a BTreeSet<String>,
+}
+
+impl<'a> Store<'a> {
+    /// One without links and programs.
+    fn plain(root: &'a Path) -> Self {
+        static LINKS: BTreeMap<String, String> = BTreeMap::new();
+        static EXECUTABLES: BTreeSet<String> = BTreeSet::new();
+        Self { root, links: &LINKS, executables: &EXECUTABLES }
+    }
 }
 
 impl Files for Store<'_> {
     fn list(&self) -> io::Result<Vec<Listed>> {
-        let links =
-            self.case.links.keys().map(|path| Listed { path: path.clone(), irregular: Some("a symbolic link") });
+        let links = self.links.keys().map(|path| Listed { path: path.clone(), irregular: Some("a symbolic link") });
         let mut listed: Vec<Listed> = links.collect();
         let mut open = vec![self.root.to_owned()];
         while let Some(folder) = open.pop() {
@@ -230,12 +246,12 @@ impl Files for Store<'_> {
 
     fn look(&self, path: &[u8]) -> io::Result<Option<Standing>> {
         let path = std::str::from_utf8(path).unwrap();
-        let below = self.case.links.keys().any(|link| link.starts_with(&format!("{path}/")));
+        let below = self.links.keys().any(|link| link.starts_with(&format!("{path}/")));
         let there = self.root.join(path);
-        Ok(if let Some(target) = self.case.links.get(path) {
+        Ok(if let Some(target) = self.links.get(path) {
             Some(Standing::Symlink(target.clone().into_bytes()))
         } else if there.is_file() {
-            Some(Standing::File { is_executable: self.case.executables.contains(path) })
+            Some(Standing::File { is_executable: self.executables.contains(path) })
         } else {
             (below || there.is_dir()).then_some(Standing::Directory)
         })

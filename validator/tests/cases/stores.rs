@@ -45,7 +45,7 @@ fn reading_may_be_interrupted_but_not_fail() {
     let archive = fs::read(fixture("STO-025/accepted-marker-first/image.ccast")).unwrap();
     let jobs = NonZero::<usize>::MIN;
     for error in [None, denied] {
-        let store = super::Store { root: &root, links: &BTreeMap::new() };
+        let store = super::Store::plain(&root);
         let paths = store.list().unwrap().into_iter().map(|file| file.path);
         let contents = paths.map(|path| (path.clone(), fs::read(root.join(path)).unwrap())).collect();
         let files = Interrupted { store, contents, error };
@@ -115,7 +115,7 @@ fn archives_are_written() {
 #[test]
 fn limits() {
     let root = fixture("STO-001/accepted-marker/store");
-    let store = super::Store { root: &root, links: &BTreeMap::new() };
+    let store = super::Store::plain(&root);
     let archive = fs::read(fixture("STO-025/accepted-marker-first/image.ccast")).unwrap();
     let length_in = |folder: &str| {
         let files = fs::read_dir(root.join(folder)).unwrap();
