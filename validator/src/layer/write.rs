@@ -171,7 +171,7 @@ mod tests {
             (result, writer.get_ref().len())
         };
         let invalid = Err(io::ErrorKind::InvalidData);
-        assert_eq!(written(&file(3, Digest::of(b"abc")), b"abc"), (Ok(()), 1024));
+        assert_eq!(written(&file(3, Digest::of(b"abc")), b"abc"), (Ok(()), 2 * crate::tar::BLOCK));
         assert_eq!(written(&file(3, Digest::of(b"abd")), b"abc").0, invalid);
         assert_eq!(written(&file(4, Digest::of(b"abc")), b"abc").0, invalid);
         // Nothing is written beyond the size.
