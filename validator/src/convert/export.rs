@@ -113,6 +113,8 @@ pub fn export(id: Digest, manifest: &Manifest, layers: &[Stored]) -> Exported {
     let config = config(manifest);
     let losses = losses(manifest);
     let mut annotations = manifest.annotations.clone();
+    // What the image says of an earlier export is not copied (OCI-126).
+    annotations.remove(media::LOST);
     let mut annotate = |name: &str, value: String| annotations.insert(name.to_owned(), value);
     annotate(media::NAME, manifest.name.clone());
     annotate(media::VERSION, manifest.version.clone());

@@ -16,7 +16,7 @@ pub const ARTIFACT: &str = "application/vnd.cornercast.image.v1";
 /// That manifest, the first layer of the artifact.
 pub const IMAGE_MANIFEST: &str = "application/vnd.cornercast.manifest.v1+json";
 /// The listing of a layer.
-pub const LISTING: &str = "application/vnd.cornercast.listing.v1";
+pub const LISTING: &str = "application/vnd.cornercast.listing.v1+jsonl";
 /// Another file of a store, whose path the annotation [`PATH`] gives: an envelope, a log proof, an index of them.
 pub const STORE_FILE: &str = "application/vnd.cornercast.store-file.v1";
 
