@@ -163,7 +163,10 @@ fn no_mutant_adds_a_difference() {
     proptest!(effort(4000), |(pick in any::<Index>(), changes in changes(4))| {
         let seed = pick.get(&layers);
         if let Outcome::Beyond(ids) = compared(&mutant(&seed.bytes, &changes)) {
-            let unlisted: Vec<String> = ids.into_iter().filter(|id| !listed.contains(id)).collect();
+            // After a size that the two read differently they look for the next header in different places, and what
+            // is one with a wrong checksum for us, the crate never sees.
+            let follows = |id: &String| id == "LAY-010" && ids.iter().any(|id| listed.contains(id));
+            let unlisted: Vec<&String> = ids.iter().filter(|id| !listed.contains(*id) && !follows(id)).collect();
             prop_assert!(unlisted.is_empty(), "{unlisted:?}: {changes:?} of {}", seed.case);
         }
     });
