@@ -217,7 +217,7 @@ def _steps(place, arguments):
 
 def _tree(builder, cache):
     try:
-        return good_images.debian_tree(builder, cache)
+        return good_images.debian_tree(builder, cache, "bookworm")
     except good_images.Skipped as reason:
         print(f"Debian tree: skipped, {reason}; parts of this machine are taken instead")
         return good_images.own_tree(builder, cache)
