@@ -85,8 +85,19 @@ pub fn look(operation: Operation, output: &Path) -> Result<Made, String> {
             Ok(Made { result: Some(Digest::of(&index).to_string()), tree: None })
         }
         Operation::Bundle => {
+            // RUN-101
+            let mut names = Vec::new();
+            for entry in fs::read_dir(output).map_err(fail)? {
+                names.push(entry.map_err(fail)?.file_name().to_string_lossy().into_owned());
+            }
+            names.sort();
+            if names != ["config.json", "rootfs"] {
+                return Err(format!("the bundle has the entries {}", names.join(", ")));
+            }
             let config = fs::read(output.join("config.json")).map_err(fail)?;
-            let tree = tree(&output.join("rootfs"))?.to_string();
+            let rootfs = output.join("rootfs");
+            root(&rootfs).map_err(fail)??;
+            let tree = tree(&rootfs)?.to_string();
             Ok(Made { result: Some(Digest::of(&config).to_string()), tree: Some(tree) })
         }
     }

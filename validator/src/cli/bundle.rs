@@ -20,7 +20,8 @@ use crate::digest::Digest;
 /// reasons are named with their clauses; the rest is named on standard error. A runtime that is given a bundle is no
 /// engine of this format: it makes no report, and gives the application no identity.
 ///
-/// The image is checked and its tree written as `unpack` does. DIR must not be there, or be an empty directory; it is
+/// The image is checked and its tree written as `unpack` does, an image of OCI imported first; one that says no name or
+/// version is called unnamed.invalid/image 0.0.0. DIR must not be there, or be an empty directory; it is
 /// there as a whole or not at all, and can only be entered by its owner, since what is in the tree can have the
 /// rights of others.
 ///
@@ -28,7 +29,8 @@ use crate::digest::Digest;
 /// written.
 #[derive(Debug, Args)]
 pub(super) struct Bundle {
-    /// The image: a store, STORE@sha256:…, an archive, also compressed with zstd, or - for standard input
+    /// The image: a store, STORE@sha256:…, an archive, also compressed with zstd, - for standard input; an OCI image
+    /// layout, a directory or archive, with :TAG if it has several images; an archive of `docker save`
     #[arg(value_hint = ValueHint::AnyPath)]
     image: String,
     /// The directory

@@ -249,7 +249,7 @@ fn rejected(findings: &Findings) -> Failure {
     };
     let report = Report { inputs: vec![input], fail_on: FailOn::Error, known: None, digests_only: false };
     anstream::eprintln!("{}", report.render(Format::Human).trim_end());
-    Failure::Refused(format!("{} is not valid, so it was not unpacked", findings.input()))
+    Failure::Refused(format!("{} is not valid, so nothing was written", findings.input()))
 }
 
 /// Says what the tree has not of what the image says.
