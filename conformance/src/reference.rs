@@ -7,6 +7,7 @@ use std::num::NonZero;
 use cornercast::diagnostic::{Diagnostic, Findings};
 use cornercast::input::{Kind, check_directory_to, check_file_to, check_stream};
 use cornercast::limits::Limits;
+use cornercast::oci::Pass;
 use cornercast::store::{Extent, Files, Listed, Standing, check_archive_to};
 
 use crate::case::{Case, Expected};
@@ -36,11 +37,12 @@ pub fn check_to(extent: Extent, fixture: &Fixture, off: &[&str]) -> io::Result<V
     let mut findings = Findings::new(name, MAX_FINDINGS).without(off.iter().map(|id| (*id).to_owned()));
     let kind = Kind::by_name(kind).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, kind.clone()))?;
     let limits = Limits::FORMAT;
+    let pass = Pass::new(extent, NonZero::<usize>::MIN);
     match (recipe, kind) {
         (Some(recipe), kind) if kind.needs_file() => {
             let mut bytes = Vec::new();
             Bytes::new(recipe).read_to_end(&mut bytes)?;
-            check_file_to(extent, kind, &bytes, &limits, NonZero::<usize>::MIN, &mut findings)?;
+            check_file_to(pass, kind, &bytes, &limits, &mut findings)?;
         }
         (Some(recipe), Kind::Archive) => {
             check_archive_to(extent, &mut Bytes::new(recipe), &limits, NonZero::<usize>::MIN, &mut findings)?
@@ -50,11 +52,11 @@ pub fn check_to(extent: Extent, fixture: &Fixture, off: &[&str]) -> io::Result<V
         }
         (None, kind) if kind.is_directory() => {
             let memory = Memory { folder: name, files: &fixture.files, case: &fixture.case };
-            check_directory_to(extent, kind, &memory, &limits, NonZero::<usize>::MIN, &mut findings)?;
+            check_directory_to(pass, kind, &memory, &limits, &mut findings)?;
         }
         (None, kind) if kind.needs_file() => {
             let bytes = fixture.files.get(name).cloned().unwrap_or_default();
-            check_file_to(extent, kind, &bytes, &limits, NonZero::<usize>::MIN, &mut findings)?;
+            check_file_to(pass, kind, &bytes, &limits, &mut findings)?;
         }
         (None, Kind::Archive) => {
             let bytes = fixture.files.get(name).map(Vec::as_slice).unwrap_or_default();

@@ -10,7 +10,7 @@ use crate::layer::{ListingKind, Walker, read_listing};
 use crate::limits::Limits;
 use crate::manifest;
 use crate::name::Reference;
-use crate::oci::{self, ImageArchive, ReadAt};
+use crate::oci::{self, ImageArchive, Pass, ReadAt};
 use crate::store::{Extent, Files, check_archive, check_index, check_marker, check_store_to};
 use crate::zstd;
 
@@ -184,26 +184,25 @@ pub fn check_directory(
     jobs: NonZero<usize>,
     findings: &mut Findings,
 ) -> io::Result<()> {
-    check_directory_to(Extent::Whole, kind, files, limits, jobs, findings)
+    check_directory_to(Pass::new(Extent::Whole, jobs), kind, files, limits, findings)
 }
 
-/// The same as far as `extent` says.
+/// The same as `pass` says.
 ///
 /// # Errors
 ///
 /// Errors of `files`, which leave the check incomplete; `InvalidInput` for another kind.
 pub fn check_directory_to(
-    extent: Extent,
+    pass: Pass<'_>,
     kind: Kind,
     files: &dyn Files,
     limits: &Limits,
-    jobs: NonZero<usize>,
     findings: &mut Findings,
 ) -> io::Result<()> {
     match kind {
-        Kind::Store => check_store_to(extent, files, limits, jobs, findings),
-        Kind::OciLayout => oci::check_layout(extent, files, limits, jobs, findings),
-        Kind::DockerLayout => oci::check_saved(extent, files, limits, jobs, findings),
+        Kind::Store => check_store_to(pass.extent, files, limits, pass.jobs, findings),
+        Kind::OciLayout => oci::check_layout(pass, files, limits, findings),
+        Kind::DockerLayout => oci::check_saved(pass, files, limits, findings),
         Kind::OciBundle => oci::check_bundle(files, limits, findings),
         other => Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{} is no kind of directory", other.name()))),
     }
@@ -222,25 +221,24 @@ pub fn check_file(
     jobs: NonZero<usize>,
     findings: &mut Findings,
 ) -> io::Result<()> {
-    check_file_to(Extent::Whole, kind, file, limits, jobs, findings)
+    check_file_to(Pass::new(Extent::Whole, jobs), kind, file, limits, findings)
 }
 
-/// The same as far as `extent` says.
+/// The same as `pass` says.
 ///
 /// # Errors
 ///
 /// Errors of `file`, which leave the check incomplete; `InvalidInput` for another kind.
 pub fn check_file_to(
-    extent: Extent,
+    pass: Pass<'_>,
     kind: Kind,
     file: &dyn ReadAt,
     limits: &Limits,
-    jobs: NonZero<usize>,
     findings: &mut Findings,
 ) -> io::Result<()> {
     match kind {
-        Kind::OciArchive => oci::check_archive(extent, file, limits, jobs, findings),
-        Kind::DockerArchive => oci::check_saved_archive(extent, file, limits, jobs, findings),
+        Kind::OciArchive => oci::check_archive(pass, file, limits, findings),
+        Kind::DockerArchive => oci::check_saved_archive(pass, file, limits, findings),
         other => Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{} can be read in one pass", other.name()))),
     }
 }

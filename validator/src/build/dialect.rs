@@ -5,14 +5,19 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{BufReader, Read};
 use std::path::Path;
 
+use super::split::SplitArchive;
 use super::tree::{BuildError, Content};
 use crate::shown::shown_bytes;
 
 /// The largest extension header that is read into memory.
 const MAX_EXTENSION: u64 = 1 << 20;
+
+/// Bytes read at once.
+const CHUNK: usize = 256 << 10;
+const SMALL_CHUNK: usize = 2 << 10;
 
 /// An entry with all that headers say of it.
 #[derive(Debug)]
@@ -63,6 +68,8 @@ struct Extensions {
 pub(crate) struct Reader<'a> {
     input: BufReader<File>,
     source: &'a Path,
+    /// Where the contents are, if they are not in `source`.
+    split: Option<&'a SplitArchive>,
     name: &'a str,
     at: u64,
     /// Where the next header stands.
@@ -124,10 +131,21 @@ impl<'a> Reader<'a> {
     ///
     /// Errors of the file system.
     pub(crate) fn open(source: &'a Path, name: &'a str, applies_globals: bool) -> Result<Self, BuildError> {
-        let input = File::open(source).map_err(BuildError::io(name))?;
-        let input = BufReader::with_capacity(256 << 10, input);
+        let input = BufReader::with_capacity(CHUNK, File::open(source).map_err(BuildError::io(name))?);
         let (extensions, global) = (Extensions::default(), HashMap::new());
-        Ok(Self { input, source, name, at: 0, next: 0, applies_globals, extensions, global })
+        Ok(Self { input, source, split: None, name, at: 0, next: 0, applies_globals, extensions, global })
+    }
+
+    /// The same for an archive whose files have been taken out.
+    ///
+    /// # Errors
+    ///
+    /// Errors of the file system.
+    pub(crate) fn open_split(split: &'a SplitArchive, name: &'a str) -> Result<Self, BuildError> {
+        let reader = Self::open(&split.frame, name, false)?;
+        // Most of what stands after a header is a hole.
+        let input = BufReader::with_capacity(SMALL_CHUNK, reader.input.into_inner());
+        Ok(Self { input, split: Some(split), ..reader })
     }
 
     /// The next entry; `None` at the end of the archive.
@@ -203,7 +221,8 @@ impl<'a> Reader<'a> {
 
     fn skip_to(&mut self, end: u64) -> Result<(), BuildError> {
         if end > self.at {
-            self.input.seek(SeekFrom::Start(end)).map_err(BuildError::io(self.name))?;
+            let length = i64::try_from(end - self.at).unwrap_or(i64::MAX);
+            self.input.seek_relative(length).map_err(BuildError::io(self.name))?;
             self.at = end;
         }
         Ok(())
@@ -300,7 +319,16 @@ impl<'a> Reader<'a> {
             other => ForeignKind::Unknown(other),
         };
         let at = self.at - 512;
-        let content = Content::Part(self.source.to_owned(), self.at, size);
+        let content = match self.split {
+            None => Content::Part(self.source.to_owned(), self.at, size),
+            Some(split) => match split.content(self.at, size) {
+                Some(content) => content,
+                None => {
+                    let message = "does not stand where it did when the archive was checked";
+                    return self.refuse(&format!("\"{}\" {message}", shown_bytes(&raw_name)));
+                }
+            },
+        };
         // Links and directories of old archives can give a size without data.
         let data = if matches!(typeflag, b'1'..=b'6') { 0 } else { size };
         self.next = self.at.saturating_add(data).saturating_add(data.wrapping_neg() % 512);

@@ -46,26 +46,39 @@ pub fn build_layer(tree: &SourceTree, folder: &std::path::Path, limits: &Limits)
         hashing.flush().map_err(BuildError::io(UNWRITTEN))?;
         (entries, hashing.hasher)
     };
+    let size = hasher.size();
+    within("the layer has more bytes than a layer can have", size, limits.layer)?;
+    let (listing, descriptor) = list(&entries, limits)?;
+    let descriptor = Layer { digest: hasher.finish(), size, listing: descriptor };
+    Ok(BuiltLayer { descriptor, file, listing, entries })
+}
+
+/// The entries of the layer of a tree, and what its listing is, without the layer.
+///
+/// # Errors
+///
+/// Those of [`build_layer`] but for writing.
+pub(crate) fn list_layer(tree: &SourceTree, limits: &Limits) -> Result<(Vec<Entry>, ListingDescriptor), BuildError> {
+    let entries = tree.entries()?;
+    let (_, descriptor) = list(&entries, limits)?;
+    Ok((entries, descriptor))
+}
+
+/// The listing of a layer with these entries.
+fn list(entries: &[Entry], limits: &Limits) -> Result<(Vec<u8>, ListingDescriptor), BuildError> {
     let mut listing = Vec::new();
-    for entry in &entries {
+    for entry in entries {
         write_line(&mut listing, &entry.path, &entry.node);
     }
-    let size = hasher.size();
-    for (what, seen, limit) in [
-        ("the layer has more bytes than a layer can have", size, limits.layer),
-        ("the layer has more entries than a layer can have", entries.len() as u64, limits.layer_lines),
-        ("the listing has more bytes than a listing can have", listing.len() as u64, limits.listing),
-    ] {
-        if seen > limit {
-            return Err(BuildError::Refused(format!("{what}: {seen}; the limit is {limit}")));
-        }
-    }
-    let descriptor = Layer {
-        digest: hasher.finish(),
-        size,
-        listing: ListingDescriptor { digest: Digest::of(&listing), size: listing.len() as u64 },
-    };
-    Ok(BuiltLayer { descriptor, file, listing, entries })
+    let size = listing.len() as u64;
+    within("the layer has more entries than a layer can have", entries.len() as u64, limits.layer_lines)?;
+    within("the listing has more bytes than a listing can have", size, limits.listing)?;
+    let descriptor = ListingDescriptor { digest: Digest::of(&listing), size };
+    Ok((listing, descriptor))
+}
+
+fn within(what: &str, seen: u64, limit: u64) -> Result<(), BuildError> {
+    if seen <= limit { Ok(()) } else { Err(BuildError::Refused(format!("{what}: {seen}; the limit is {limit}"))) }
 }
 
 /// What the author says of an image: the manifest's members but those that `pack` fills in.

@@ -17,6 +17,8 @@ pub enum Content {
     File(PathBuf),
     /// A part of a file: offset and length.
     Part(PathBuf, u64, u64),
+    /// A file of the file system that nobody else changes, and its digest.
+    Kept(PathBuf, Digest),
 }
 
 impl Content {
@@ -27,7 +29,7 @@ impl Content {
     /// Errors of the file system.
     pub fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         Ok(match self {
-            Self::File(path) => Box::new(File::open(path)?),
+            Self::File(path) | Self::Kept(path, _) => Box::new(File::open(path)?),
             Self::Part(path, offset, length) => {
                 let mut file = File::open(path)?;
                 file.seek(SeekFrom::Start(*offset))?;
@@ -269,10 +271,48 @@ impl SourceTree {
     ///
     /// Errors of reading contents and of `out`; a file that has another length than the tree says.
     pub fn write_layer<W: Write>(&self, out: W) -> Result<Vec<Entry>, BuildError> {
-        let mut first_names: HashMap<(u64, u64), (String, Digest)> = HashMap::new();
         let mut writer = LayerWriter::new(out);
+        let entries = self.each(|entry, content| match (&mut entry.node, content) {
+            (Node::File { attributes, size, sha256 }, Some(content)) => {
+                *sha256 = self.write_file(&mut writer, &entry.path, (attributes, *size), content)?;
+                Ok(())
+            }
+            _ => writer.entry(entry, &mut io::empty()).map_err(BuildError::io(UNWRITTEN)),
+        })?;
+        writer.finish().map_err(BuildError::io(UNWRITTEN))?;
+        Ok(entries)
+    }
+
+    /// The entries of the layer of this tree. Contents are read where their digests are not known.
+    ///
+    /// # Errors
+    ///
+    /// Errors of reading contents; a file that has another length than the tree says.
+    pub(crate) fn entries(&self) -> Result<Vec<Entry>, BuildError> {
+        self.each(|entry, content| {
+            if let (Node::File { attributes, size, sha256 }, Some(content)) = (&mut entry.node, content) {
+                *sha256 = match content {
+                    Content::Kept(_, digest) => *digest,
+                    other => {
+                        let mut nowhere = LayerWriter::new(io::sink());
+                        self.write_file(&mut nowhere, &entry.path, (attributes, *size), other)?
+                    }
+                };
+            }
+            Ok(())
+        })
+    }
+
+    /// The entries of the layer of this tree, after `each` has seen them, in order; that of a file comes with its
+    /// content and gets its digest there.
+    fn each(
+        &self,
+        mut each: impl FnMut(&mut Entry, Option<&Content>) -> Result<(), BuildError>,
+    ) -> Result<Vec<Entry>, BuildError> {
+        let mut first_names: HashMap<(u64, u64), (String, Digest)> = HashMap::new();
         let mut entries = Vec::with_capacity(self.nodes.len());
         for (path, node) in self.nodes.values() {
+            let mut unread = None;
             let node = match node {
                 SourceNode::Whiteout => Node::Whiteout,
                 SourceNode::Dir { attributes, opaque } => Node::Dir { attributes: attributes.clone(), opaque: *opaque },
@@ -286,24 +326,19 @@ impl SourceTree {
                             Node::Hardlink { attributes, size: *size, sha256: *sha256, target: target.clone() }
                         }
                         None => {
-                            let sha256 = self.write_file(&mut writer, path, (&attributes, *size), content)?;
-                            if let Some(identity) = identity {
-                                first_names.insert(*identity, (path.clone(), sha256));
-                            }
-                            entries.push(Entry {
-                                path: path.clone(),
-                                node: Node::File { attributes, size: *size, sha256 },
-                            });
-                            continue;
+                            unread = Some((content, *identity));
+                            Node::File { attributes, size: *size, sha256: Digest::of(&[]) }
                         }
                     }
                 }
             };
-            let entry = Entry { path: path.clone(), node };
-            writer.entry(&entry, &mut io::empty()).map_err(BuildError::io(UNWRITTEN))?;
+            let mut entry = Entry { path: path.clone(), node };
+            each(&mut entry, unread.map(|(content, _)| content))?;
+            if let (Some((_, Some(identity))), Node::File { sha256, .. }) = (unread, &entry.node) {
+                first_names.insert(identity, (path.clone(), *sha256));
+            }
             entries.push(entry);
         }
-        writer.finish().map_err(BuildError::io(UNWRITTEN))?;
         Ok(entries)
     }
 
@@ -317,7 +352,7 @@ impl SourceTree {
     ) -> Result<Digest, BuildError> {
         let unread = match content {
             Content::File(source) => format!("{} cannot be read", source.display()),
-            Content::Part(..) => format!("{} of the archive cannot be read", quoted(path)),
+            Content::Part(..) | Content::Kept(..) => format!("{} of the archive cannot be read", quoted(path)),
         };
         let reader = content.open().map_err(BuildError::io(&unread))?;
         let mut reader = Observed { content: reader, on_read: self.on_read, failed: false };
@@ -327,7 +362,7 @@ impl SourceTree {
                 "{} has not the {size} bytes that it had before: it changed while it was read; try again",
                 source.display()
             )),
-            (Content::Part(..), io::ErrorKind::InvalidData) => BuildError::Refused(format!(
+            (Content::Part(..) | Content::Kept(..), io::ErrorKind::InvalidData) => BuildError::Refused(format!(
                 "the archive is cut off: it ends before the {size} bytes of {} do",
                 quoted(path)
             )),

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueHint};
 
-use super::unpack::{Owner, Source, failure, tell};
+use super::unpack::{Owner, Source, failure, options, tell};
 use super::{Failure, parse_jobs, print, progress};
 use crate::bundle::{self, BundleError};
 use crate::digest::Digest;
@@ -48,8 +48,8 @@ pub(super) struct Bundle {
 }
 
 pub(super) fn run(arguments: &Bundle) -> Result<ExitCode, Failure> {
-    let source = Source::open(&arguments.image, &arguments.dir, arguments.jobs)?;
-    let options = source.options(arguments.owner, arguments.verify);
+    let options = options(arguments.owner, arguments.verify, arguments.jobs);
+    let source = Source::open(&arguments.image, &arguments.dir, options.jobs)?;
     let shown = progress::show("unpacking", source.image.bytes(arguments.verify));
     let made = bundle::make(&source.image, source.image.id, &source.shown, &arguments.dir, &options);
     drop(shown);

@@ -19,6 +19,7 @@ use crate::diagnostic::{Findings, Place, Violation};
 use crate::input::{HEAD, Kind, check_directory_to, check_file_to, check_stream, recognise};
 use crate::limits::Limits;
 use crate::notice;
+use crate::oci::Pass;
 use crate::report::{CheckedInput, Report};
 use crate::store::{Extent, check_archive_to};
 
@@ -176,7 +177,8 @@ fn read(
             return Err(Box::new(unchecked(&notice::INP_002, message).help(help)));
         };
         let files = Directory(path.to_owned());
-        return check_directory_to(judged(extent, kind)?, kind, &files, &limits, jobs, findings).map_err(unreadable);
+        return check_directory_to(Pass::new(judged(extent, kind)?, jobs), kind, &files, &limits, findings)
+            .map_err(unreadable);
     }
     let file = fs::File::open(path).map_err(unreadable)?;
     if let Some(kind) = kind.filter(|kind| kind.is_directory()) {
@@ -188,7 +190,7 @@ fn read(
         let mut head = Vec::new();
         (&file).take(HEAD as u64).read_to_end(&mut head).map_err(unreadable)?;
         if let Some(kind) = kind.or_else(|| recognise(&head)).filter(|kind| kind.needs_file()) {
-            return check_file_to(extent, kind, &Random(file), &limits, jobs, findings).map_err(unreadable);
+            return check_file_to(Pass::new(extent, jobs), kind, &Random(file), &limits, findings).map_err(unreadable);
         }
         (&file).rewind().map_err(unreadable)?;
     }
@@ -226,7 +228,7 @@ fn stream(
     let mut input = head.as_slice().chain(input);
     if kind.needs_file() {
         let spooled = spool(&mut input).map_err(unreadable)?;
-        return check_file_to(extent, kind, &spooled, limits, jobs, findings).map_err(unreadable);
+        return check_file_to(Pass::new(extent, jobs), kind, &spooled, limits, findings).map_err(unreadable);
     }
     if judged(extent, kind)? == Extent::Digests {
         return check_archive_to(extent, &mut input, limits, jobs, findings).map_err(unreadable);

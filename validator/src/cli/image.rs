@@ -231,7 +231,7 @@ impl Located {
     pub(super) fn bytes(&self, twice: bool) -> u64 {
         let blobs = self.files.iter().filter(|(kind, _)| matches!(kind, FileKind::Blob(_) | FileKind::Packed(_)));
         let bytes = blobs.map(|(_, content)| match content {
-            Content::File(path) => super::files::length(path),
+            Content::File(path) | Content::Kept(path, _) => super::files::length(path),
             Content::Part(_, _, length) => *length,
         });
         bytes.sum::<u64>() * if twice { 2 } else { 1 }
@@ -269,7 +269,7 @@ pub(super) fn split(argument: &str) -> (PathBuf, Option<Digest>) {
 /// The bytes of a file of a store; 0 if that cannot be told.
 fn length_of(content: &Content) -> u64 {
     match content {
-        Content::File(path) => super::files::length(path),
+        Content::File(path) | Content::Kept(path, _) => super::files::length(path),
         Content::Part(_, _, length) => *length,
     }
 }

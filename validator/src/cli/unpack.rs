@@ -34,7 +34,8 @@ use crate::unpack::{self, Ids, Options, UnpackError, Unpacked};
 /// prints for a tree that has all that the image says. What the tree has not is named on standard error: other
 /// owners, attributes that could not be set.
 ///
-/// An image of OCI is imported first, as `convert` does, and what that changes is named as well.
+/// An image of OCI becomes the tree that `convert` would make of it, and what that changes is named as well. Its
+/// layers are written while they are checked; one that was exported from this format is imported first.
 ///
 /// The image is checked as `check` does, an archive as a whole, and of a store what the image needs. DIR must
 /// not be there, or be an empty directory. The tree is written under a temporary name beside it, put on the disk
@@ -79,13 +80,8 @@ pub(super) enum Owner {
 }
 
 pub(super) fn run(arguments: &Unpack) -> Result<ExitCode, Failure> {
-    let source = Source::open(&arguments.image, &arguments.dir, arguments.jobs)?;
-    let options = source.options(arguments.owner, arguments.verify);
-    let shown = progress::show("unpacking", source.image.bytes(arguments.verify));
-    let unpacked = unpack::unpack(&source.image, source.image.id, &source.shown, &arguments.dir, &options);
-    drop(shown);
-    let unpacked = unpacked.map_err(failure)?;
-    source.tell();
+    let options = options(arguments.owner, arguments.verify, arguments.jobs);
+    let unpacked = unpack(&arguments.image, &arguments.dir, &options)?;
     tell(&unpacked);
     if arguments.json {
         let json = serde_json::to_string_pretty(&unpacked).map_err(|error| Failure::Error(error.to_string()))?;
@@ -96,6 +92,31 @@ pub(super) fn run(arguments: &Unpack) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Unpacks any image, and says what importing it has changed.
+fn unpack(image: &str, dir: &Path, options: &Options) -> Result<Unpacked, Failure> {
+    prepare(dir)?;
+    if is_foreign(image)
+        && let Some((unpacked, changes)) = import::unpack(image, Some(UNNAMED), dir, options)?
+    {
+        tell_changes(&changes, image);
+        return Ok(unpacked);
+    }
+    let source = Source::open(image, dir, options.jobs)?;
+    let shown = progress::show("unpacking", source.image.bytes(options.verify));
+    let unpacked = unpack::unpack(&source.image, source.image.id, &source.shown, dir, options);
+    drop(shown);
+    let unpacked = unpacked.map_err(failure)?;
+    source.tell();
+    Ok(unpacked)
+}
+
+/// Sees whether a tree can be put to `dir`, and changes the umask of the process for it.
+fn prepare(dir: &Path) -> Result<(), Failure> {
+    // The owner can always write what is made here; the tree gets its own modes in the end.
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
+    unpack::check_place(dir).map_err(failure)
+}
+
 /// An image that is going to be unpacked; an archive has been checked as a whole, an image of OCI imported.
 pub(super) struct Source {
     pub(super) image: Located,
@@ -103,7 +124,6 @@ pub(super) struct Source {
     changes: Vec<Change>,
     /// What messages call it.
     pub(super) shown: String,
-    jobs: NonZero<usize>,
     /// Keeps the copy of standard input.
     _spool: Option<NamedTempFile>,
     /// Keeps the store with the imported image.
@@ -112,12 +132,10 @@ pub(super) struct Source {
 
 impl Source {
     /// Opens `argument`, if its tree can be put to `dir`. The umask of the process is changed for that.
-    pub(super) fn open(argument: &str, dir: &Path, jobs: Option<NonZero<usize>>) -> Result<Self, Failure> {
-        // The owner can always write what is made here; the tree gets its own modes in the end.
-        rustix::process::umask(Mode::RWXG | Mode::RWXO);
-        unpack::check_place(dir).map_err(failure)?;
-        if argument != "-" && !is_image(argument) && is_foreign(argument) {
-            return Self::import(argument, dir, jobs.unwrap_or_else(processors));
+    pub(super) fn open(argument: &str, dir: &Path, jobs: NonZero<usize>) -> Result<Self, Failure> {
+        prepare(dir)?;
+        if is_foreign(argument) {
+            return Self::import(argument, dir);
         }
         let is_stdin = argument == "-";
         let name = if is_stdin { "standard input" } else { argument };
@@ -128,17 +146,16 @@ impl Source {
             Failure::Error(message) if is_stdin => Failure::Error(message.replace(&file, name)),
             other => other,
         };
-        let jobs = jobs.unwrap_or_else(processors);
         let (path, shown) = (split(&file).0, split(name).0.display().to_string());
         if !path.is_dir() {
             check(&path, &shown, &Limits::FORMAT, jobs)?;
         }
         let image = Located::find(&file).map_err(named)?;
-        Ok(Self { image, changes: Vec::new(), shown, jobs, _spool: spool, _store: None })
+        Ok(Self { image, changes: Vec::new(), shown, _spool: spool, _store: None })
     }
 
     /// An image of OCI, by way of a store beside `dir`.
-    fn import(argument: &str, dir: &Path, jobs: NonZero<usize>) -> Result<Self, Failure> {
+    fn import(argument: &str, dir: &Path) -> Result<Self, Failure> {
         let beside = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let fail = |error: io::Error| Failure::Error(format!("{} cannot be written: {error}", dir.display()));
         let folder = PrivateFolder::new_in(beside).map_err(fail)?;
@@ -151,24 +168,30 @@ impl Source {
         let image = Located::find(&store.to_string_lossy())?;
         drop(files);
         let (changes, shown) = (imported.changes, argument.to_owned());
-        Ok(Self { image, changes, shown, jobs, _spool: None, _store: Some(folder) })
+        Ok(Self { image, changes, shown, _spool: None, _store: Some(folder) })
     }
 
     /// Says what importing has changed.
     pub(super) fn tell(&self) {
-        for Change { clause, place, what } in &self.changes {
-            let place = if place.is_empty() { &self.shown } else { place };
-            anstream::eprintln!("note[{clause}]: {}: {}", escaped(place), escaped(what));
-        }
+        tell_changes(&self.changes, &self.shown);
     }
+}
 
-    pub(super) fn options(&self, owner: Option<Owner>, verify: bool) -> Options {
-        let is_root = rustix::process::geteuid().is_root();
-        let owner = match owner.unwrap_or(if is_root { Owner::Image } else { Owner::Caller }) {
-            Owner::Image => unpack::Owner::Image,
-            Owner::Caller => unpack::Owner::Caller,
-        };
-        Options { owner, verify, jobs: self.jobs, limits: Limits::FORMAT, on_read: Some(progress::add) }
+/// How a command unpacks.
+pub(super) fn options(owner: Option<Owner>, verify: bool, jobs: Option<NonZero<usize>>) -> Options {
+    let is_root = rustix::process::geteuid().is_root();
+    let owner = match owner.unwrap_or(if is_root { Owner::Image } else { Owner::Caller }) {
+        Owner::Image => unpack::Owner::Image,
+        Owner::Caller => unpack::Owner::Caller,
+    };
+    let jobs = jobs.unwrap_or_else(processors);
+    Options { owner, verify, jobs, limits: Limits::FORMAT, on_read: Some(progress::add) }
+}
+
+fn tell_changes(changes: &[Change], image: &str) {
+    for Change { clause, place, what } in changes {
+        let place = if place.is_empty() { image } else { place };
+        anstream::eprintln!("note[{clause}]: {}: {}", escaped(place), escaped(what));
     }
 }
 
@@ -177,6 +200,9 @@ const UNNAMED: (&str, &str) = ("unnamed.invalid/image", "0.0.0");
 
 /// Whether an argument is a layout or what `docker save` writes, perhaps with a tag.
 fn is_foreign(argument: &str) -> bool {
+    if argument == "-" || is_image(argument) {
+        return false;
+    }
     let (path, _) = oci_path(argument);
     if path.is_dir() {
         return matches!(directory_kind(&path), Some(Kind::OciLayout | Kind::DockerLayout));

@@ -66,7 +66,7 @@ impl Draft<'_, '_> {
             kind: ImageKind::Image,
             platform: self.platform()?,
             app,
-            layers: layers.built.iter().map(|layer| layer.descriptor).collect(),
+            layers: layers.descriptors.clone(),
             rootfs: manifest::Rootfs { digest: summary.digest, entries: summary.entries, size: summary.size },
             base: None,
             attachments: Vec::new(),

@@ -32,6 +32,8 @@ pub(crate) struct Found<'a> {
 
 /// A layer that was found, and not read yet.
 pub(crate) struct FoundLayer {
+    /// The file of the layout or archive that holds it.
+    pub(super) path: String,
     pub(super) content: Content,
     /// Of what is stored, if a manifest says it.
     pub(super) digest: Option<Digest>,

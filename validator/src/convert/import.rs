@@ -1,5 +1,6 @@
 //! An image of OCI as one of this format.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -9,11 +10,11 @@ use super::Change;
 use super::artifact::{self, Original};
 use super::draft::Draft;
 use super::found::Found;
-use super::layers::Layers;
+use super::layers::{KeptLayers, Layers, Origin};
 use super::layout::{self, Wanted, normal};
 use super::media;
 use super::rootfs::Rootfs;
-use crate::build::{BuildError, Built, Content, OutputFiles, SourceTree};
+use crate::build::{BuildError, Built, Content, OutputFiles, SourceNode, SourceTree};
 use crate::diagnostic::{Severity, Violation};
 use crate::digest::Digest;
 use crate::json::to_canonical;
@@ -92,10 +93,66 @@ impl Imported {
 ///
 /// What the format cannot hold, and what is damaged; errors of the file system; a name or version that nothing says.
 pub fn import(files: &SourceTree, wish: &Wish, folder: &Path, read: fn(u64)) -> Result<Option<Imported>, ImportError> {
-    let platform = wish.platform.clone().map(normal);
-    let wanted = Wanted { tag: wish.tag.clone(), platform, host: wish.host.clone() };
-    let Some(found) = layout::find(files, &wanted)? else { return Ok(None) };
+    let Some(found) = layout::find(files, &wanted(wish))? else { return Ok(None) };
     import_found(&found, wish, folder, read).map(Some)
+}
+
+fn wanted(wish: &Wish) -> Wanted {
+    Wanted { tag: wish.tag.clone(), platform: wish.platform.clone().map(normal), host: wish.host.clone() }
+}
+
+/// The tree of an image of others, as importing it makes it.
+#[derive(Debug)]
+pub struct ImportedTree {
+    /// The digest of its manifest, or of its config if it has none.
+    pub source: Digest,
+    /// What was lost or changed.
+    pub changes: Vec<Change>,
+    rootfs: Rootfs,
+}
+
+impl ImportedTree {
+    /// The entries.
+    #[must_use]
+    pub fn tree(&self) -> &Tree {
+        &self.rootfs.tree
+    }
+
+    /// Where the content of the file or hard link at `path` is.
+    #[must_use]
+    pub fn content(&self, path: &str) -> Option<&Content> {
+        match self.rootfs.node(path)? {
+            SourceNode::File { content, .. } => Some(content),
+            _ => None,
+        }
+    }
+}
+
+/// The files of the layers of the image that is wished, which [`import_tree`] needs. `None` if the image was exported
+/// and its own manifest is at hand, so that its layers are known, and if there is no image.
+///
+/// # Errors
+///
+/// As for [`import`].
+pub fn layer_paths(files: &SourceTree, wish: &Wish) -> Result<Option<BTreeSet<String>>, ImportError> {
+    let Some(found) = layout::find(files, &wanted(wish))? else { return Ok(None) };
+    if artifact::find(&found)?.is_some() {
+        return Ok(None);
+    }
+    Ok(Some(found.layers.into_iter().map(|layer| layer.path).collect()))
+}
+
+/// Imports the tree of the image that is wished, whose layers were kept when `files` were checked. It is that of the
+/// image that [`import`] makes, for all images of which [`layer_paths`] gives the layers. `None` if there is no image.
+///
+/// # Errors
+///
+/// As for [`import`].
+pub fn import_tree(files: &SourceTree, wish: &Wish, kept: &KeptLayers) -> Result<Option<ImportedTree>, ImportError> {
+    let Some(found) = layout::find(files, &wanted(wish))? else { return Ok(None) };
+    let (layers, _) = assemble(&found, wish, Layers::new(Origin::Kept(kept), Vec::new()))?;
+    let Layers { rootfs, changes, .. } = layers;
+    Ok(Some(ImportedTree { source: found.digest, changes, rootfs }))
 }
 
 fn import_found(found: &Found<'_>, wish: &Wish, folder: &Path, read: fn(u64)) -> Result<Imported, ImportError> {
@@ -109,14 +166,7 @@ fn import_found(found: &Found<'_>, wish: &Wish, folder: &Path, read: fn(u64)) ->
             format!("the manifest of {} {version} in the layout, as it says other than the options", quoted(name));
         changes.push(Change::new("OCI-132", "", what));
     }
-    let identity = identity(found, wish)?;
-    let mut layers = Layers { rootfs: Rootfs::default(), built: Vec::new(), folder, changes };
-    for layer in &found.layers {
-        layers.add(layer, read)?;
-    }
-    let (name, version) = identity;
-    let manifest = Draft { found, wish, name, version }.manifest(&mut layers)?;
-    let built = judged(&manifest, &layers)?;
+    let (layers, built) = assemble(found, wish, Layers::new(Origin::Stored(folder, read), changes))?;
     let changes = layers.changes;
     let files = layers.built.into_iter().flat_map(|layer| {
         let Layer { digest, size, listing } = layer.descriptor;
@@ -126,6 +176,17 @@ fn import_found(found: &Found<'_>, wish: &Wish, folder: &Path, read: fn(u64)) ->
         ]
     });
     Ok(Imported { built, changes, files: files.collect() })
+}
+
+/// The layers and the manifest, which is valid; its id is that of the image if the layers have been written.
+fn assemble<'a>(found: &Found<'_>, wish: &Wish, mut layers: Layers<'a>) -> Result<(Layers<'a>, Built), ImportError> {
+    let (name, version) = identity(found, wish)?;
+    for layer in &found.layers {
+        layers.add(layer)?;
+    }
+    let manifest = Draft { found, wish, name, version }.manifest(&mut layers)?;
+    let built = judged(&manifest, &layers)?;
+    Ok((layers, built))
 }
 
 /// Whether a manifest says what is wished.

@@ -4,7 +4,6 @@
 //! which the layer's own whiteouts have taken what they hide.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use super::Change;
 use super::rootfs::Rootfs;
@@ -15,12 +14,16 @@ use crate::layer::{Attributes, Entry, Node, Tree, join};
 use crate::limits::Limits;
 use crate::shown::{quoted, shown_bytes};
 
-/// Reads the layer in the file `source`, which messages call `name` and which is applied to `below`.
+/// Reads a layer, which messages call `name` and which is applied to `below`.
 ///
 /// # Errors
 ///
 /// An archive that is damaged, or holds something that a layer cannot hold; errors of the file system.
-pub(crate) fn rebuild(source: &Path, name: &str, below: &Rootfs) -> Result<(SourceTree, Vec<Change>), BuildError> {
+pub(crate) fn rebuild(
+    mut reader: ForeignReader<'_>,
+    name: &str,
+    below: &Rootfs,
+) -> Result<(SourceTree, Vec<Change>), BuildError> {
     let mut placing = Placing {
         name,
         below,
@@ -34,7 +37,6 @@ pub(crate) fn rebuild(source: &Path, name: &str, below: &Rootfs) -> Result<(Sour
         names: Tally::default(),
         files: 0,
     };
-    let mut reader = ForeignReader::open(source, name, false)?;
     let mut entries = Vec::new();
     while let Some(entry) = reader.next()? {
         if let Some(path) = placing.sort_out(&entry)? {

@@ -1,5 +1,6 @@
 //! The layers of the result of an import, and the tree that they merge to (OCI-135, OCI-148).
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use tempfile::NamedTempFile;
@@ -8,40 +9,85 @@ use super::Change;
 use super::found::FoundLayer;
 use super::layer::rebuild;
 use super::rootfs::Rootfs;
-use crate::build::{BuildError, BuiltLayer, SourceNode, SourceTree, build_layer};
+use crate::build::{
+    BuildError, BuiltLayer, ForeignReader, SourceNode, SourceTree, SplitArchive, build_layer, list_layer,
+};
 use crate::layer::{Attributes, Node};
 use crate::limits::Limits;
+use crate::manifest::Layer;
 use crate::shown::quoted;
 
 /// The layers of an image, written anew.
 pub(super) struct Layers<'a> {
     pub(super) rootfs: Rootfs,
     pub(super) built: Vec<BuiltLayer>,
-    pub(super) folder: &'a Path,
+    /// The descriptors of the layers; where none is written, with the digest and size of its listing.
+    pub(super) descriptors: Vec<Layer>,
     pub(super) changes: Vec<Change>,
+    origin: Origin<'a>,
 }
 
-impl Layers<'_> {
+/// Where the layers of others are, decoded.
+#[derive(Clone, Copy)]
+pub(super) enum Origin<'a> {
+    /// Nowhere: they are decoded into this folder, into which the layers are written as well. The function is told of
+    /// the bytes that have been read.
+    Stored(&'a Path, fn(u64)),
+    /// In archives by the path of the layer, whose files have been taken out. No layers are written.
+    Kept(&'a KeptLayers),
+}
+
+/// Layers that have been kept while they were checked, by the path of the file that each was in.
+pub type KeptLayers = BTreeMap<String, SplitArchive>;
+
+impl<'a> Layers<'a> {
+    pub(super) fn new(origin: Origin<'a>, changes: Vec<Change>) -> Self {
+        Self { rootfs: Rootfs::default(), built: Vec::new(), descriptors: Vec::new(), changes, origin }
+    }
+
     /// Adds a layer, unless it is empty (OCI-135).
-    pub(super) fn add(&mut self, layer: &FoundLayer, read: fn(u64)) -> Result<(), BuildError> {
+    pub(super) fn add(&mut self, layer: &FoundLayer) -> Result<(), BuildError> {
         let name = layer.name();
-        let decoded = layer.decoded(self.folder, read)?;
-        let (tree, changes) = rebuild(decoded.path(), &name, &self.rootfs)?;
+        let ((tree, changes), keeps) = match self.origin {
+            Origin::Stored(folder, read) => {
+                let decoded = layer.decoded(folder, read)?;
+                let reader = ForeignReader::open(decoded.path(), &name, false)?;
+                (rebuild(reader, &name, &self.rootfs)?, Some(decoded))
+            }
+            Origin::Kept(kept) => {
+                let Some(split) = kept.get(&layer.path) else {
+                    let message = format!("{name} was not there when the image was checked; try again");
+                    return Err(BuildError::Refused(message));
+                };
+                (rebuild(ForeignReader::open_split(split, &name)?, &name, &self.rootfs)?, None)
+            }
+        };
         self.changes.extend(changes);
         if tree.is_empty() {
             self.changes.push(Change::new("OCI-135", "", format!("{name} is left out: it has no entry")));
             return Ok(());
         }
-        self.build(tree, Some(decoded)).map_err(|error| match error {
+        self.build(tree, keeps).map_err(|error| match error {
             BuildError::Refused(why) => BuildError::Refused(format!("{name}: {why}")),
             other => other,
         })
     }
 
     fn build(&mut self, tree: SourceTree, keeps: Option<NamedTempFile>) -> Result<(), BuildError> {
-        let mut built = build_layer(&tree, self.folder, &Limits::FORMAT)?;
-        self.rootfs.add(tree, std::mem::take(&mut built.entries), keeps);
-        self.built.push(built);
+        let (entries, descriptor) = match self.origin {
+            Origin::Stored(folder, _) => {
+                let mut built = build_layer(&tree, folder, &Limits::FORMAT)?;
+                let made = (std::mem::take(&mut built.entries), built.descriptor);
+                self.built.push(built);
+                made
+            }
+            Origin::Kept(_) => {
+                let (entries, listing) = list_layer(&tree, &Limits::FORMAT)?;
+                (entries, Layer { digest: listing.digest, size: listing.size, listing })
+            }
+        };
+        self.descriptors.push(descriptor);
+        self.rootfs.add(tree, entries, keeps);
         Ok(())
     }
 

@@ -139,7 +139,7 @@ impl<'a> Layout<'a> {
         let mut ids = diff_ids(&config)?.into_iter();
         let layers = manifest.layers.iter().map(|layer| {
             let (content, digest) = self.stored(layer)?;
-            Ok(FoundLayer { content, digest: Some(digest), diff_id: ids.next() })
+            Ok(FoundLayer { path: blob_path(layer)?, content, digest: Some(digest), diff_id: ids.next() })
         });
         let layers = layers.collect::<Result<Vec<_>, BuildError>>()?;
         let annotations = manifest.annotations.unwrap_or_default();
@@ -212,7 +212,7 @@ impl<'a> Layout<'a> {
         }
         let layers = image.layers.iter().zip(ids).map(|(path, diff_id)| {
             let Some((content, _)) = self.file(path) else { return missing(path) };
-            Ok(FoundLayer { content, digest: None, diff_id: Some(diff_id) })
+            Ok(FoundLayer { path: path.clone(), content, digest: None, diff_id: Some(diff_id) })
         });
         let layers = layers.collect::<Result<Vec<_>, BuildError>>()?;
         let reference = tags(&image).into_iter().next();

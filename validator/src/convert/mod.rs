@@ -25,7 +25,8 @@ pub(crate) mod process;
 pub(crate) mod rootfs;
 pub(crate) mod user;
 
-pub use import::{ImportError, Imported, Wish, import};
+pub use import::{ImportError, Imported, ImportedTree, Wish, import, import_tree, layer_paths};
+pub use layers::KeptLayers;
 pub use output::{ImageSource, layout_of_store, write_layout, write_saved};
 
 /// Something that was lost or changed on the way from one format to the other.

@@ -12,7 +12,7 @@ use crate::limits::Limits;
 const MAX_READ: u64 = 1 << 20;
 
 /// A merged tree whose files can be read.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Rootfs {
     pub(crate) tree: Tree,
     sources: Vec<(SourceTree, Option<NamedTempFile>)>,

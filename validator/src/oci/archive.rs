@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
-use std::num::NonZero;
 
 use super::docker::check_saved_files;
 use super::entry::{Entry, Sink};
 use super::gzip;
 use super::header::{BLOCK, Type};
+use super::keep::Pass;
 use super::layout::check_files;
 use super::path::{Clean, clean};
 use super::tar::Reader;
@@ -16,7 +16,7 @@ use crate::clause;
 use crate::diagnostic::{Findings, Place, Violation};
 use crate::limits::Limits;
 use crate::shown::shown_bytes;
-use crate::store::{Extent, Files, Listed};
+use crate::store::{Files, Listed};
 
 /// A file that can be read at any place, by several threads.
 pub trait ReadAt: Sync {
@@ -45,15 +45,9 @@ impl ReadAt for Vec<u8> {
 /// # Errors
 ///
 /// Errors of the file system, which leave the check incomplete.
-pub fn check_archive(
-    extent: Extent,
-    archive: &dyn ReadAt,
-    limits: &Limits,
-    jobs: NonZero<usize>,
-    findings: &mut Findings,
-) -> io::Result<()> {
+pub fn check_archive(pass: Pass<'_>, archive: &dyn ReadAt, limits: &Limits, findings: &mut Findings) -> io::Result<()> {
     let (members, violations, complete) = Members::read(archive, limits)?;
-    check_files(extent, &members, complete, violations, limits, jobs, findings)
+    check_files(pass, &members, complete, violations, limits, findings)
 }
 
 /// Checks images that `docker save` wrote into a tar archive, like [`check_archive`].
@@ -62,15 +56,14 @@ pub fn check_archive(
 ///
 /// Errors of the file system, which leave the check incomplete.
 pub fn check_saved_archive(
-    extent: Extent,
+    pass: Pass<'_>,
     archive: &dyn ReadAt,
     limits: &Limits,
-    jobs: NonZero<usize>,
     findings: &mut Findings,
 ) -> io::Result<()> {
     let (members, violations, complete) = Members::read(archive, limits)?;
     findings.extend(violations);
-    check_saved_files(extent, &members, complete, limits, jobs, findings)
+    check_saved_files(pass, &members, complete, limits, findings)
 }
 
 /// What a tar archive of images is.

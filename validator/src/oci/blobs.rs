@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read as _};
-use std::num::NonZero;
 
 use super::descriptor::{Descriptor, Spot};
 use super::digest;
+use super::keep::Pass;
 use super::reading::{Key, Layers, Read, Reading, run};
 use super::stored::Compression;
 use crate::clause::{self, Clause};
@@ -128,9 +128,8 @@ impl<'a> Blobs<'a> {
     /// Reads every blob that is not a document, named or not, and walks `layers`; says what is wrong with them.
     pub(super) fn read(
         &mut self,
-        extent: Extent,
+        pass: Pass<'_>,
         layers: &BTreeSet<Key>,
-        jobs: NonZero<usize>,
         findings: &mut Findings,
     ) -> io::Result<Layers> {
         let unnamed = self.present.keys().filter(|digest| !self.named.contains_key(*digest));
@@ -141,17 +140,18 @@ impl<'a> Blobs<'a> {
             let path = digest::path(digest);
             // A plain layer is the same decoded; no other can be known without that.
             let is_known = |key: &&Key| {
-                extent == Extent::Whole || key.compression == Some(Compression::Plain) && digest.starts_with("sha256:")
+                pass.extent == Extent::Whole
+                    || key.compression == Some(Compression::Plain) && digest.starts_with("sha256:")
             };
             let as_layer = layers.iter().filter(|key| key.path == path).filter(is_known);
             let before = readings.len();
-            readings.extend(as_layer.map(|key| Reading::of_layer(extent, key.clone(), digest, self.limits)));
+            readings.extend(as_layer.map(|key| Reading::of_layer(pass, key.clone(), digest, self.limits)));
             if readings.len() == before && *blob == Blob::Unread {
                 readings.push(Reading::of_blob(&path, digest, self.limits));
             }
         }
         let mut read: BTreeMap<String, Vec<Read>> = BTreeMap::new();
-        for (path, done) in run(readings, self.files, self.limits, jobs)? {
+        for (path, done) in run(readings, self.files, self.limits, pass.jobs)? {
             read.entry(path).or_default().push(done);
         }
         let mut walked = Layers::new();

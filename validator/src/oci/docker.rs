@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read as _};
-use std::num::NonZero;
 
 use super::blobs::Blobs;
 use super::config::judge_config;
 use super::digest::Hasher;
 use super::document::{Document, below};
 use super::image::Image;
+use super::keep::Pass;
 use super::reading::{Key, Layers, Reading, run};
 use super::table;
 use crate::clause;
@@ -21,29 +21,22 @@ use crate::store::{Extent, Files, Listed};
 /// The file that names the images.
 pub(super) const MANIFEST: &str = "manifest.json";
 
-/// Checks images as `docker save` writes them, in a directory, with `jobs` threads, and adds what is wrong to
-/// `findings`. The number of threads changes nothing that is found.
+/// Checks images as `docker save` writes them, in a directory, and adds what is wrong to `findings`. The number of
+/// threads changes nothing that is found.
 ///
 /// # Errors
 ///
 /// Errors of the file system, which leave the check incomplete.
-pub fn check_saved(
-    extent: Extent,
-    files: &dyn Files,
-    limits: &Limits,
-    jobs: NonZero<usize>,
-    findings: &mut Findings,
-) -> io::Result<()> {
-    check_saved_files(extent, files, true, limits, jobs, findings)
+pub fn check_saved(pass: Pass<'_>, files: &dyn Files, limits: &Limits, findings: &mut Findings) -> io::Result<()> {
+    check_saved_files(pass, files, true, limits, findings)
 }
 
 /// The same of an archive, whose files are all known if it is `complete`.
 pub(super) fn check_saved_files(
-    extent: Extent,
+    pass: Pass<'_>,
     files: &dyn Files,
     complete: bool,
     limits: &Limits,
-    jobs: NonZero<usize>,
     findings: &mut Findings,
 ) -> io::Result<()> {
     let listed = files.list()?.into_iter().map(|Listed { path, irregular }| (path, irregular)).collect();
@@ -61,9 +54,9 @@ pub(super) fn check_saved_files(
         keys.extend(image.keys().cloned());
         found.push(image);
     }
-    let readings = keys.into_iter().map(|key| Reading::of_layer(extent, key, "", limits)).collect();
+    let readings = keys.into_iter().map(|key| Reading::of_layer(pass, key, "", limits)).collect();
     let mut walked = Layers::new();
-    for (_, read) in run(readings, files, limits, jobs)? {
+    for (_, read) in run(readings, files, limits, pass.jobs)? {
         if let Some((key, mut layer)) = read.layer {
             findings.extend(layer.take_violations());
             walked.insert(key, layer);
@@ -73,7 +66,7 @@ pub(super) fn check_saved_files(
     let mut judged = BTreeSet::new();
     for image in &found {
         image.judge_config(&mut blobs, &walked, findings)?;
-        if extent == Extent::Whole {
+        if pass.extent == Extent::Whole {
             image.judge_tree(&mut blobs, &walked, &mut judged, findings)?;
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::entry::{Entry, Sink};
 use super::header::{BLOCK, Type};
+use super::keep::{KeepLayer, Splitter};
 use super::path::{self, Clean, clean, depth_first, is_below, leads_out};
 use super::stored::{Stored, is_damage};
 use super::tar::Reader;
@@ -67,9 +68,9 @@ impl Item {
 const KEPT: [&[u8]; 2] = [b"etc/passwd", b"etc/group"];
 
 /// Reads a layer.
-pub(super) struct Walker {
+pub(super) struct Walker<'a> {
     reader: Reader,
-    collector: Collector,
+    collector: Collector<'a>,
 }
 
 /// A layer that has been read.
@@ -83,21 +84,31 @@ pub(super) struct Layer {
     pub(super) complete: bool,
 }
 
-struct Collector {
+struct Collector<'a> {
     items: Vec<Item>,
     /// The content of the last entry, if it is kept.
     content: Option<Vec<u8>>,
     most_content: u64,
+    /// Who wants the layer as well.
+    kept: Option<Splitter<'a>>,
 }
 
-impl Walker {
+impl<'a> Walker<'a> {
     pub(super) fn new(limits: &Limits) -> Self {
-        let collector = Collector { items: Vec::new(), content: None, most_content: limits.oci_passwd };
+        let collector = Collector { items: Vec::new(), content: None, most_content: limits.oci_passwd, kept: None };
         Self { reader: Reader::new(limits), collector }
+    }
+
+    /// Gives what is pushed to `to` as well.
+    pub(super) fn keep(&mut self, to: Box<dyn KeepLayer + 'a>) {
+        self.collector.kept = Some(Splitter::new(to));
     }
 
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.reader.push(bytes, &mut self.collector);
+        if let Some(kept) = &mut self.collector.kept {
+            kept.piece(bytes);
+        }
     }
 
     /// The layer, and what is wrong with it by itself; `alone` if no tree is known that it is applied to.
@@ -117,7 +128,7 @@ impl Walker {
     }
 }
 
-impl Sink for Collector {
+impl Sink for Collector<'_> {
     fn entry(&mut self, entry: &Entry<'_>, out: &mut Violations) -> bool {
         self.keep();
         let place = Place::bytes(entry.start..entry.start + BLOCK as u64).entry(shown_bytes(entry.path));
@@ -182,6 +193,9 @@ impl Sink for Collector {
             }
         };
         self.items.push(Item { path: path.into(), change, start: entry.start, is_blocked: false });
+        if let Some(kept) = &mut self.kept {
+            kept.entry(entry);
+        }
         true
     }
 
@@ -189,10 +203,13 @@ impl Sink for Collector {
         if let Some(content) = &mut self.content {
             content.extend_from_slice(bytes);
         }
+        if let Some(kept) = &mut self.kept {
+            kept.data(bytes);
+        }
     }
 }
 
-impl Collector {
+impl Collector<'_> {
     /// Begins to keep the content of a file, if it is one that is needed.
     fn begin(&mut self, path: &[u8], size: u64) -> Content {
         if !KEPT.contains(&path) {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Read};
-use std::num::NonZero;
 
 use super::blobs::{Blob, Blobs};
 use super::config::judge_config;
@@ -10,6 +9,7 @@ use super::descriptor::Descriptor;
 use super::digest::{self, Hasher};
 use super::document::Document;
 use super::image::{Image, judge_layers, key};
+use super::keep::Pass;
 use super::manifest::{self, INDEX, is_config, is_index, is_manifest, judge_index, judge_manifest, judge_names};
 use super::reading::Key;
 use super::stored::Compression;
@@ -19,30 +19,23 @@ use crate::limits::Limits;
 use crate::shown::{quoted, shown};
 use crate::store::{Extent, Files, Listed};
 
-/// Checks an image layout and all images in it with `jobs` threads, and adds what is wrong to `findings`. The
-/// number of threads changes nothing that is found.
+/// Checks an image layout and all images in it, and adds what is wrong to `findings`. The number of threads changes
+/// nothing that is found.
 ///
 /// # Errors
 ///
 /// Errors of the file system, which leave the check incomplete.
-pub fn check_layout(
-    extent: Extent,
-    files: &dyn Files,
-    limits: &Limits,
-    jobs: NonZero<usize>,
-    findings: &mut Findings,
-) -> io::Result<()> {
-    check_files(extent, files, true, Vec::new(), limits, jobs, findings)
+pub fn check_layout(pass: Pass<'_>, files: &dyn Files, limits: &Limits, findings: &mut Findings) -> io::Result<()> {
+    check_files(pass, files, true, Vec::new(), limits, findings)
 }
 
 /// The same of a layout in an archive with `violations`, whose files are all known if it is `complete`.
 pub(super) fn check_files(
-    extent: Extent,
+    pass: Pass<'_>,
     files: &dyn Files,
     complete: bool,
     violations: Vec<Violation>,
     limits: &Limits,
-    jobs: NonZero<usize>,
     findings: &mut Findings,
 ) -> io::Result<()> {
     let mut listed = files.list()?;
@@ -61,7 +54,7 @@ pub(super) fn check_files(
     if layout.marker()? {
         layout.findings.extend(violations.into_iter().chain(of_files));
         layout.index()?;
-        layout.layers(extent, jobs)?;
+        layout.layers(pass)?;
     }
     Ok(())
 }
@@ -288,13 +281,13 @@ impl Layout<'_> {
     }
 
     /// The blobs that are no documents, and what the images make of them.
-    fn layers(&mut self, extent: Extent, jobs: NonZero<usize>) -> io::Result<()> {
+    fn layers(&mut self, pass: Pass<'_>) -> io::Result<()> {
         let keys: BTreeSet<Key> = self.images.iter().flat_map(Image::keys).cloned().collect();
-        let walked = self.blobs.read(extent, &keys, jobs, self.findings)?;
+        let walked = self.blobs.read(pass, &keys, self.findings)?;
         let mut judged = BTreeSet::new();
         for image in &self.images {
             image.judge_config(&mut self.blobs, &walked, self.findings)?;
-            if extent == Extent::Whole {
+            if pass.extent == Extent::Whole {
                 image.judge_tree(&mut self.blobs, &walked, &mut judged, self.findings)?;
             }
         }

@@ -5,6 +5,7 @@ use std::io;
 use std::num::NonZero;
 
 use super::digest::Hasher;
+use super::keep::Pass;
 use super::layer::{Layer, Walker};
 use super::stored::{Compression, HEAD, Stored, is_damage};
 use crate::diagnostic::Violation;
@@ -53,7 +54,7 @@ pub(super) struct Reading<'a> {
     stored: Option<Stored<'a>>,
     /// Of the blob if it is no layer, else of what it decodes to.
     hasher: Hasher,
-    walker: Walker,
+    walker: Walker<'a>,
 }
 
 impl<'a> Reading<'a> {
@@ -64,11 +65,14 @@ impl<'a> Reading<'a> {
         Self { path, digest, layer: None, extent, head: Vec::new(), stored: None, hasher, walker }
     }
 
-    /// A layer, which is only hashed if `extent` says so; `digest` is empty if nothing names its blob.
-    pub(super) fn of_layer(extent: Extent, layer: Key, digest: &str, limits: &Limits) -> Self {
+    /// A layer, which is only hashed if `pass` says so; `digest` is empty if nothing names its blob.
+    pub(super) fn of_layer(pass: Pass<'a>, layer: Key, digest: &str, limits: &Limits) -> Self {
         let path = layer.path.clone();
-        let (hasher, walker) = (Hasher::new("sha256:"), Walker::new(limits));
-        let digest = digest.to_owned();
+        let (hasher, mut walker) = (Hasher::new("sha256:"), Walker::new(limits));
+        let (digest, extent) = (digest.to_owned(), pass.extent);
+        if let Some(kept) = pass.keep.and_then(|keep| keep.layer(&path)) {
+            walker.keep(kept);
+        }
         Self { path, digest, layer: Some(layer), extent, head: Vec::new(), stored: None, hasher, walker }
     }
 

@@ -202,6 +202,14 @@ impl Target {
         rustix::fs::linkat(old, old_name, new, new_name, AtFlags::empty()).map_err(failed(path))
     }
 
+    /// Opens a file that was made here, to read and write it.
+    pub(super) fn open_file(&self, parents: &mut Parents, path: &str) -> Result<File, UnpackError> {
+        let (parent, name) = parents.of(self, path)?;
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = rustix::fs::openat2(parent, name, flags, Mode::empty(), BENEATH);
+        file.map(File::from).map_err(failed(path))
+    }
+
     /// Makes a symbolic link with its owner and time; `entry` is its place in the plan.
     pub(super) fn make_symlink(
         &self,

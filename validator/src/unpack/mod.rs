@@ -11,10 +11,12 @@
 //! | `plan` | what will be where |
 //! | `layers` | reads the layers |
 //! | `writing` | writes the files of a layer |
+//! | `kept` | the same of an image of others, whose layers are kept while it is checked |
 //! | `disk` | everything that touches the file system, beneath one directory |
 //! | `verify` | lists the tree anew, and holds it against the plan |
 
 mod disk;
+mod kept;
 mod layers;
 mod plan;
 mod verify;
@@ -29,12 +31,13 @@ use serde::Serialize;
 
 pub use self::disk::check_place;
 use self::disk::{Parents, Target};
+pub use self::kept::Keeping;
 use self::plan::Plan;
 use self::view::OneImage;
 use crate::diagnostic::Findings;
 use crate::difference::Change;
 use crate::digest::Digest;
-use crate::layer::{Node, Tree};
+use crate::layer::{Node, Summary, Tree};
 use crate::limits::Limits;
 use crate::manifest::Manifest;
 use crate::shown::quoted;
@@ -183,16 +186,27 @@ pub fn unpack(
         drop(target);
         return Err(rejected(&view, name, options));
     }
-    make_links(&target, &plan)?;
-    settle_directories(&target, &plan)?;
+    complete(target, &plan, image, &documents.summary, options)
+}
+
+/// The tree once its directories and files are there.
+fn complete(
+    target: Target,
+    plan: &Plan,
+    image: Digest,
+    summary: &Summary,
+    options: &Options,
+) -> Result<Unpacked, UnpackError> {
+    make_links(&target, plan)?;
+    settle_directories(&target, plan)?;
     let unset = target.take_unset();
     if options.verify {
-        verify::verify(&target, &plan, &unset, options)?;
-        close(&target, &plan)?;
+        verify::verify(&target, plan, &unset, options)?;
+        close(&target, plan)?;
     }
     let owner = (options.owner == Owner::Caller).then_some(target.caller);
     target.finish()?;
-    Ok(plan.unpacked(image, &documents.summary, &unset, owner, options.verify))
+    Ok(plan.unpacked(image, summary, &unset, owner, options.verify))
 }
 
 /// The manifest of an image and the tree that its layers merge to, from its documents alone; nothing if something is

@@ -4,7 +4,7 @@ use std::num::NonZero;
 
 use cornercast::diagnostic::{Diagnostic, Findings};
 use cornercast::limits::Limits;
-use cornercast::oci::check_archive;
+use cornercast::oci::{Pass, check_archive};
 use cornercast::store::Extent;
 
 /// What holds of any bytes.
@@ -23,6 +23,6 @@ fn check(archive: &Vec<u8>, jobs: usize) -> Option<Vec<Diagnostic>> {
     let mut findings = Findings::new("layout", 10_000);
     let limits = Limits { layer: 1 << 20, ..Limits::FORMAT };
     let jobs = NonZero::new(jobs).unwrap_or(NonZero::<usize>::MIN);
-    check_archive(Extent::Whole, archive, &limits, jobs, &mut findings).ok()?;
+    check_archive(Pass::new(Extent::Whole, jobs), archive, &limits, &mut findings).ok()?;
     Some(findings.list().to_vec())
 }
