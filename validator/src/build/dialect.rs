@@ -270,29 +270,34 @@ impl<'a> Reader<'a> {
             let record = extensions.pax.get(key).or_else(|| self.global.get(key));
             record.filter(|value| !value.is_empty()).cloned()
         };
-        let is_sparse = typeflag == b'S' || extensions.pax.keys().any(|key| key.starts_with(b"GNU.sparse."));
+        let mut records = extensions.pax.iter();
+        let is_sparse =
+            typeflag == b'S' || records.any(|(key, value)| key.starts_with(b"GNU.sparse.") && !value.is_empty());
+        let raw_name = pax(b"path").or(extensions.long_name.clone()).unwrap_or_else(|| full_name(header));
+        let raw_target = pax(b"linkpath").or(extensions.long_link.clone()).unwrap_or_else(|| header.text(157, 100));
+        let not_a_number = |key: &str, text: &[u8]| {
+            let (path, text) = (shown_bytes(&raw_name), shown_bytes(text));
+            self.refuse(&format!("the PAX record `{key}` of \"{path}\" is \"{text}\", not a number"))
+        };
         let size = match pax(b"size") {
-            Some(text) => match String::from_utf8_lossy(&text).parse() {
-                Ok(size) => size,
-                Err(_) => {
-                    return self.refuse(&format!(
-                        "the PAX record `size` of \"{}\" is \"{}\", not a number",
-                        shown_bytes(&header.text(0, 100)),
-                        shown_bytes(&text)
-                    ));
-                }
+            Some(text) => match digits(&text).and_then(|digits| digits.parse().ok()) {
+                Some(size) => size,
+                None => return not_a_number("size", &text),
             },
             None => size,
         };
-        let raw_name = pax(b"path").or(extensions.long_name.clone()).unwrap_or_else(|| full_name(header));
-        let raw_target = pax(b"linkpath").or(extensions.long_link.clone()).unwrap_or_else(|| header.text(157, 100));
-        let time = pax(b"mtime").and_then(|text| floor(&text));
-        let (mtime, has_fraction) = time.unwrap_or_else(|| (header.number(136, 12).unwrap_or_default(), false));
+        let (mtime, has_fraction) = match pax(b"mtime") {
+            Some(text) => match floor(&text) {
+                Some(time) => time,
+                None => return not_a_number("mtime", &text),
+            },
+            None => (header.number(136, 12).unwrap_or_default(), false),
+        };
         let has_names = [(265, b"uname"), (297, b"gname")]
             .into_iter()
             .any(|(start, key)| !header.text(start, 32).is_empty() || pax(key).is_some());
         let id = |text: Option<Vec<u8>>, start: usize| match text {
-            Some(text) => String::from_utf8_lossy(&text).parse::<u32>().ok(),
+            Some(text) => digits(&text).and_then(|digits| digits.parse::<u32>().ok()),
             None => header.number(start, 8).and_then(|id| u32::try_from(id).ok()),
         };
         let (uid, gid) = (id(pax(b"uid"), 108), id(pax(b"gid"), 116));
@@ -390,14 +395,23 @@ fn full_name(header: &Header) -> Vec<u8> {
     [prefix.as_slice(), b"/", name.as_slice()].concat()
 }
 
-/// The whole seconds of a decimal time, rounded down, and whether that changed it.
+/// The whole seconds of a decimal time, rounded down, and whether that changed it; the nearest that there is, if they
+/// are too many.
 fn floor(text: &[u8]) -> Option<(i64, bool)> {
-    let text = std::str::from_utf8(text).ok()?;
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let seconds: i64 = whole.parse().ok()?;
+    let (is_negative, text) = text.strip_prefix(b"-").map_or((false, text), |rest| (true, rest));
+    let dot = text.iter().position(|byte| *byte == b'.').unwrap_or(text.len());
+    let (whole, rest) = text.split_at_checked(dot)?;
+    let fraction = if rest.is_empty() { "" } else { digits(rest.get(1..)?)? };
+    let seconds: i64 = digits(whole)?.parse().unwrap_or(i64::MAX);
     let has_fraction = fraction.bytes().any(|digit| digit != b'0');
-    let below = whole.starts_with('-') && has_fraction;
-    Some((seconds.saturating_sub(i64::from(below)), has_fraction))
+    let seconds = if is_negative { (-seconds).saturating_sub(i64::from(has_fraction)) } else { seconds };
+    Some((seconds, has_fraction))
+}
+
+/// A text that is nothing but digits.
+fn digits(text: &[u8]) -> Option<&str> {
+    let is_number = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    std::str::from_utf8(text).ok().filter(|_| is_number)
 }
 
 /// Keyword, value and length of the record at the head of `rest`.

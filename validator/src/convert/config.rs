@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::fmt::temporal::Pieces;
+use jiff::tz::Offset;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -69,11 +71,34 @@ impl Execution {
     }
 }
 
-/// A time of RFC 3339 as the format writes it.
+/// A time of RFC 3339 as the format writes it; nothing if that is not in the years 1 to 9999. The second 60 becomes 59.
 pub(crate) fn whole_seconds(time: &str) -> Option<String> {
-    let time: jiff::Timestamp = time.parse().ok()?;
-    // A fraction before 1970 counts down.
-    let second = time.as_second() - i64::from(time.subsec_nanosecond() < 0);
-    let whole = jiff::Timestamp::from_second(second).ok()?;
-    Some(whole.to_string())
+    let pieces = Pieces::parse(time).ok()?;
+    let local = pieces.date().to_datetime(pieces.time()?);
+    let utc = local.checked_sub(pieces.to_numeric_offset()?.duration_since(Offset::UTC)).ok()?;
+    (utc.year() > 0).then(|| utc.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::whole_seconds;
+
+    #[test]
+    fn times_are_in_utc_and_whole() {
+        for (given, written) in [
+            ("2024-05-06T07:08:09Z", Some("2024-05-06T07:08:09Z")),
+            ("2024-05-06T07:08:09.999999999+02:00", Some("2024-05-06T05:08:09Z")),
+            ("1969-12-31T23:59:59.5Z", Some("1969-12-31T23:59:59Z")),
+            ("2016-12-31T23:59:60Z", Some("2016-12-31T23:59:59Z")),
+            ("0001-01-01T00:00:00Z", Some("0001-01-01T00:00:00Z")),
+            ("9999-12-31T23:59:60Z", Some("9999-12-31T23:59:59Z")),
+            ("0001-01-01T00:00:00+00:01", None),
+            ("0000-12-31T23:59:00-00:01", Some("0001-01-01T00:00:00Z")),
+            ("9999-12-31T23:59:59-00:01", None),
+            ("0000-06-01T00:00:00Z", None),
+            ("yesterday", None),
+        ] {
+            assert_eq!(whole_seconds(given).as_deref(), written, "{given}");
+        }
+    }
 }

@@ -213,6 +213,11 @@ fn restore(found: &Found<'_>, original: Original, folder: &Path, read: fn(u64)) 
             let message = format!("the listing of {} is {digest}, not the one in the manifest {id}", stored.name());
             return Err(BuildError::Refused(message));
         }
+        let size = file.as_file().metadata().map_err(BuildError::io(stored.name()))?.len();
+        if size != layer.size {
+            let message = format!("{} has {size} bytes, and the manifest {id} says {}", stored.name(), layer.size);
+            return Err(BuildError::Refused(message));
+        }
         tree.merge(entries);
         out.push((FileKind::Blob(layer.listing.digest), listing.len() as u64, Source::Memory(listing)));
         out.push((FileKind::Blob(layer.digest), layer.size, Source::Temporary(file)));

@@ -3,7 +3,7 @@
 //! Entries are placed in their order, each where an engine would write it: on what the layers below merge to, from
 //! which the layer's own whiteouts have taken what they hide.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Change;
 use super::rootfs::Rootfs;
@@ -31,6 +31,7 @@ pub(crate) fn rebuild(
         into: SourceTree::new(None),
         explicit: BTreeMap::new(),
         markers: Vec::new(),
+        special: BTreeSet::new(),
         deferred: Vec::new(),
         changes: Vec::new(),
         fractions: Tally::default(),
@@ -85,6 +86,8 @@ struct Placing<'a> {
     /// The paths of the layer's own entries, and whether a directory stands there.
     explicit: BTreeMap<String, bool>,
     markers: Vec<Marker>,
+    /// Where the layer has devices and FIFOs, which are left out.
+    special: BTreeSet<String>,
     /// Hard links, each with its target, which stands later in the archive or nowhere.
     deferred: Vec<(String, String)>,
     changes: Vec<Change>,
@@ -112,6 +115,10 @@ impl Placing<'_> {
     /// The clean path of an entry that is placed; markers are kept for later, and the root and what means nothing
     /// are left out (OCI-139, OCI-140).
     fn sort_out(&mut self, entry: &Foreign) -> Result<Option<String>, BuildError> {
+        if let ForeignKind::Unknown(_) = entry.kind {
+            self.change("OCI-140", &shown_bytes(&entry.path), "an entry of an unknown type is left out");
+            return Ok(None);
+        }
         let components = self.components(&entry.path)?;
         let shown = shown_bytes(&components.join(&b'/'));
         let Some((last, parents)) = components.split_last() else {
@@ -174,15 +181,22 @@ impl Placing<'_> {
     /// Takes what the markers hide from the layers below, so that no entry is placed on it.
     fn hide(&mut self) -> Result<(), BuildError> {
         let mut whiteouts = Vec::new();
-        let mut markers = std::mem::take(&mut self.markers);
-        for marker in &mut markers {
-            marker.directory = self.directory(&marker.directory)?;
-            match &marker.hidden {
-                Some(name) => whiteouts.push(join(&marker.directory, name)),
-                None => whiteouts.extend(children(&self.below.tree, &marker.directory)),
+        for Marker { directory, hidden } in std::mem::take(&mut self.markers) {
+            let Ok(real) = self.directory(&directory) else {
+                let what = "a whiteout in it is left out: the symbolic links on the way lead nowhere";
+                self.change("OCI-139", &directory, what);
+                continue;
+            };
+            if real != directory {
+                let what = format!("a whiteout in it goes to {}, where the symbolic link leads", quoted(&real));
+                self.change("OCI-137", &directory, what);
             }
+            match &hidden {
+                Some(name) => whiteouts.push(join(&real, name)),
+                None => whiteouts.extend(children(&self.below.tree, &real)),
+            }
+            self.markers.push(Marker { directory: real, hidden });
         }
-        self.markers = markers;
         if !whiteouts.is_empty() {
             let entries = whiteouts.into_iter().map(|path| Entry { path, node: Node::Whiteout });
             self.lower.merge(entries.collect::<Vec<_>>());
@@ -278,24 +292,16 @@ impl Placing<'_> {
         }
         let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent).to_owned();
         let node = match entry.kind {
-            ForeignKind::Special(_) | ForeignKind::Unknown(_) => {
-                let what = match entry.kind {
-                    ForeignKind::Special(what) => format!("{what} is left out"),
-                    _ => "an entry of an unknown type is left out".to_owned(),
-                };
-                self.change("OCI-140", &path, what);
-                // What it would have replaced goes all the same.
-                if matches!(entry.kind, ForeignKind::Special(_)) && self.lower.get(&path).is_some() {
-                    self.add_parents(&parent)?;
-                    self.into.insert(path, SourceNode::Whiteout);
-                }
-                return Ok(());
-            }
+            ForeignKind::Special(what) => return self.leave_out(path, &format!("{what} is left out")),
+            ForeignKind::Unknown(_) => return Ok(()),
             ForeignKind::Hardlink => match self.linked(&path, entry)? {
                 Some(node) => node,
                 None => return Ok(()),
             },
             _ => {
+                if entry.kind == ForeignKind::Symlink && !entry.xattrs.is_empty() {
+                    self.change("OCI-141", &path, "the extended attributes of the symbolic link are left out");
+                }
                 self.files += 1;
                 let owner = Ownership::default().map(&path, entry.uid, entry.gid)?;
                 let node = entry.node(&path, owner, self.files, &mut self.into)?;
@@ -314,7 +320,20 @@ impl Placing<'_> {
             self.names.count(&path);
         }
         self.add_parents(&parent)?;
+        self.special.remove(&path);
         self.into.insert(path, node);
+        Ok(())
+    }
+
+    /// Leaves a device or FIFO out; what it would have replaced goes all the same (OCI-140).
+    fn leave_out(&mut self, path: String, what: &str) -> Result<(), BuildError> {
+        self.change("OCI-140", &path, what);
+        self.special.insert(path.clone());
+        if self.lower.get(&path).is_some() {
+            self.add_parents(path.rsplit_once('/').map_or("", |(parent, _)| parent))?;
+            self.lower.merge(vec![Entry { path: path.clone(), node: Node::Whiteout }]);
+            self.into.insert(path, SourceNode::Whiteout);
+        }
         Ok(())
     }
 
@@ -326,7 +345,12 @@ impl Placing<'_> {
         }
         let target = self.real(&target)?;
         if let Some(node) = self.own(path, &target) {
+            self.compare(path, entry, &node);
             return Ok(Some(node));
+        }
+        if self.special.contains(&target) {
+            self.leave_out(path.to_owned(), &format!("the hard link to {} is left out", quoted(&target)))?;
+            return Ok(None);
         }
         // What the layer hides can be linked to all the same: a file that was renamed.
         if self.below.tree.get(&target).is_none() {
@@ -344,7 +368,20 @@ impl Placing<'_> {
             _ => return self.refuse(&format!("the hard link {} leads to {}, no file", quoted(path), quoted(&target))),
         };
         self.change("OCI-138", path, format!("it becomes a copy of {}, which a layer below has", quoted(&target)));
+        self.compare(path, entry, &node);
         Ok(Some(node))
+    }
+
+    /// A hard link has the attributes of the file that it leads to; its own are left out.
+    fn compare(&mut self, path: &str, link: &Foreign, node: &SourceNode) {
+        let SourceNode::File { attributes: Attributes { mode, uid, gid, .. }, .. } = node else { return };
+        if (link.mode, link.uid, link.gid) != (*mode, *uid, *gid) {
+            let what = format!(
+                "the attributes of the hard link, the mode 0{:o} and the owner {}:{}, are left out; the file has others",
+                link.mode, link.uid, link.gid
+            );
+            self.change("OCI-138", path, what);
+        }
     }
 
     /// What the layer itself has at `target`, as the hard link `path` to it.
@@ -360,25 +397,44 @@ impl Placing<'_> {
     }
 
     fn link_deferred(&mut self) -> Result<(), BuildError> {
-        for (path, target) in std::mem::take(&mut self.deferred) {
-            let Some(node) = self.own(&path, &target) else {
-                let message =
-                    format!("the hard link {} leads to {}, which is not there", quoted(&path), quoted(&target));
-                return self.refuse(&message);
-            };
-            self.add_parents(path.rsplit_once('/').map_or("", |(parent, _)| parent))?;
-            self.into.insert(path, node);
+        let mut deferred = std::mem::take(&mut self.deferred);
+        loop {
+            let count = deferred.len();
+            // A link can lead to a link that is deferred as well.
+            for (path, target) in std::mem::take(&mut deferred) {
+                if let Some(node) = self.own(&path, &target) {
+                    self.add_parents(path.rsplit_once('/').map_or("", |(parent, _)| parent))?;
+                    self.into.insert(path, node);
+                } else if self.special.contains(&target) {
+                    self.leave_out(path, &format!("the hard link to {} is left out", quoted(&target)))?;
+                } else {
+                    deferred.push((path, target));
+                }
+            }
+            match deferred.first() {
+                None => return Ok(()),
+                Some((path, target)) if deferred.len() == count => {
+                    let message =
+                        format!("the hard link {} leads to {}, which is not there", quoted(path), quoted(target));
+                    return self.refuse(&message);
+                }
+                Some(_) => {}
+            }
         }
-        Ok(())
+    }
+
+    /// Whether something of the layer that is no directory stands at a path, or above it.
+    fn is_barred(&self, path: &str) -> bool {
+        let ends = path.match_indices('/').map(|(end, _)| end).chain([path.len()]);
+        ends.filter_map(|end| self.into.get(path.get(..end)?)).any(|node| !matches!(node, SourceNode::Dir { .. }))
     }
 
     /// OCI-139
     fn mark(&mut self) -> Result<(), BuildError> {
         for Marker { directory, hidden } in std::mem::take(&mut self.markers) {
-            let is_there = directory.is_empty()
-                || matches!(self.into.get(&directory), Some(SourceNode::Dir { .. }))
+            let is_directory = matches!(self.into.get(&directory), Some(SourceNode::Dir { .. }))
                 || matches!(self.lower.get(&directory).map(|entry| entry.node), Some(Node::Dir { .. }));
-            if !is_there {
+            if !directory.is_empty() && (!is_directory || self.is_barred(&directory)) {
                 self.change("OCI-139", &directory, "a whiteout in it is left out: there is no such directory");
                 continue;
             }

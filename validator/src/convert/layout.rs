@@ -17,6 +17,7 @@ use crate::build::{BuildError, Content, SourceNode, SourceTree};
 use crate::digest::Digest;
 use crate::limits::Limits;
 use crate::manifest::Platform;
+use crate::oci::is_layer;
 use crate::shown::quoted;
 
 /// Which image is meant, where there are several.
@@ -138,6 +139,11 @@ impl<'a> Layout<'a> {
         let config: Config = parse(&manifest.config.digest, &config_source)?;
         let mut ids = diff_ids(&config)?.into_iter();
         let layers = manifest.layers.iter().map(|layer| {
+            let media_type = layer.media_type.as_deref().unwrap_or_default();
+            if !is_layer(media_type) {
+                let what = format!("is of the type {}, which is none of a layer", quoted(media_type));
+                return refuse(format!("the layer {} {what}", layer.digest));
+            }
             let (content, digest) = self.stored(layer)?;
             Ok(FoundLayer { path: blob_path(layer)?, content, digest: Some(digest), diff_id: ids.next() })
         });

@@ -140,7 +140,9 @@ fn real_time_name(name: &str) -> String {
     let last = REAL_TIME.end() - REAL_TIME.start();
     let below = match name.strip_prefix("SIGRTMAX") {
         Some("") => Some(0),
-        Some(rest) => rest.strip_prefix('-').and_then(|down| down.parse::<u32>().ok()),
+        Some(rest) => {
+            rest.strip_prefix('-').and_then(|text| text.parse::<u32>().ok().filter(|n| n.to_string() == text))
+        }
         None => None,
     };
     match below.and_then(|below| last.checked_sub(below)) {
@@ -153,19 +155,23 @@ fn real_time_name(name: &str) -> String {
 /// OCI-150
 pub(crate) fn ports(execution: &Execution, changes: &mut Vec<Change>) -> Vec<Port> {
     let mut seen = BTreeSet::new();
+    let mut lose = |what: String| changes.push(Change::new("OCI-150", "config/ExposedPorts", what));
     for exposed in execution.exposed_ports.iter().flat_map(BTreeMap::keys) {
         let (number, protocol) = exposed.split_once('/').unwrap_or((exposed, "tcp"));
         match number.parse::<u16>() {
-            Ok(number @ 1..) if matches!(protocol, "tcp" | "udp") && seen.len() < Limits::FORMAT.ports => {
-                seen.insert((number, protocol.to_owned()));
+            Ok(port @ 1..) if matches!(protocol, "tcp" | "udp") && port.to_string() == number => {
+                seen.insert((port, protocol.to_owned()));
             }
-            _ => {
-                let what = format!("the port {}, which is not one of TCP or UDP (MAN-031 to MAN-035)", quoted(exposed));
-                changes.push(Change::new("OCI-150", "config/ExposedPorts", what));
-            }
+            _ => lose(format!("the port {}, which is not one of TCP or UDP (MAN-031 to MAN-035)", quoted(exposed))),
         }
     }
-    seen.into_iter().map(|(port, protocol)| Port { name: port_name(&protocol, port), protocol, port }).collect()
+    for (port, protocol) in seen.iter().skip(Limits::FORMAT.ports) {
+        lose(format!("the port {port}/{protocol}, since a manifest can name {} (MAN-031)", Limits::FORMAT.ports));
+    }
+    seen.into_iter()
+        .take(Limits::FORMAT.ports)
+        .map(|(port, protocol)| Port { name: port_name(&protocol, port), protocol, port })
+        .collect()
 }
 
 /// OCI-149: the volumes, where `real` gives the path that a volume's leads to, or says why it leads nowhere.
@@ -180,6 +186,9 @@ pub(crate) fn mounts(
         let path = clean(volume).filter(|path| clean_absolute(path, &Limits::FORMAT).is_none());
         match path.filter(|path| path != "/").map(|path| real(&path)) {
             Some(Ok(path)) if !is_reserved(&path) => {
+                if clean(volume).as_ref() != Some(&path) {
+                    change(format!("the path of the volume {}, which leads to {}", quoted(volume), quoted(&path)));
+                }
                 paths.insert(path);
             }
             Some(Err(why)) => change(format!("the volume {}: {why}", quoted(volume))),

@@ -51,9 +51,11 @@ impl Rootfs {
         Some(bytes)
     }
 
-    /// The lines of a small text file, each divided at colons; none if it is not there.
-    pub(crate) fn table(&self, path: &str) -> Vec<Vec<String>> {
+    /// The lines of a text file, each divided at colons; none if it is not there. A line ends at a newline, with a
+    /// carriage return before it or without.
+    pub(crate) fn table(&self, path: &str) -> Vec<Vec<Vec<u8>>> {
         let text = self.read(path, MAX_READ).unwrap_or_default();
-        String::from_utf8_lossy(&text).lines().map(|line| line.split(':').map(str::to_owned).collect()).collect()
+        let lines = text.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+        lines.map(|line| line.split(|byte| *byte == b':').map(<[u8]>::to_vec).collect()).collect()
     }
 }

@@ -1,6 +1,7 @@
 //! The user of an OCI image in numbers.
 
 use super::rootfs::Rootfs;
+use crate::limits::Limits;
 use crate::manifest;
 use crate::shown::quoted;
 
@@ -25,50 +26,61 @@ pub(crate) fn user(text: &str, rootfs: &Rootfs) -> Result<User, String> {
 fn resolve(text: &str, rootfs: &Rootfs) -> Result<User, String> {
     let (who, group) = text.split_once(':').unwrap_or((text, ""));
     let who = if who.is_empty() { "0" } else { who };
-    for number in [who, group].into_iter().filter(|text| is_number(text)) {
-        id(number).ok_or_else(|| format!("{number} is no id; the largest is {}", u32::MAX - 1))?;
-    }
+    let who_id = id(who.as_bytes())?;
+    let group_id = id(group.as_bytes())?;
     let passwd = rootfs.table("/etc/passwd");
     let groups = rootfs.table("/etc/group");
-    let row = passwd.iter().find(|row| match id(who) {
-        Some(uid) => row.get(2).and_then(|field| id(field)) == Some(uid),
-        None => row.first().is_some_and(|name| name == who),
+    let row = passwd.iter().find(|row| match who_id {
+        Some(uid) => row.get(2).is_some_and(|field| id(field) == Ok(Some(uid))),
+        None => row.first().is_some_and(|name| name == who.as_bytes()),
     });
-    let number = |column: usize| row.and_then(|row| row.get(column)).and_then(|field| id(field));
-    let uid = id(who).or(number(2)).ok_or("it is not in /etc/passwd of the image")?;
-    let home = row.and_then(|row| row.get(5)).filter(|home| home.starts_with('/')).cloned();
+    let uid = who_id.or(number(row, 2)?).ok_or("it is not in /etc/passwd of the image")?;
+    let home =
+        row.and_then(|row| std::str::from_utf8(row.get(5)?).ok()).filter(|home| is_home(home)).map(str::to_owned);
     if !group.is_empty() {
-        let row = groups.iter().find(|row| row.first().is_some_and(|name| name == group));
-        let listed = row.and_then(|row| row.get(2)).and_then(|field| id(field));
-        let gid = id(group).or(listed).ok_or("its group is not in /etc/group of the image")?;
+        let row = groups.iter().find(|row| row.first().is_some_and(|name| name == group.as_bytes()));
+        let gid = group_id.or(number(row, 2)?).ok_or("its group is not in /etc/group of the image")?;
         return Ok(User { ids: manifest::User { uid, gid, supplementary_gids: Vec::new() }, home });
     }
-    let gid = number(3).unwrap_or(0);
-    let lists_the_user = |row: &&Vec<String>| {
-        let members = row.get(3).map(String::as_str).unwrap_or_default();
-        let name = passwd_name(&passwd, uid, who);
-        members.split(',').any(|member| !member.is_empty() && Some(member) == name)
+    let gid = number(row, 3)?.unwrap_or(0);
+    // The name that groups list.
+    let name = match who_id {
+        Some(_) => row.and_then(|row| row.first()).map(Vec::as_slice),
+        None => Some(who.as_bytes()),
     };
-    let mut further: Vec<u32> =
-        groups.iter().filter(lists_the_user).filter_map(|row| id(row.get(2)?)).filter(|other| *other != gid).collect();
+    let name = name.filter(|name| !name.is_empty());
+    let mut further = Vec::new();
+    for row in &groups {
+        let members = row.get(3).map(Vec::as_slice).unwrap_or_default();
+        if members.split(|byte| *byte == b',').any(|member| Some(member) == name) {
+            further.extend(number(Some(row), 2)?.filter(|other| *other != gid));
+        }
+    }
     further.sort_unstable();
     further.dedup();
     Ok(User { ids: manifest::User { uid, gid, supplementary_gids: further }, home })
 }
 
-/// The name that groups list.
-fn passwd_name<'a>(passwd: &'a [Vec<String>], uid: u32, who: &'a str) -> Option<&'a str> {
-    if id(who).is_none() {
-        return Some(who);
+/// The number in a column of a line; nothing if there is none.
+fn number(row: Option<&Vec<Vec<u8>>>, column: usize) -> Result<Option<u32>, String> {
+    row.and_then(|row| row.get(column)).map_or(Ok(None), |field| id(field))
+}
+
+/// Whether a manifest can hold a directory as `HOME`.
+fn is_home(home: &str) -> bool {
+    home.starts_with('/') && !home.contains('\0') && "HOME=".len() + home.len() <= Limits::FORMAT.environment_variable
+}
+
+/// An id in digits; nothing if it is something else.
+///
+/// # Errors
+///
+/// A number that is no id: the largest of 32 bits means none.
+fn id(text: &[u8]) -> Result<Option<u32>, String> {
+    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
+        return Ok(None);
     }
-    passwd.iter().find(|row| row.get(2).and_then(|field| id(field)) == Some(uid))?.first().map(String::as_str)
-}
-
-/// An id in digits; the largest number means none.
-fn id(text: &str) -> Option<u32> {
-    text.parse().ok().filter(|id| is_number(text) && *id < u32::MAX)
-}
-
-fn is_number(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+    let number = String::from_utf8_lossy(text);
+    let id = number.parse().ok().filter(|id| *id < u32::MAX);
+    id.map(Some).ok_or_else(|| format!("{number} is no id; the largest is {}", u32::MAX - 1))
 }

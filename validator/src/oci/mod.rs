@@ -41,4 +41,4 @@ pub use docker::check_saved;
 pub use keep::{Keep, KeepLayer, Pass};
 pub use layer::check_layer;
 pub use layout::check_layout;
-pub(crate) use stored::decode;
+pub(crate) use stored::{decode, is_layer};

@@ -58,6 +58,11 @@ impl Compression {
     }
 }
 
+/// Whether a blob with this media type is a layer.
+pub(crate) fn is_layer(media_type: &str) -> bool {
+    Compression::of_media_type(media_type).is_some()
+}
+
 /// Bytes read at once.
 const CHUNK: usize = 128 << 10;
 
