@@ -9,6 +9,7 @@
 mod kinds;
 mod limits;
 mod manifests;
+mod oci;
 mod several;
 mod stores;
 
