@@ -1,10 +1,11 @@
 //! Layouts and layers of OCI: what holds of all cases, and the places that cases do not give.
 
 use std::fs;
+use std::io::{self, Read};
 use std::num::NonZero;
 
 use cornercast::diagnostic::{Diagnostic, Findings, Location};
-use cornercast::input::{Kind, check_file};
+use cornercast::input::{Kind, check_file, check_stream};
 use cornercast::limits::Limits;
 use cornercast::store::Files;
 use cornercast::tar::{END, EntryHeader, header_bytes};
@@ -102,4 +103,62 @@ fn in_compressed_layers() {
     let clauses =
         ["OCI-042", "OCI-043", "OCI-044", "OCI-045", "OCI-046", "OCI-047", "OCI-048", "OCI-049", "OCI-050", "OCI-051"];
     insta::assert_snapshot!(found_in_cases(Kind::OciLayer, &clauses));
+}
+
+/// A reader that gives one byte at a time.
+struct Slow<'a>(&'a [u8]);
+
+impl Read for Slow<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let room = buffer.len().min(1);
+        self.0.read(&mut buffer[..room])
+    }
+}
+
+/// What is found in a layer, however it is read: id, place and message.
+fn found_in_layer(layer: &[u8]) -> Vec<(&'static str, u64, String)> {
+    let readers: [Box<dyn Read + Send>; 2] = [Box::new(layer), Box::new(Slow(layer))];
+    let [whole, slow] = readers.map(|mut reader| {
+        let mut findings = Findings::new("input", 100);
+        check_stream(Kind::OciLayer, &mut reader, &Limits::FORMAT, NonZero::<usize>::MIN, &mut findings).unwrap();
+        findings.list().to_vec()
+    });
+    assert_eq!(whole, slow);
+    let start = |found: &Diagnostic| found.location.bytes.unwrap().start;
+    whole.into_iter().map(|found| (found.id, start(&found), found.message)).collect()
+}
+
+#[test]
+fn frames_are_counted_and_placed() {
+    let frame = zstd::encode_all(&END[..], 3).unwrap();
+    let mut reserved = frame.clone();
+    reserved[4] |= 0b1000;
+    let skippable = |length: usize| {
+        [&[0x50, 0x2A, 0x4D, 0x18], (length as u32).to_le_bytes().as_slice(), &vec![7; length]].concat()
+    };
+    let cut = |length: usize, at: usize| skippable(length)[..at].to_vec();
+    let ends = "the layer ends inside a Zstandard frame";
+    let wrong = "the header of a frame is incomplete or uses its reserved bit";
+    for (frames, expected) in [
+        (
+            vec![frame.clone(), skippable(0)],
+            vec![(1, "OCI-051", "the layer has 2 Zstandard frames, 1 of them skippable")],
+        ),
+        (
+            vec![skippable(5), frame.clone(), skippable(300), reserved.clone()],
+            vec![(0, "OCI-051", "the layer has 4 Zstandard frames, 2 of them skippable"), (3, "OCI-048", wrong)],
+        ),
+        (
+            vec![frame.clone(), skippable(100_000), cut(200_000, 150_000)],
+            vec![(1, "OCI-051", "the layer has 3 Zstandard frames, 2 of them skippable"), (3, "OCI-048", ends)],
+        ),
+        (
+            vec![frame.clone(), cut(10, 6)],
+            vec![(1, "OCI-051", "the layer has 2 Zstandard frames, 1 of them skippable"), (2, "OCI-048", ends)],
+        ),
+    ] {
+        let starts = |number: usize| frames[..number].iter().map(|frame| frame.len() as u64).sum::<u64>();
+        let expected = expected.into_iter().map(|(number, id, message)| (id, starts(number), message.to_owned()));
+        assert_eq!(found_in_layer(&frames.concat()), expected.collect::<Vec<_>>());
+    }
 }
