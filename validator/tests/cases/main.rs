@@ -10,6 +10,7 @@ mod kinds;
 mod limits;
 mod manifests;
 mod oci;
+mod oci_layers;
 mod several;
 mod stores;
 

@@ -1,15 +1,15 @@
 //! Layouts and layers of OCI: what holds of all cases, and the places that cases do not give.
 
 use std::fs;
-use std::io::{self, Read};
 use std::num::NonZero;
 
 use cornercast::diagnostic::{Diagnostic, Findings, Location};
-use cornercast::input::{Kind, check_file, check_stream};
+use cornercast::input::{Kind, check_file};
 use cornercast::limits::Limits;
 use cornercast::store::Files;
 use cornercast::tar::{END, EntryHeader, header_bytes};
 
+use super::oci_layers;
 use super::several::found_in_cases;
 
 /// An entry of an archive.
@@ -105,29 +105,6 @@ fn in_compressed_layers() {
     insta::assert_snapshot!(found_in_cases(Kind::OciLayer, &clauses));
 }
 
-/// A reader that gives one byte at a time.
-struct Slow<'a>(&'a [u8]);
-
-impl Read for Slow<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let room = buffer.len().min(1);
-        self.0.read(&mut buffer[..room])
-    }
-}
-
-/// What is found in a layer, however it is read: id, place and message.
-fn found_in_layer(layer: &[u8]) -> Vec<(&'static str, u64, String)> {
-    let readers: [Box<dyn Read + Send>; 2] = [Box::new(layer), Box::new(Slow(layer))];
-    let [whole, slow] = readers.map(|mut reader| {
-        let mut findings = Findings::new("input", 100);
-        check_stream(Kind::OciLayer, &mut reader, &Limits::FORMAT, NonZero::<usize>::MIN, &mut findings).unwrap();
-        findings.list().to_vec()
-    });
-    assert_eq!(whole, slow);
-    let start = |found: &Diagnostic| found.location.bytes.unwrap().start;
-    whole.into_iter().map(|found| (found.id, start(&found), found.message)).collect()
-}
-
 #[test]
 fn frames_are_counted_and_placed() {
     let frame = zstd::encode_all(&END[..], 3).unwrap();
@@ -159,6 +136,8 @@ fn frames_are_counted_and_placed() {
     ] {
         let starts = |number: usize| frames[..number].iter().map(|frame| frame.len() as u64).sum::<u64>();
         let expected = expected.into_iter().map(|(number, id, message)| (id, starts(number), message.to_owned()));
-        assert_eq!(found_in_layer(&frames.concat()), expected.collect::<Vec<_>>());
+        let found = oci_layers::found(&frames.concat()).into_iter();
+        let found = found.map(|found| (found.id, found.location.bytes.unwrap().start, found.message));
+        assert_eq!(found.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
     }
 }
