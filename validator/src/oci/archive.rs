@@ -249,7 +249,7 @@ impl Read for Part<'_> {
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
-    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use flate2::Compression;
     use flate2::write::GzEncoder;
@@ -293,23 +293,26 @@ mod tests {
     /// An archive that counts what is read of it, is interrupted each second time, and may fail.
     struct Watched {
         bytes: Vec<u8>,
+        /// Bytes that are given at once.
+        most: usize,
+        calls: AtomicUsize,
         read: AtomicUsize,
-        is_interrupted: AtomicBool,
         error: Option<io::ErrorKind>,
     }
 
     impl Watched {
-        fn new(bytes: Vec<u8>, error: Option<io::ErrorKind>) -> Self {
-            Self { bytes, read: AtomicUsize::new(0), is_interrupted: AtomicBool::new(false), error }
+        fn new(bytes: Vec<u8>, most: usize, error: Option<io::ErrorKind>) -> Self {
+            Self { bytes, most, calls: AtomicUsize::new(0), read: AtomicUsize::new(0), error }
         }
     }
 
     impl ReadAt for Watched {
         fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-            if !self.is_interrupted.fetch_not(Ordering::Relaxed) {
+            if self.calls.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
                 return Err(io::ErrorKind::Interrupted.into());
             }
-            let read = self.bytes.read_at(buffer, offset)?;
+            let room = buffer.len().min(self.most);
+            let read = self.bytes.read_at(&mut buffer[..room], offset)?;
             self.read.fetch_add(read, Ordering::Relaxed);
             self.error.map_or(Ok(read), |error| Err(error.into()))
         }
@@ -317,18 +320,43 @@ mod tests {
 
     #[test]
     fn contents_are_passed_over() {
-        let layout = [file("a", &[1; 10_000]), file("b", &[2; 100_000]), END.to_vec()].concat();
-        let archive = Watched::new(layout, None);
-        let (members, violations, complete) = Members::read(&archive, &Limits::FORMAT).unwrap();
-        assert_eq!((violations, complete), (Vec::new(), true));
-        let read = archive.read.load(Ordering::Relaxed);
-        assert!(read <= 4 * BLOCK + 2, "{read} bytes for the headers, the end, and the last byte of each content");
-        let contents = ["a", "b"].map(|path| {
-            let mut content = Vec::new();
-            members.open(path).unwrap().read_to_end(&mut content).unwrap();
-            content
-        });
-        assert!(contents == [vec![1; 10_000], vec![2; 100_000]]);
+        let headers_and_end = 2 * BLOCK + END.len() + (1 << 20);
+        let layout = [file("a", &[1; 10_000]), file("b", &[2; 100_000]), END.to_vec(), vec![0; 1 << 20]].concat();
+        for most in [100, usize::MAX] {
+            let archive = Watched::new(layout.clone(), most, None);
+            let (members, violations, complete) = Members::read(&archive, &Limits::FORMAT).unwrap();
+            assert_eq!((violations, complete), (Vec::new(), true));
+            // The last byte of each content shows that it is there.
+            assert_eq!(archive.read.load(Ordering::Relaxed), headers_and_end + 2);
+            let calls = archive.calls.load(Ordering::Relaxed);
+            assert!(most == 100 || calls < 60, "{calls} calls");
+            let contents = ["a", "b"].map(|path| {
+                let mut content = Vec::new();
+                members.open(path).unwrap().read_to_end(&mut content).unwrap();
+                content
+            });
+            assert!(contents == [vec![1; 10_000], vec![2; 100_000]]);
+        }
+    }
+
+    #[test]
+    fn archives_may_be_read_in_pieces() {
+        let long = ["directory/"; 20].concat() + "a";
+        let layout = [file(&long, &[1; 700]), file("b", b""), file("c", &[2; 512]), file("d", &[3; 1])].concat();
+        for (end, wrong) in [(END.to_vec(), vec![]), (vec![], vec!["OCI-056"]), (vec![7; 20], vec!["OCI-055"])] {
+            let layout = [layout.as_slice(), &end].concat();
+            let [whole, cut] = [usize::MAX, 100].map(|most| {
+                let archive = Watched::new(layout.clone(), most, None);
+                let (members, violations, complete) = Members::read(&archive, &Limits::FORMAT).unwrap();
+                let members: Vec<_> =
+                    members.files.into_iter().map(|(path, member)| (path, member.start, member.length)).collect();
+                let violations: Vec<&str> = violations.into_iter().map(|violation| violation.clause.id).collect();
+                (members, violations, complete)
+            });
+            assert_eq!(whole.0.len(), 4);
+            assert_eq!((&whole.1, whole.2), (&wrong, wrong != ["OCI-055"]));
+            assert_eq!(whole, cut);
+        }
     }
 
     #[test]
@@ -344,7 +372,7 @@ mod tests {
 
     #[test]
     fn a_file_that_fails_ends_the_check() {
-        let archive = Watched::new(archive("oci-layout"), Some(io::ErrorKind::PermissionDenied));
+        let archive = Watched::new(archive("oci-layout"), 512, Some(io::ErrorKind::PermissionDenied));
         let error = Members::read(&archive, &Limits::FORMAT).err().map(|error| error.kind());
         assert_eq!(error, Some(io::ErrorKind::PermissionDenied));
     }

@@ -222,16 +222,17 @@ mod tests {
 
     /// What is in the merged tree, sorted, written as for [`layer`].
     fn entries(layers: &[&[&str]]) -> Vec<String> {
-        let entry = |(path, node): (&Box<[u8]>, &Node)| {
-            let path = String::from_utf8_lossy(path);
+        let nodes = merged(layers).nodes.into_iter();
+        let entry = |(path, node): (Box<[u8]>, Node)| {
+            let path = String::from_utf8_lossy(&path).into_owned();
             match node {
-                Node::Directory => format!("{path}/"),
-                Node::File { .. } => path.into_owned(),
-                Node::Symlink(target) => format!("{path} -> {}", String::from_utf8_lossy(target)),
-                Node::Special => format!("{path} is special"),
+                Node::Directory => path + "/",
+                Node::File { .. } => path,
+                Node::Symlink(target) => format!("{path} -> {}", String::from_utf8_lossy(&target)),
+                Node::Special => path + " is special",
             }
         };
-        merged(layers).nodes.iter().map(entry).collect()
+        nodes.map(entry).collect()
     }
 
     #[test]

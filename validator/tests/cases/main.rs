@@ -11,6 +11,7 @@ mod limits;
 mod manifests;
 mod oci;
 mod oci_layers;
+mod oci_layouts;
 mod several;
 mod stores;
 
