@@ -205,3 +205,26 @@ pub(super) fn decimal(value: &[u8]) -> Option<u64> {
         value.iter().fold(0_u64, |number, digit| number.saturating_mul(10).saturating_add(u64::from(digit - b'0')))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stubs_are_ascii() {
+        assert_eq!(stub("a\u{7F}é".as_bytes()), b"a\x7F__");
+        assert_eq!(stub(b"a\0b"), b"a");
+        assert_eq!(stub(&[b'a'; 101]), [b'a'; 100]);
+    }
+
+    /// The length of a record counts its own digits.
+    #[test]
+    fn records_know_their_length() {
+        for size in (0..120).chain(980..1000) {
+            let mut record = Vec::new();
+            write_record(&mut record, b"path", &vec![b'x'; size]);
+            assert!(record.starts_with(format!("{} path=", record.len()).as_bytes()), "{size}");
+            assert!(record.ends_with(b"\n"));
+        }
+    }
+}
