@@ -1,13 +1,14 @@
 //! Layers of OCI: what a damaged header or record spoils, how archives end, and what entries mean together.
 
-use cornercast::input::{Kind, check_stream};
-use cornercast::limits::Limits;
-use cornercast::tar::{END, EntryHeader, header_bytes};
-
-use std::io::{self, Read};
+use std::io::{self, Read, Write as _};
 use std::num::NonZero;
 
 use cornercast::diagnostic::{Diagnostic, Findings};
+use cornercast::input::{Kind, check_stream};
+use cornercast::limits::Limits;
+use cornercast::tar::{END, EntryHeader, header_bytes};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 /// An entry; links lead to what `content` says.
 fn entry(typeflag: u8, path: &str, content: &[u8]) -> Vec<u8> {
@@ -233,4 +234,39 @@ fn whiteouts_are_empty_files() {
     assert_eq!(messages(&[entry(b'2', ".wh.a", b"a"), end()]), ["the whiteout is no file"]);
     // What it hides is no place for entries to stand below.
     assert_eq!(messages(&[file(".wh.a"), file("a/b"), end()]), [""; 0]);
+}
+
+/// What is only strange about its compression keeps no layer from being judged.
+#[test]
+fn layers_of_several_members_are_judged() {
+    let layer = [file("../x"), END.to_vec()].concat();
+    let member = |content: &[u8]| {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(content).unwrap();
+        encoder.finish().unwrap()
+    };
+    let (one, two) = layer.split_at(700);
+    let members = [member(one), member(two), b"more".to_vec()];
+    let ids = |members: &[Vec<u8>]| found(&members.concat()).iter().map(|found| found.id).collect::<Vec<_>>();
+    assert_eq!(ids(&members[..2]), ["OCI-046", "OCI-067"]);
+    assert_eq!(ids(&members), ["OCI-046", "OCI-047", "OCI-067"]);
+    let length = members[0].len();
+    assert_eq!(ids(&[members[0][..length - 1].to_vec()]), ["OCI-044"]);
+}
+
+/// A layer decodes to no more than the limit; one that does not is given up.
+#[test]
+fn layers_have_a_limit() {
+    let layer = [file("a"), END.to_vec()].concat();
+    let zstd = zstd::encode_all(&layer[..], 3).unwrap();
+    let length = layer.len() as u64;
+    for (stored, limit, fits) in
+        [(&layer, length, true), (&zstd, length, true), (&layer, length - 1, false), (&zstd, 1, false)]
+    {
+        let mut findings = Findings::new("input", 100);
+        let limits = Limits { layer: limit, ..Limits::FORMAT };
+        let result = check_stream(Kind::OciLayer, &mut &stored[..], &limits, NonZero::<usize>::MIN, &mut findings);
+        assert_eq!(result.err().map(|error| error.kind()), (!fits).then_some(io::ErrorKind::FileTooLarge));
+        assert_eq!(findings.list(), []);
+    }
 }

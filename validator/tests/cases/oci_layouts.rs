@@ -191,7 +191,7 @@ fn commands_are_looked_for_in_whole_layers() {
     assert_eq!(with(vec![(LAYER, good.clone()), (LAYER, unknown)]).ids(), ["OCI-064"]);
     let gzip = "application/vnd.oci.image.layer.v1.tar+gzip";
     assert_eq!(with(vec![(gzip, good.clone())]).ids(), ["OCI-042"]);
-    assert_eq!(with(vec![("no type", good)]).ids(), ["OCI-022"]);
+    assert_eq!(with(vec![(LAYER, good), ("no type", layer(&[]))]).ids(), ["OCI-022"]);
 }
 
 /// A command is looked for if the members that say what it is have their types.
@@ -353,4 +353,45 @@ fn paths_that_stand_twice_are_shown_with_the_first() {
         assert_eq!((found.id, range(found.location.bytes)), ("OCI-070", Some((1536, 2048))));
         assert_eq!(range(found.related[0].location.bytes), Some((512, 1024)));
     }
+}
+
+/// A layer that is not compressed as its media type says is shown by its first bytes.
+#[test]
+fn compressions_are_those_of_media_types() {
+    let bad = layer(&[(b'0', "../x", b"")]);
+    let zstd = zstd::encode_all(&bad[..], 3).unwrap();
+    for (media_type, layer, expected) in [
+        ("application/vnd.oci.image.layer.v1.tar+zstd", zstd.clone(), "OCI-067"),
+        ("application/vnd.docker.image.rootfs.diff.tar.zstd", zstd, "OCI-067"),
+        ("application/vnd.docker.image.rootfs.diff.tar", bad.clone(), "OCI-067"),
+        ("application/vnd.docker.image.rootfs.diff.tar.gzip", bad.clone(), "OCI-042"),
+        ("application/vnd.docker.image.rootfs.diff.tar.gzip", Vec::new(), "OCI-042"),
+    ] {
+        let mut image = Image::new(vec![(media_type, layer.clone())], json!({}));
+        // The digest of what it decodes to.
+        image.config["rootfs"] = json!({"type": "layers", "diff_ids": [sha256(&bad)]});
+        let found = image.found();
+        assert_eq!(ids(&found), [expected], "{media_type}");
+        if expected == "OCI-042" {
+            let excerpt = found[0].excerpt.as_ref().map(|excerpt| excerpt.bytes.as_slice());
+            assert_eq!(excerpt, layer.get(..4));
+        }
+    }
+}
+
+/// What is known of users is limited by the length of their files.
+#[test]
+fn files_of_users_are_read_up_to_their_limit() {
+    let users = b"root:x:0:0::/:\nbob:x:1:1::/:\n";
+    let found = |user: &str, limit: u64| {
+        let entries: [(u8, &str, &[u8]); 2] = [(b'5', "etc/", b""), (b'0', "etc/passwd", users)];
+        let image = Image::new(vec![(LAYER, layer(&entries))], json!({"User": user}));
+        let limits = Limits { oci_passwd: limit, ..Limits::FORMAT };
+        ids(&check(&image.archive_with(|_, content| Some(content)), &limits))
+    };
+    let length = users.len() as u64;
+    for limit in [length + 1, length] {
+        assert_eq!((found("bob", limit), found("eve", limit)), (vec![], vec!["OCI-085"]));
+    }
+    assert_eq!((found("bob", length - 1), found("eve", length - 1)), (vec![], vec![]));
 }
