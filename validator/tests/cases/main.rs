@@ -12,6 +12,7 @@ mod manifests;
 mod oci;
 mod oci_layers;
 mod oci_layouts;
+mod parts;
 mod several;
 mod stores;
 
