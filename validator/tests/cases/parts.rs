@@ -1,162 +1,11 @@
 //! Images whose parts are not what the manifest says, in a store and in an archive alike.
 
-use std::collections::BTreeMap;
-use std::io::{self, Read};
-use std::num::NonZero;
-
-use cornercast::diagnostic::{Diagnostic, Findings};
 use cornercast::digest::Digest;
-use cornercast::input::{Kind, check_directory, check_stream};
-use cornercast::json::to_canonical;
-use cornercast::layer::{Attributes, Entry, LayerWriter, Node, Tree, write_line};
+use cornercast::layer::Entry;
 use cornercast::limits::Limits;
-use cornercast::store::{FileKind, Files, Listed, MARKER, path_of};
-use cornercast::tar::{END, EntryHeader, header_bytes};
-use serde_json::{Value, json};
+use cornercast::store::{FileKind, path_of};
 
-/// A part of an image: its content, and what stands there instead if it is another one.
-#[derive(Clone)]
-struct Blob {
-    named: Vec<u8>,
-    /// In the place of the blob; not there if that is `None`.
-    stored: Option<Vec<u8>>,
-    /// A frame with the blob beside or instead of it.
-    packed: Option<Vec<u8>>,
-}
-
-impl Blob {
-    fn new(content: Vec<u8>) -> Self {
-        Self { stored: Some(content.clone()), named: content, packed: None }
-    }
-
-    fn descriptor(&self) -> Value {
-        json!({"digest": Digest::of(&self.named).to_string(), "size": self.named.len()})
-    }
-}
-
-struct Layer {
-    archive: Blob,
-    listing: Blob,
-    entries: Vec<Entry>,
-}
-
-/// A file whose content is its path, with a mode.
-fn file(path: &str, mode: u32) -> Entry {
-    let attributes = Attributes { mode, ..Attributes::default() };
-    let (size, sha256) = (path.len() as u64, Digest::of(path.as_bytes()));
-    Entry { path: path.to_owned(), node: Node::File { attributes, size, sha256 } }
-}
-
-/// The archive of a layer that has files, and its listing.
-fn layer(entries: Vec<Entry>) -> Layer {
-    let mut writer = LayerWriter::new(Vec::new());
-    let mut listing = Vec::new();
-    for entry in &entries {
-        writer.entry(entry, &mut entry.path.as_bytes()).unwrap();
-        write_line(&mut listing, &entry.path, &entry.node);
-    }
-    Layer { archive: Blob::new(writer.finish().unwrap()), listing: Blob::new(listing), entries }
-}
-
-/// A manifest of these layers.
-fn manifest(version: &str, layers: &[&Layer]) -> Vec<u8> {
-    let mut tree = Tree::default();
-    layers.iter().for_each(|layer| tree.merge(layer.entries.clone()));
-    let summary = tree.summary();
-    let descriptors = layers.iter().map(|layer| {
-        let mut descriptor = layer.archive.descriptor();
-        descriptor["listing"] = layer.listing.descriptor();
-        descriptor
-    });
-    let manifest = json!({
-        "cornercast": "1.0",
-        "kind": "image",
-        "layers": descriptors.collect::<Vec<_>>(),
-        "name": "example.com/a",
-        "platform": {"architecture": "amd64", "os": "linux"},
-        "rootfs": {"digest": summary.digest.to_string(), "entries": summary.entries, "size": summary.size},
-        "version": version,
-    });
-    to_canonical(&manifest).unwrap()
-}
-
-/// The files of a store in memory.
-struct Store(BTreeMap<String, Vec<u8>>);
-
-impl Files for Store {
-    fn list(&self) -> io::Result<Vec<Listed>> {
-        Ok(self.0.keys().map(|path| Listed { path: path.clone(), irregular: None }).collect())
-    }
-
-    fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send + '_>> {
-        Ok(Box::new(self.0[path].as_slice()))
-    }
-}
-
-/// The files of images of these layers, in the order of an archive.
-fn files(images: &[(&str, &[&Layer])]) -> Vec<(String, Vec<u8>)> {
-    let mut images: Vec<_> = images.iter().map(|(version, layers)| (manifest(version, layers), layers)).collect();
-    images.sort_by_key(|(manifest, _)| Digest::of(manifest));
-    let mut files = vec![("cornercast".to_owned(), MARKER.to_vec())];
-    for (manifest, layers) in images {
-        files.push((path_of(&FileKind::Manifest(Digest::of(&manifest))), manifest));
-        for layer in *layers {
-            for Blob { named, stored, packed } in [&layer.listing, &layer.archive] {
-                let digest = Digest::of(named);
-                files.extend(stored.clone().map(|stored| (path_of(&FileKind::Blob(digest)), stored)));
-                files.extend(packed.clone().map(|packed| (path_of(&FileKind::Packed(digest)), packed)));
-            }
-        }
-    }
-    let mut seen = Vec::new();
-    files.retain(|(path, _)| {
-        !seen.contains(path) && {
-            seen.push(path.clone());
-            true
-        }
-    });
-    files
-}
-
-fn in_store(images: &[(&str, &[&Layer])], limits: &Limits) -> Vec<Diagnostic> {
-    let mut findings = Findings::new("input", 100);
-    let store = Store(files(images).into_iter().collect());
-    check_directory(Kind::Store, &store, limits, NonZero::<usize>::MIN, &mut findings).unwrap();
-    findings.list().to_vec()
-}
-
-fn in_archive(images: &[(&str, &[&Layer])], limits: &Limits) -> Vec<Diagnostic> {
-    let mut archive = Vec::new();
-    for (path, content) in files(images) {
-        let size = content.len() as u64;
-        let header = EntryHeader { typeflag: b'0', path: &path, mode: 0o644, size, ..EntryHeader::default() };
-        archive.extend([header_bytes(&header), content].concat());
-        archive.resize(archive.len().next_multiple_of(512), 0);
-    }
-    archive.extend(END);
-    let mut findings = Findings::new("input", 100);
-    check_stream(Kind::Archive, &mut &*archive, limits, NonZero::<usize>::MIN, &mut findings).unwrap();
-    findings.list().to_vec()
-}
-
-fn ids(found: &[Diagnostic]) -> Vec<&'static str> {
-    let mut ids: Vec<_> = found.iter().map(|found| found.id).collect();
-    ids.sort_unstable();
-    ids
-}
-
-/// The clauses that images break, in a store and in an archive.
-fn broken(images: &[(&str, &[&Layer])]) -> Vec<&'static str> {
-    let [store, archive] = [in_store, in_archive].map(|check| ids(&check(images, &Limits::FORMAT)));
-    assert_eq!(store, archive);
-    store
-}
-
-/// `named`, in whose place another content of the same length stands.
-fn other(named: &Blob, stored: Vec<u8>) -> Blob {
-    assert_eq!(named.named.len(), stored.len());
-    Blob { stored: Some(stored), ..named.clone() }
-}
+use super::images::{Blob, Layer, broken, changed, file, ids, in_archive, in_store, layer, manifest, other};
 
 #[test]
 fn images_of_several_layers_are_accepted() {
@@ -189,4 +38,147 @@ fn flawed_listings_are_reported_once() {
     let expected = ["LAY-047"];
     assert_eq!(broken(&[("1.0.0", &[&flawed])]), expected);
     assert_eq!(broken(&[("1.0.0", &[&flawed]), ("2.0.0", &[&flawed, &other])]), expected);
+}
+
+/// Where nothing is known to be wrong with the listings, they are merged, and the manifest is held against them.
+#[test]
+fn rootfs_is_judged_by_listings_that_are_right() {
+    let wrong_rootfs = ["LST-017", "LST-018", "LST-019"];
+    let right = || Layer { entries: Vec::new(), ..layer(vec![file("a", 0o644)]) };
+    assert_eq!(broken(&[("1.0.0", &[&right()])]), wrong_rootfs);
+    // The layer says nothing of the listing.
+    let mut other_layer = right();
+    other_layer.archive = other(&other_layer.archive, changed(&other_layer.archive.named));
+    assert_eq!(broken(&[("1.0.0", &[&other_layer])]), ["LST-017", "LST-018", "LST-019", "NAM-029"]);
+    // Another layer that has another listing, both of them right by themselves.
+    let (mut both, two) = (right(), layer(vec![file("a", 0o600)]));
+    both.archive = other(&both.archive, two.archive.named);
+    both.listing = other(&both.listing, two.listing.named);
+    assert_eq!(broken(&[("1.0.0", &[&both])]), ["NAM-029", "NAM-029"]);
+    let mut missing = right();
+    missing.listing.stored = None;
+    assert_eq!(broken(&[("1.0.0", &[&missing])]), ["STO-007"]);
+}
+
+/// A blob may stand in a store twice, and is right if both are.
+#[test]
+fn both_places_of_a_blob_are_read() {
+    let wrong_rootfs = ["LST-017", "LST-018", "LST-019"];
+    let frame = |content: &[u8]| zstd::encode_all(content, 3).unwrap();
+    let found = |change: &dyn Fn(&mut Layer)| {
+        let mut layer = Layer { entries: Vec::new(), ..layer(vec![file("a", 0o644)]) };
+        change(&mut layer);
+        ids(&in_store(&[("1.0.0", &[&layer])], &Limits::FORMAT))
+    };
+    let two = layer(vec![file("a", 0o600)]);
+    assert_eq!(found(&|layer| layer.listing.packed = Some(frame(&layer.listing.named))), wrong_rootfs);
+    assert_eq!(found(&|layer| layer.archive.packed = Some(frame(&layer.archive.named))), wrong_rootfs);
+    assert_eq!(found(&|layer| layer.listing.packed = Some(frame(&two.listing.named))), ["NAM-029"]);
+    assert_eq!(found(&|layer| layer.listing.packed = Some(frame(b"x"))), ["NAM-028"]);
+    assert_eq!(
+        found(&|layer| {
+            layer.listing.packed = Some(frame(&layer.listing.named));
+            layer.listing.stored = Some(two.listing.named.clone());
+        }),
+        ["NAM-029"]
+    );
+}
+
+/// Of a layer that cannot be read to its end, nothing is said but that; of another one, what is wrong with it.
+#[test]
+fn damaged_layers_are_not_looked_into() {
+    let good = layer(vec![file("a", 0o644), file("b", 0o644)]);
+    let bad = layer(vec![file("b", 0o644), file("a", 0o644)]);
+    let found = |archive: Blob| {
+        ids(&in_store(
+            &[("1.0.0", &[&Layer { archive, ..layer(vec![file("a", 0o644), file("b", 0o644)]) }])],
+            &Limits::FORMAT,
+        ))
+    };
+    assert_eq!(found(other(&good.archive, bad.archive.named.clone())), ["LAY-047", "NAM-029"]);
+    let cut = |length: usize| Blob { stored: Some(good.archive.named[..length].to_vec()), ..good.archive.clone() };
+    assert_eq!(found(cut(700)), ["NAM-028"]);
+    let frame = zstd::encode_all(&good.archive.named[..], 3).unwrap();
+    let packed = |frame: &[u8]| Blob { stored: None, packed: Some(frame.to_vec()), ..good.archive.clone() };
+    assert_eq!(found(packed(&frame)), [""; 0]);
+    assert_eq!(found(packed(&frame[..frame.len() - 3])), ["STO-024"]);
+    assert_eq!(found(packed(&[frame.as_slice(), b"more"].concat())), ["STO-019"]);
+    let bad_frame = zstd::encode_all(&bad.archive.named[..], 3).unwrap();
+    assert_eq!(found(packed(&bad_frame)), ["LAY-047", "NAM-029"]);
+    assert_eq!(found(packed(&[bad_frame.as_slice(), b"more"].concat())), ["STO-019"]);
+}
+
+/// A listing that breaks the same clause as its layer is judged like any other.
+#[test]
+fn layers_and_listings_are_judged_each_by_itself() {
+    let flawed = layer(vec![file("b", 0o644), file("a", 0o644)]);
+    assert_eq!(broken(&[("1.0.0", &[&flawed])]), ["LAY-047", "LAY-047"]);
+    // Behind a listing whose layer is missing stands another one.
+    let mut missing = layer(vec![file("b", 0o644), file("a", 0o644)]);
+    missing.archive.stored = None;
+    let other = layer(vec![file("c", 0o644)]);
+    assert_eq!(broken(&[("1.0.0", &[&missing, &other])]), ["LAY-047", "STO-007"]);
+    assert_eq!(broken(&[("1.0.0", &[&other, &missing])]), ["LAY-047", "STO-007"]);
+}
+
+/// A listing is read up to its limit, and not at all beyond.
+#[test]
+fn listings_are_read_up_to_their_limit() {
+    let mut flawed = layer(vec![file("b", 0o644), file("a", 0o644)]);
+    flawed.archive.stored = None;
+    let length = flawed.listing.named.len() as u64;
+    for check in [in_store, in_archive] {
+        let found = |limit| ids(&check(&[("1.0.0", &[&flawed])], &Limits { listing: limit, ..Limits::FORMAT }));
+        assert_eq!(found(length), ["LAY-047", "STO-007"]);
+        assert!(!found(length - 1).contains(&"LAY-047"), "{:?}", found(length - 1));
+        assert!(found(length - 1).contains(&"LST-014"), "{:?}", found(length - 1));
+    }
+}
+
+/// A layer beside another listing: where they part, and what each has there.
+#[test]
+fn listings_are_held_against_layers() {
+    let of = |entries: Vec<Entry>, listed: Vec<Entry>| {
+        let listing = layer(listed.clone()).listing;
+        let layer = Layer { listing, entries: listed, ..layer(entries) };
+        let [store, archive] = [in_store, in_archive].map(|check| check(&[("1.0.0", &[&layer])], &Limits::FORMAT));
+        assert_eq!(ids(&store), ["LST-016"], "{store:#?}");
+        assert_eq!(store, archive);
+        let found = &store[0];
+        (found.message.clone(), found.excerpt.as_ref().map(|excerpt| (excerpt.bytes.len(), excerpt.ends_early)))
+    };
+    let (a, b, c) = (|| file("a", 0o644), || file("b", 0o644), || file("c", 0o644));
+    let line = layer(vec![a()]).listing.named.len() - 1;
+    assert_eq!(of(vec![a(), b()], vec![a()]).0, "the layer has \"b\", its listing has nothing more");
+    assert_eq!(of(vec![a(), b()], vec![a()]).1, None);
+    assert_eq!(
+        of(vec![a()], vec![a(), b()]),
+        ("the layer has nothing more, its listing has \"b\"".to_owned(), Some((line, false)))
+    );
+    assert_eq!(of(vec![a(), b()], vec![a(), c()]).0, "the layer has \"b\", its listing has \"c\"");
+    assert_eq!(of(vec![a()], vec![file("a", 0o600)]).0, "`mode` of \"a\": the layer has 420, its listing has 384");
+    // No more than 160 bytes of a line are shown.
+    for (length, shown) in [(159, (159, false)), (160, (160, false)), (161, (160, true)), (200, (160, true))] {
+        // The size of the file has a second digit.
+        let name = "n".repeat(length - line);
+        assert_eq!(of(vec![a()], vec![a(), file(&name, 0o644)]).1, Some(shown), "{length}");
+    }
+}
+
+/// A part of another one is shown with the descriptor that it does not keep, of the first image that has it.
+#[test]
+fn descriptors_are_shown_with_what_they_name() {
+    let (one, two) = (layer(vec![file("a", 0o644)]), layer(vec![file("b", 0o644)]));
+    let mut wrong = layer(vec![file("c", 0o644)]);
+    let content = changed(&wrong.archive.named);
+    wrong.archive = other(&wrong.archive, content);
+    let images: &[(&str, &[&Layer])] = &[("1.0.0", &[&one]), ("2.0.0", &[&two, &wrong]), ("3.0.0", &[&two])];
+    let named_by = path_of(&FileKind::Manifest(Digest::of(&manifest("2.0.0", &[&two, &wrong]))));
+    for check in [in_store, in_archive] {
+        let found = check(images, &Limits::FORMAT);
+        assert_eq!(ids(&found), ["NAM-029"]);
+        let [related] = found[0].related.as_slice() else { panic!("{found:#?}") };
+        assert_eq!(related.location.chain.last(), Some(&named_by));
+        assert_eq!(related.location.pointer.as_deref(), Some("/layers/1"));
+    }
 }
