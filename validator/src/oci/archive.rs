@@ -340,6 +340,18 @@ mod tests {
     }
 
     #[test]
+    fn padding_is_passed_over() {
+        let path = "n".repeat(200);
+        let layout = [file(&path, &[1; 700]), END.to_vec()].concat();
+        let archive = Watched::new(layout, 1, None);
+        let (members, ..) = Members::read(&archive, &Limits::FORMAT).unwrap();
+        assert!(members.files.contains_key(&path));
+        // The last byte of each padding shows that it is there.
+        let record = "210 path=".len() + path.len() + 1;
+        assert_eq!(archive.read.load(Ordering::Relaxed), 2 * BLOCK + record + END.len() + 2);
+    }
+
+    #[test]
     fn archives_may_be_read_in_pieces() {
         let long = ["directory/"; 20].concat() + "a";
         let layout = [file(&long, &[1; 700]), file("b", b""), file("c", &[2; 512]), file("d", &[3; 1])].concat();

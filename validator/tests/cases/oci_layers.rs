@@ -112,9 +112,18 @@ fn broken_records_spoil_the_next_entry_alone() {
     assert_eq!(places(&[entry(b'g', "records", b"none"), file("../x"), end()]), [("OCI-058", 512), ("OCI-067", 1024)]);
     let (good, rest) = (records(b'x', &[("path", "a")]), "x".repeat(60));
     let data = [&good[512..521], rest.as_bytes()].concat();
-    let found = found(&[entry(b'x', "records", &data), file("b"), end()].concat());
-    let message = format!("\"{}\" does not begin with a record", &rest[..40]);
-    assert_eq!(found.into_iter().map(|found| found.message).collect::<Vec<_>>(), [message]);
+    let broken = || [entry(b'x', "records", &data), file("b"), end()];
+    assert_eq!(places(&broken()), [("OCI-058", 512 + 9)]);
+    assert_eq!(messages(&broken()), [format!("\"{}\" does not begin with a record", &rest[..40])]);
+}
+
+#[test]
+fn an_entry_has_one_path() {
+    let long = |path: &str| entry(b'L', "././@LongLink", path.as_bytes());
+    let end = || END.to_vec();
+    assert_eq!(places(&[long("a"), long("a"), file("b"), end()]), []);
+    assert_eq!(places(&[long("a"), long("c"), file("b"), end()]), [("OCI-061", 1024 + 512)]);
+    assert_eq!(places(&[records(b'x', &[("path", "a"), ("path", "c")]), file("b"), end()]), [("OCI-061", 512 + 16)]);
 }
 
 /// An empty value takes back what an earlier record or header says.
