@@ -53,7 +53,7 @@ pub(super) fn stub(name: &[u8]) -> Vec<u8> {
 /// Writes a record.
 pub(super) fn write_record(out: &mut Vec<u8>, key: &[u8], value: &[u8]) {
     let rest = key.len() + value.len() + 3;
-    let mut length = rest + 1;
+    let mut length = rest;
     while decimal_digits(length) + rest > length {
         length += 1;
     }
