@@ -25,7 +25,7 @@ pub(super) struct Blob {
 }
 
 impl Blob {
-    fn new(content: Vec<u8>) -> Self {
+    pub(super) fn new(content: Vec<u8>) -> Self {
         Self { stored: Some(content.clone()), named: content, packed: None }
     }
 
@@ -38,6 +38,8 @@ pub(super) struct Layer {
     pub(super) archive: Blob,
     pub(super) listing: Blob,
     pub(super) entries: Vec<Entry>,
+    /// An attachment that goes with the layer.
+    pub(super) attachment: Option<Blob>,
 }
 
 /// A file whose content is its path, with a mode.
@@ -55,7 +57,14 @@ pub(super) fn layer(entries: Vec<Entry>) -> Layer {
         writer.entry(entry, &mut entry.path.as_bytes()).unwrap();
         write_line(&mut listing, &entry.path, &entry.node);
     }
-    Layer { archive: Blob::new(writer.finish().unwrap()), listing: Blob::new(listing), entries }
+    Layer { archive: Blob::new(writer.finish().unwrap()), listing: Blob::new(listing), entries, attachment: None }
+}
+
+/// The attachments of these layers, in the order of a manifest.
+fn attachments<'a>(layers: &[&'a Layer]) -> Vec<&'a Blob> {
+    let mut attachments: Vec<&Blob> = layers.iter().filter_map(|layer| layer.attachment.as_ref()).collect();
+    attachments.sort_by_key(|attachment| Digest::of(&attachment.named));
+    attachments
 }
 
 /// A manifest of these layers.
@@ -68,7 +77,13 @@ pub(super) fn manifest(version: &str, layers: &[&Layer]) -> Vec<u8> {
         descriptor["listing"] = layer.listing.descriptor();
         descriptor
     });
-    let manifest = json!({
+    let attachments = attachments(layers).into_iter().map(|attachment| {
+        let mut descriptor = attachment.descriptor();
+        descriptor["type"] = json!("text/plain");
+        descriptor
+    });
+    let attachments: Vec<Value> = attachments.collect();
+    let mut manifest = json!({
         "cornercast": "1.0",
         "kind": "image",
         "layers": descriptors.collect::<Vec<_>>(),
@@ -77,6 +92,9 @@ pub(super) fn manifest(version: &str, layers: &[&Layer]) -> Vec<u8> {
         "rootfs": {"digest": summary.digest.to_string(), "entries": summary.entries, "size": summary.size},
         "version": version,
     });
+    if !attachments.is_empty() {
+        manifest["attachments"] = json!(attachments);
+    }
     to_canonical(&manifest).unwrap()
 }
 
@@ -100,12 +118,12 @@ pub(super) fn files(images: &[(&str, &[&Layer])]) -> Vec<(String, Vec<u8>)> {
     let mut files = vec![("cornercast".to_owned(), MARKER.to_vec())];
     for (manifest, layers) in images {
         files.push((path_of(&FileKind::Manifest(Digest::of(&manifest))), manifest));
-        for layer in *layers {
-            for Blob { named, stored, packed } in [&layer.listing, &layer.archive] {
-                let digest = Digest::of(named);
-                files.extend(stored.clone().map(|stored| (path_of(&FileKind::Blob(digest)), stored)));
-                files.extend(packed.clone().map(|packed| (path_of(&FileKind::Packed(digest)), packed)));
-            }
+        let blobs =
+            attachments(layers).into_iter().chain(layers.iter().flat_map(|layer| [&layer.listing, &layer.archive]));
+        for Blob { named, stored, packed } in blobs {
+            let digest = Digest::of(named);
+            files.extend(stored.clone().map(|stored| (path_of(&FileKind::Blob(digest)), stored)));
+            files.extend(packed.clone().map(|packed| (path_of(&FileKind::Packed(digest)), packed)));
         }
     }
     let mut seen = Vec::new();

@@ -132,6 +132,10 @@ fn listings_are_read_up_to_their_limit() {
         assert_eq!(found(length), ["LAY-047", "STO-007"]);
         assert!(!found(length - 1).contains(&"LAY-047"), "{:?}", found(length - 1));
         assert!(found(length - 1).contains(&"LST-014"), "{:?}", found(length - 1));
+        // Nor is one that would fit its layer.
+        let good = layer(vec![file("a", 0o644), file("b", 0o644)]);
+        let limits = Limits { listing: length - 1, ..Limits::FORMAT };
+        assert_eq!(ids(&check(&[("1.0.0", &[&good])], &limits)), ["LST-014"]);
     }
 }
 
@@ -165,20 +169,37 @@ fn listings_are_held_against_layers() {
     }
 }
 
-/// A part of another one is shown with the descriptor that it does not keep, of the first image that has it.
+/// What another content stands for is shown with the descriptor that names it, whichever of several images has it.
 #[test]
 fn descriptors_are_shown_with_what_they_name() {
-    let (one, two) = (layer(vec![file("a", 0o644)]), layer(vec![file("b", 0o644)]));
-    let mut wrong = layer(vec![file("c", 0o644)]);
-    let content = changed(&wrong.archive.named);
-    wrong.archive = other(&wrong.archive, content);
-    let images: &[(&str, &[&Layer])] = &[("1.0.0", &[&one]), ("2.0.0", &[&two, &wrong]), ("3.0.0", &[&two])];
-    let named_by = path_of(&FileKind::Manifest(Digest::of(&manifest("2.0.0", &[&two, &wrong]))));
-    for check in [in_store, in_archive] {
-        let found = check(images, &Limits::FORMAT);
-        assert_eq!(ids(&found), ["NAM-029"]);
-        let [related] = found[0].related.as_slice() else { panic!("{found:#?}") };
-        assert_eq!(related.location.chain.last(), Some(&named_by));
-        assert_eq!(related.location.pointer.as_deref(), Some("/layers/1"));
+    let part = |name: &str| Layer { attachment: Some(Blob::new(name.into())), ..layer(vec![file(name, 0o644)]) };
+    let change = |blob: &mut Blob, at: usize| {
+        let mut stored = blob.named.clone();
+        stored[at] ^= 1;
+        blob.stored = Some(stored);
+    };
+    let common = part("common");
+    for wrong in 0..3 {
+        for (pointer, changes) in [
+            (
+                "/layers/1",
+                (|layer, change| change(&mut layer.archive, 512)) as fn(&mut Layer, &dyn Fn(&mut Blob, usize)),
+            ),
+            ("/attachments/", |layer, change| change(layer.attachment.as_mut().unwrap(), 0)),
+        ] {
+            let mut own = ["a", "b", "c"].map(part);
+            changes(&mut own[wrong], &change);
+            let layers = own.each_ref().map(|own| [&common, own]);
+            let images = [("1.0.0", &layers[0][..]), ("2.0.0", &layers[1]), ("3.0.0", &layers[2])];
+            let (version, layers) = images[wrong];
+            let named_by = path_of(&FileKind::Manifest(Digest::of(&manifest(version, layers))));
+            for check in [in_store, in_archive] {
+                let found = check(&images, &Limits::FORMAT);
+                assert_eq!(ids(&found), ["NAM-029"]);
+                let [related] = found[0].related.as_slice() else { panic!("{found:#?}") };
+                assert_eq!(related.location.chain.last(), Some(&named_by));
+                assert!(related.location.pointer.as_deref().unwrap().starts_with(pointer));
+            }
+        }
     }
 }
