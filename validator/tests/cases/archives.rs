@@ -37,6 +37,19 @@ fn archives_are_judged_in_their_order() {
     assert_eq!(found(&files, &[1; 100]), ["NAM-029", "LAY-004"]);
 }
 
+/// A listing is looked into at the end of its layer, which shows most times that this is not needed.
+#[test]
+fn listings_are_judged_with_their_layers() {
+    let flawed = layer(vec![file("b", 0o644), file("a", 0o644)]);
+    let files = files(&[("1.0.0", &[&flawed])]);
+    let (path, archive) = &files[3];
+    let size = archive.len() as u64;
+    let header = EntryHeader { typeflag: b'0', path, mode: 0o600, size, ..EntryHeader::default() };
+    let archive = [entries(&files[..3]), header_bytes(&header), archive.clone(), END.to_vec()].concat();
+    let found: Vec<_> = check_archive(&archive, &Limits::FORMAT).iter().map(|found| found.id).collect();
+    assert_eq!(found, ["STO-026", "LAY-047", "LAY-047"]);
+}
+
 /// A blob that no manifest names is superfluous, unless a manifest that has come cannot be understood.
 #[test]
 fn blobs_are_superfluous_if_all_manifests_are_known() {
