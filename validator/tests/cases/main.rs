@@ -12,6 +12,7 @@ mod kinds;
 mod limits;
 mod manifests;
 mod oci;
+mod oci_digests;
 mod oci_layers;
 mod oci_layouts;
 mod parts;
