@@ -1,11 +1,19 @@
 //! Images whose parts are not what the manifest says, in a store and in an archive alike.
 
+use std::io;
+use std::num::NonZero;
+
+use cornercast::diagnostic::Findings;
 use cornercast::digest::Digest;
+use cornercast::input::{Kind, check_directory};
 use cornercast::layer::Entry;
 use cornercast::limits::Limits;
-use cornercast::store::{FileKind, path_of};
+use cornercast::store::{Extent, FileKind, check_archive_to, check_store, check_store_to, path_of};
+use cornercast::tar::END;
 
-use super::images::{Blob, Layer, broken, changed, file, ids, in_archive, in_store, layer, manifest, other};
+use super::images::{
+    Blob, Layer, Store, broken, changed, entries, file, files, ids, in_archive, in_store, layer, manifest, other,
+};
 
 #[test]
 fn images_of_several_layers_are_accepted() {
@@ -202,4 +210,48 @@ fn descriptors_are_shown_with_what_they_name() {
             }
         }
     }
+}
+
+/// Without a look into its layers, an image is checked by the digests of its blobs.
+#[test]
+fn digests_alone_are_checked_alone() {
+    let found = |layer: Layer| {
+        let images: &[(&str, &[&Layer])] = &[("1.0.0", &[&layer])];
+        let (jobs, limits) = (NonZero::<usize>::MIN, Limits::FORMAT);
+        let [mut store, mut archive] = [(); 2].map(|()| Findings::new("input", 100));
+        check_store_to(Extent::Digests, &Store(files(images).into_iter().collect()), &limits, jobs, &mut store)
+            .unwrap();
+        let bytes = [entries(&files(images)), END.to_vec()].concat();
+        check_archive_to(Extent::Digests, &mut &*bytes, &limits, jobs, &mut archive).unwrap();
+        assert_eq!(ids(store.list()), ids(archive.list()));
+        ids(store.list())
+    };
+    let flawed = || layer(vec![file("b", 0o644), file("a", 0o644)]);
+    assert_eq!(broken(&[("1.0.0", &[&flawed()])]), ["LAY-047", "LAY-047"]);
+    assert_eq!(found(flawed()), [""; 0]);
+    let mut wrong = flawed();
+    wrong.archive = other(&wrong.archive, changed(&wrong.archive.named));
+    assert_eq!(found(wrong), ["NAM-029"]);
+    let mut missing = flawed();
+    missing.listing.stored = None;
+    assert_eq!(found(missing), ["STO-007"]);
+}
+
+/// The whole is what is checked if nothing else is said.
+#[test]
+fn stores_are_checked_as_a_whole() {
+    let flawed = layer(vec![file("b", 0o644), file("a", 0o644)]);
+    let store = Store(files(&[("1.0.0", &[&flawed])]).into_iter().collect());
+    let mut findings = Findings::new("input", 100);
+    check_store(&store, &Limits::FORMAT, NonZero::<usize>::MIN, &mut findings).unwrap();
+    assert_eq!(ids(findings.list()), ["LAY-047", "LAY-047"]);
+}
+
+/// Who cannot say what stands at a path cannot have a bundle checked.
+#[test]
+fn bundles_need_a_look_at_paths() {
+    let mut findings = Findings::new("input", 100);
+    let store = Store([("config.json".to_owned(), b"{}".to_vec())].into());
+    let result = check_directory(Kind::OciBundle, &store, &Limits::FORMAT, NonZero::<usize>::MIN, &mut findings);
+    assert_eq!(result.map_err(|error| error.kind()), Err(io::ErrorKind::Unsupported));
 }
