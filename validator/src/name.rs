@@ -117,8 +117,10 @@ pub fn judge_version(version: &str, limits: &Limits) -> Vec<Broken> {
     // NAM-012. The library's numbers have 64 bits, so it is given smaller ones for NAM-009.
     let is_too_large = |number: &str| {
         let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-        let has_leading_zero = number.len() > 1 && number.starts_with('0');
-        is_number && !has_leading_zero && number.parse::<u64>().map_or(true, |number| number > limits.version_number)
+        // A lone zero is small, and one that leads is no number to compare.
+        is_number
+            && !number.starts_with('0')
+            && number.parse::<u64>().map_or(true, |number| number > limits.version_number)
     };
     let mut too_large = None;
     let mut shorten = |part: &str| {

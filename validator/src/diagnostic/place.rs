@@ -119,7 +119,7 @@ impl Excerpt {
             line_column: Some((line, column)),
             end: Some(end),
             begins_late: from > line_start,
-            ends_early: to < source.len() && source.get(to) != Some(&b'\n'),
+            ends_early: source.get(to).is_some_and(|byte| *byte != b'\n'),
         })
     }
 
@@ -181,6 +181,8 @@ mod tests {
         assert_eq!(String::from_utf8(excerpt.bytes).unwrap(), format!("{}äX{}", "a".repeat(46), "b".repeat(48)));
         let whole = Excerpt::of_text(b"X\nrest", &(0..1)).unwrap();
         assert!(!whole.begins_late && !whole.ends_early);
+        let last = Excerpt::of_text(b"X rest", &(0..1)).unwrap();
+        assert!(!last.begins_late && !last.ends_early);
     }
 
     #[test]

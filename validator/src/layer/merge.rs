@@ -472,6 +472,10 @@ mod tests {
         tree.merge(vec![dir("b"), dir("a"), entry("c", Node::Whiteout), dir("a/x")]);
         let paths: Vec<&str> = tree.iter().map(|(path, _)| path).collect();
         assert_eq!(paths, ["a", "a/x", "b"]);
+        let mut tree = Tree::default();
+        tree.merge(vec![dir("c"), dir("b"), dir("a")]);
+        let entries: Vec<Entry> = tree.entries().collect();
+        assert_eq!(entries, [dir("a"), dir("b"), dir("c")]);
     }
 
     /// A directory is searched if something below it is looked for, which empty components and `.` are not.

@@ -163,6 +163,37 @@ mod tests {
         Entry { path: "a".to_owned(), node: Node::File { attributes: Attributes::default(), size, sha256 } }
     }
 
+    /// What is written is read as what was to be written.
+    #[test]
+    fn entries_are_read_as_they_are_written() {
+        let attributes = |id: u32| Attributes {
+            mode: 0o750 + id,
+            uid: id,
+            gid: 10 * id,
+            mtime: 100 * u64::from(id),
+            xattrs: [("user.a".to_owned(), vec![0, 1])].into(),
+        };
+        let sha256 = Digest::of(b"abc");
+        let nodes = [
+            ("e", Node::Whiteout),
+            ("a", Node::Dir { attributes: attributes(1), opaque: true }),
+            ("a/b", Node::File { attributes: attributes(2), size: 3, sha256 }),
+            ("a/c", Node::Hardlink { attributes: attributes(2), size: 3, sha256, target: "a/b".to_owned() }),
+            ("d", Node::Symlink { uid: 3, gid: 30, mtime: 300, target: "a".to_owned() }),
+            ("f", Node::Dir { attributes: attributes(4), opaque: false }),
+        ];
+        let entries = nodes.map(|(path, node)| Entry { path: path.to_owned(), node });
+        let mut writer = LayerWriter::new(Vec::new());
+        for entry in &entries {
+            writer.entry(entry, &mut &b"abc"[..]).unwrap();
+        }
+        let mut walker = crate::layer::Walker::new(crate::limits::Limits::FORMAT);
+        walker.push(&writer.finish().unwrap());
+        let (walk, _) = walker.finish();
+        assert_eq!(walk.violations, []);
+        assert_eq!(walk.entries, entries);
+    }
+
     #[test]
     fn contents_are_what_the_entry_says() {
         let written = |entry: &Entry, content: &[u8]| {

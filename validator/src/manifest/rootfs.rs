@@ -79,7 +79,7 @@ pub fn exec_file(outline: &Outline, tree: &Tree, limits: &Limits) -> Option<Exec
 
 /// MAN-015, MAN-016, MAN-018
 fn exec(outline: &Outline, app: &App, tree: &Tree, limits: &Limits, out: &mut Vec<Violation>) {
-    let Some(program) = app.exec.first().filter(|program| clean_absolute(program, limits).is_none()) else { return };
+    let Some(program) = app.exec.first() else { return };
     let mut report = |clause, message| out.push(Violation::new(clause, outline.place("/app/exec/0"), message));
     let (resolved, steps) = tree.resolve(program, limits);
     let (path, attributes) = match &resolved {
@@ -150,9 +150,6 @@ fn may_execute(app: &App, attributes: &Attributes) -> bool {
 /// MAN-020
 fn working_directory(outline: &Outline, app: &App, tree: &Tree, limits: &Limits, out: &mut Vec<Violation>) {
     let path = &app.working_directory;
-    if clean_absolute(path, limits).is_some() {
-        return;
-    }
     let reason = match tree.resolve(path, limits).0 {
         Resolved::Root => return,
         Resolved::Entry { entry, .. } => match &entry.node {
@@ -168,9 +165,6 @@ fn working_directory(outline: &Outline, app: &App, tree: &Tree, limits: &Limits,
 /// MAN-042, MAN-043
 fn mount(outline: &Outline, index: usize, mount: &Mount, tree: &Tree, limits: &Limits, out: &mut Vec<Violation>) {
     let path = &mount.path;
-    if clean_absolute(path, limits).is_some() || super::app::is_reserved(path) {
-        return;
-    }
     let place = || outline.place(&format!("/app/mounts/{index}/path"));
     let (resolved, steps) = tree.resolve(path, limits);
     let link = steps.iter().find_map(|step| match step {

@@ -139,11 +139,7 @@ impl<'a> Members<'a> {
         let mut offset = 0;
         loop {
             let wanted = reader.wanted().min(buffer.len());
-            let read = match archive.read_at(buffer.get_mut(..wanted).unwrap_or_default(), offset) {
-                Ok(read) => read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            };
+            let read = read_at(archive, buffer.get_mut(..wanted).unwrap_or_default(), offset)?;
             if read == 0 {
                 break;
             }
@@ -151,7 +147,9 @@ impl<'a> Members<'a> {
             offset += read as u64;
             // The last byte of what is passed over shows whether the archive goes so far.
             let unread = reader.unread();
-            if unread > 0 && archive.read_at(&mut [0], offset + unread - 1)? > 0 {
+            if let Some(last) = unread.checked_sub(1)
+                && read_at(archive, &mut [0], offset + last)? > 0
+            {
                 reader.pass_over(unread);
                 offset += unread;
             }
@@ -160,6 +158,16 @@ impl<'a> Members<'a> {
         let files = list.files.into_iter();
         let files = files.map(|(path, member)| (String::from_utf8_lossy(&path).into_owned(), member)).collect();
         Ok((Self { archive, files }, violations.into_sorted(), complete))
+    }
+}
+
+/// Reads some of the bytes at `offset`, again where a signal has come between.
+fn read_at(archive: &dyn ReadAt, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    loop {
+        match archive.read_at(buffer, offset) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
     }
 }
 
@@ -234,6 +242,7 @@ impl Read for Part<'_> {
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use flate2::Compression;
     use flate2::write::GzEncoder;
@@ -241,9 +250,15 @@ mod tests {
     use super::*;
     use crate::tar::{END, EntryHeader, header_bytes};
 
+    fn file(path: &str, content: &[u8]) -> Vec<u8> {
+        let size = content.len() as u64;
+        let header = EntryHeader { typeflag: b'0', path, mode: 0o644, size, ..EntryHeader::default() };
+        let padding = vec![0; content.len().next_multiple_of(BLOCK) - content.len()];
+        [header_bytes(&header), content.to_vec(), padding].concat()
+    }
+
     fn archive(path: &str) -> Vec<u8> {
-        let header = EntryHeader { typeflag: b'0', path, mode: 0o644, ..EntryHeader::default() };
-        header_bytes(&header).into_iter().chain(END).collect()
+        [file(path, b""), END.to_vec()].concat()
     }
 
     #[test]
@@ -256,6 +271,7 @@ mod tests {
             (format!("{hex}.json"), Some(ImageArchive::Saved)),
             (format!("{hex}/layer.tar"), Some(ImageArchive::Saved)),
             (format!("{hex}/other"), None),
+            (format!("{}.json", hex.to_uppercase()), None),
             ("etc/manifest.json".to_owned(), None),
             ("blobs/a".to_owned(), None),
         ] {
@@ -265,5 +281,104 @@ mod tests {
             gzip.write_all(&tar).unwrap();
             assert_eq!(is_compressed(&gzip.finish().unwrap()), expected.is_some(), "{path}");
         }
+    }
+
+    /// An archive that counts what is read of it, is interrupted each second time, and may fail.
+    struct Watched {
+        bytes: Vec<u8>,
+        /// Bytes that are given at once.
+        most: usize,
+        calls: AtomicUsize,
+        read: AtomicUsize,
+        error: Option<io::ErrorKind>,
+    }
+
+    impl Watched {
+        fn new(bytes: Vec<u8>, most: usize, error: Option<io::ErrorKind>) -> Self {
+            Self { bytes, most, calls: AtomicUsize::new(0), read: AtomicUsize::new(0), error }
+        }
+    }
+
+    impl ReadAt for Watched {
+        fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+            if self.calls.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let room = buffer.len().min(self.most);
+            let read = self.bytes.read_at(&mut buffer[..room], offset)?;
+            self.read.fetch_add(read, Ordering::Relaxed);
+            self.error.map_or(Ok(read), |error| Err(error.into()))
+        }
+    }
+
+    #[test]
+    fn contents_are_passed_over() {
+        let headers_and_end = 2 * BLOCK + END.len() + (1 << 20);
+        let layout = [file("a", &[1; 10_000]), file("b", &[2; 100_000]), END.to_vec(), vec![0; 1 << 20]].concat();
+        for most in [100, usize::MAX] {
+            let archive = Watched::new(layout.clone(), most, None);
+            let (members, violations, complete) = Members::read(&archive, &Limits::FORMAT).unwrap();
+            assert_eq!((violations, complete), (Vec::new(), true));
+            // The last byte of each content shows that it is there.
+            assert_eq!(archive.read.load(Ordering::Relaxed), headers_and_end + 2);
+            let calls = archive.calls.load(Ordering::Relaxed);
+            assert!(most == 100 || calls < 60, "{calls} calls");
+            let contents = ["a", "b"].map(|path| {
+                let mut content = Vec::new();
+                members.open(path).unwrap().read_to_end(&mut content).unwrap();
+                content
+            });
+            assert!(contents == [vec![1; 10_000], vec![2; 100_000]]);
+        }
+    }
+
+    #[test]
+    fn padding_is_passed_over() {
+        let path = "n".repeat(200);
+        let layout = [file(&path, &[1; 700]), END.to_vec()].concat();
+        let archive = Watched::new(layout, 1, None);
+        let (members, ..) = Members::read(&archive, &Limits::FORMAT).unwrap();
+        assert!(members.files.contains_key(&path));
+        // The last byte of each padding shows that it is there.
+        let record = "210 path=".len() + path.len() + 1;
+        assert_eq!(archive.read.load(Ordering::Relaxed), 2 * BLOCK + record + END.len() + 2);
+    }
+
+    #[test]
+    fn archives_may_be_read_in_pieces() {
+        let long = ["directory/"; 20].concat() + "a";
+        let layout = [file(&long, &[1; 700]), file("b", b""), file("c", &[2; 512]), file("d", &[3; 1])].concat();
+        for (end, wrong) in [(END.to_vec(), vec![]), (vec![], vec!["OCI-056"]), (vec![7; 20], vec!["OCI-055"])] {
+            let layout = [layout.as_slice(), &end].concat();
+            let [whole, cut] = [usize::MAX, 100].map(|most| {
+                let archive = Watched::new(layout.clone(), most, None);
+                let (members, violations, complete) = Members::read(&archive, &Limits::FORMAT).unwrap();
+                let members: Vec<_> =
+                    members.files.into_iter().map(|(path, member)| (path, member.start, member.length)).collect();
+                let violations: Vec<&str> = violations.into_iter().map(|violation| violation.clause.id).collect();
+                (members, violations, complete)
+            });
+            assert_eq!(whole.0.len(), 4);
+            assert_eq!((&whole.1, whole.2), (&wrong, wrong != ["OCI-055"]));
+            assert_eq!(whole, cut);
+        }
+    }
+
+    #[test]
+    fn contents_that_are_cut_off_are_missed() {
+        let layout = file("a", &[1; 1000]);
+        for length in [BLOCK + 1, BLOCK + 999] {
+            let archive = layout[..length].to_vec();
+            let (_, violations, complete) = Members::read(&archive, &Limits::FORMAT).unwrap();
+            let ids: Vec<&str> = violations.iter().map(|violation| violation.clause.id).collect();
+            assert_eq!((ids, complete), (vec!["OCI-055"], false), "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn a_file_that_fails_ends_the_check() {
+        let archive = Watched::new(archive("oci-layout"), 512, Some(io::ErrorKind::PermissionDenied));
+        let error = Members::read(&archive, &Limits::FORMAT).err().map(|error| error.kind());
+        assert_eq!(error, Some(io::ErrorKind::PermissionDenied));
     }
 }

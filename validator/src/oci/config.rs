@@ -199,7 +199,7 @@ fn is_signal(text: &str) -> bool {
     let name = text.strip_prefix("SIG").unwrap_or(text);
     let is_real_time = |name: &str| {
         let number = name.strip_prefix("RTMIN").or(name.strip_prefix("RTMAX"))?.strip_prefix(['+', '-'])?;
-        let is_decimal = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        let is_decimal = number.bytes().all(|byte| byte.is_ascii_digit());
         Some(is_decimal && number.parse::<u32>().is_ok_and(|number| number <= 30))
     };
     SIGNALS.split_ascii_whitespace().any(|known| known == name) || is_real_time(name).unwrap_or_default()

@@ -25,10 +25,7 @@ pub(super) fn flaw(text: &str) -> Option<String> {
     };
     let fits = encoded.len() == digits && encoded.bytes().all(|byte| matches!(byte, b'a'..=b'f' | b'0'..=b'9'));
     (!fits).then(|| {
-        let flaw = match crate::digest::flaw(encoded) {
-            flaw if flaw.contains("there are") => format!(": there are {}", encoded.len()),
-            flaw => flaw,
-        };
+        let flaw = crate::digest::flaw(encoded);
         format!("`{algorithm}:` is not followed by {digits} hexadecimal digits in lower case{flaw}")
     })
 }

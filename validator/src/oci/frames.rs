@@ -23,12 +23,7 @@ fn is_skippable(head: &[u8]) -> bool {
 
 /// Decodes all frames and says what is wrong with them.
 pub(super) struct Decoder<R> {
-    input: R,
-    /// Bytes that have been read ahead, from `used`.
-    ahead: Vec<u8>,
-    used: usize,
-    /// Bytes of the input that have been used.
-    at: u64,
+    input: Input<R>,
     state: State,
     frame: Frame<'static>,
     frames: u64,
@@ -51,6 +46,45 @@ enum State {
     End,
 }
 
+/// The input, of which some bytes may have been read ahead.
+struct Input<R> {
+    inner: R,
+    /// What has been read ahead, from `used` on.
+    ahead: Vec<u8>,
+    used: usize,
+    /// Bytes of the input that have been used.
+    at: u64,
+}
+
+impl<R: BufRead> Input<R> {
+    /// Reads ahead until there are `length` bytes, if the input has them, and gives them.
+    fn peek(&mut self, length: usize) -> io::Result<Vec<u8>> {
+        self.ahead.drain(..self.used);
+        self.used = 0;
+        let missing = length.saturating_sub(self.ahead.len());
+        (&mut self.inner).take(missing as u64).read_to_end(&mut self.ahead)?;
+        Ok(self.ahead.iter().take(length).copied().collect())
+    }
+
+    /// The bytes that come next, first those that have been read ahead; none at the end.
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        match self.ahead.get(self.used..) {
+            Some(ahead @ [_, ..]) => Ok(ahead),
+            _ => self.inner.fill_buf(),
+        }
+    }
+
+    /// Uses bytes that [`Input::fill_buf`] gave.
+    fn consume(&mut self, used: usize) {
+        if self.used == self.ahead.len() {
+            self.inner.consume(used);
+        } else {
+            self.used += used;
+        }
+        self.at += used as u64;
+    }
+}
+
 /// Reading ends here; what is wrong has been said.
 struct Stop;
 
@@ -59,10 +93,7 @@ impl<R: BufRead> Decoder<R> {
         let mut frame = Frame::new()?;
         frame.set_parameter(DParameter::WindowLogMax(limits.oci_zstd_window.ilog2()))?;
         Ok(Self {
-            input,
-            ahead: Vec::new(),
-            used: 0,
-            at: 0,
+            input: Input { inner: input, ahead: Vec::new(), used: 0, at: 0 },
             state: State::Header,
             frame,
             frames: 0,
@@ -88,7 +119,7 @@ impl<R: BufRead> Decoder<R> {
             self.violations.push(Violation::new(&clause::OCI_051, Place::bytes(other..other), message));
         }
         self.violations.sort_by_key(|violation| violation.place.bytes.as_ref().map_or(0, |bytes| bytes.start));
-        (self.input, self.violations)
+        (self.input.inner, self.violations)
     }
 
     fn report(&mut self, clause: &'static Clause, start: u64, bytes: &[u8], message: String) -> Stop {
@@ -98,25 +129,11 @@ impl<R: BufRead> Decoder<R> {
         Stop
     }
 
-    /// Reads ahead until there are `length` bytes, if the input has them, and gives them.
-    fn peek(&mut self, length: usize) -> io::Result<Vec<u8>> {
-        self.ahead.drain(..self.used);
-        self.used = 0;
-        let missing = length.saturating_sub(self.ahead.len());
-        (&mut self.input).take(missing as u64).read_to_end(&mut self.ahead)?;
-        Ok(self.ahead.iter().take(length).copied().collect())
-    }
-
-    fn skip(&mut self, length: usize) {
-        self.used += length;
-        self.at += length as u64;
-    }
-
     /// Begins the next frame; `false` at the end.
     fn begin(&mut self) -> io::Result<Result<bool, Stop>> {
-        let start = self.at;
-        let head = self.peek(HEADER)?;
-        if head.is_empty() && self.frames > 0 {
+        let start = self.input.at;
+        let head = self.input.peek(HEADER)?;
+        if head.is_empty() {
             return Ok(Ok(false));
         }
         if !is_frame(&head) {
@@ -164,29 +181,18 @@ impl<R: BufRead> Decoder<R> {
 
     /// Passes over a skippable frame.
     fn skippable(&mut self, head: &[u8]) -> io::Result<Result<(), Stop>> {
+        self.input.consume(head.len().min(8));
         let Some([a, b, c, d]) = head.get(4..8).and_then(|size| <[u8; 4]>::try_from(size).ok()) else {
             return Ok(Err(self.truncated()));
         };
-        self.skip(8);
         let mut left = u64::from(u32::from_le_bytes([a, b, c, d]));
         while left > 0 {
-            let waiting = self.ahead.len() - self.used;
-            let used = if waiting > 0 {
-                waiting
-            } else {
-                let there = self.input.fill_buf()?.len();
-                if there == 0 {
-                    return Ok(Err(self.truncated()));
-                }
-                there
-            };
-            let used = used.min(usize::try_from(left).unwrap_or(usize::MAX));
-            if waiting > 0 {
-                self.used += used;
-            } else {
-                self.input.consume(used);
+            let there = self.input.fill_buf()?.len();
+            if there == 0 {
+                return Ok(Err(self.truncated()));
             }
-            self.at += used as u64;
+            let used = there.min(usize::try_from(left).unwrap_or(usize::MAX));
+            self.input.consume(used);
             left -= used as u64;
         }
         Ok(Ok(()))
@@ -195,26 +201,19 @@ impl<R: BufRead> Decoder<R> {
     /// OCI-048
     fn truncated(&mut self) -> Stop {
         let message = "the layer ends inside a Zstandard frame".to_owned();
-        self.report(&clause::OCI_048, self.at, &[], message)
+        self.report(&clause::OCI_048, self.input.at, &[], message)
     }
 
     /// Decodes some of a frame; nothing at its end.
     fn data(&mut self, buffer: &mut [u8]) -> io::Result<Result<usize, Stop>> {
         loop {
-            let from_ahead = self.used < self.ahead.len();
-            let bytes =
-                if from_ahead { self.ahead.get(self.used..).unwrap_or_default() } else { self.input.fill_buf()? };
+            let bytes = self.input.fill_buf()?;
             let is_over = bytes.is_empty();
             let mut input = InBuffer::around(bytes);
             let mut output = OutBuffer::around(buffer);
             let status = self.frame.run(&mut input, &mut output);
             let (used, made) = (input.pos(), output.pos());
-            if from_ahead {
-                self.used += used;
-            } else {
-                self.input.consume(used);
-            }
-            self.at += used as u64;
+            self.input.consume(used);
             match status {
                 Err(error) => {
                     let error = match error.to_string() {

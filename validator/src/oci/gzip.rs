@@ -179,7 +179,7 @@ impl<R: BufRead> Decoder<R> {
         let mut head = [0; 2];
         let taken = self.take(&mut head)?;
         let head = head.get(..taken).unwrap_or_default();
-        if head.is_empty() && self.members > 0 {
+        if head.is_empty() {
             return Ok(Ok(false));
         }
         if head != MAGIC {

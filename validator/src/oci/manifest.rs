@@ -119,20 +119,31 @@ fn descriptors(document: &mut Document, root: &Node, name: &str) -> Vec<Descript
 
 /// OCI-029: the names in `index.json`.
 pub(super) fn judge_names(document: &mut Document, index: &Index) {
-    let mut seen: BTreeMap<&str, Vec<(&Option<Platform>, &Spot)>> = BTreeMap::new();
+    let mut seen: BTreeMap<&str, Named<'_>> = BTreeMap::new();
     for descriptor in &index.manifests {
         let Some((name, spot)) = &descriptor.reference else { continue };
         let before = seen.entry(name).or_default();
-        let can_share = |other: &Option<Platform>| {
-            other.is_some() && descriptor.platform.is_some() && *other != descriptor.platform
-        };
-        if let Some((_, first)) = before.iter().find(|(other, _)| !can_share(other)) {
+        if let Some(first) = before.conflict(descriptor.platform.as_ref()) {
             document.report_at(&clause::OCI_029, spot, format!("the name {} stands twice", quoted(name)));
             document.relate(first, "the first is here");
         }
-        // Of many with one name, each is compared with a few.
-        if before.len() < 64 {
-            before.push((&descriptor.platform, spot));
-        }
+        before.first.get_or_insert(spot);
+        before.of_platform.entry(descriptor.platform.as_ref()).or_insert(spot);
+    }
+}
+
+/// Where a name stands: first of all, and first for each platform.
+#[derive(Default)]
+struct Named<'a> {
+    first: Option<&'a Spot>,
+    of_platform: BTreeMap<Option<&'a Platform>, &'a Spot>,
+}
+
+impl<'a> Named<'a> {
+    /// The first place that cannot have the same name as one for `platform`: only known platforms differ.
+    fn conflict(&self, platform: Option<&'a Platform>) -> Option<&'a Spot> {
+        let Some(platform) = platform else { return self.first };
+        let same = [None, Some(platform)].into_iter().filter_map(|platform| self.of_platform.get(&platform).copied());
+        same.min_by_key(|spot| spot.bytes.start)
     }
 }

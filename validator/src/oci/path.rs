@@ -58,3 +58,40 @@ pub(super) fn depth_first(a: &[u8], b: &[u8]) -> std::cmp::Ordering {
 pub(super) fn is_below(path: &[u8], directory: &[u8]) -> bool {
     directory.is_empty() && !path.is_empty() || path.strip_prefix(directory).is_some_and(|rest| rest.starts_with(b"/"))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Paths of few bytes, among them those around `/`.
+    fn paths() -> impl Strategy<Value = Vec<Vec<u8>>> {
+        let byte = prop::sample::select(b"\0\x01.0a\xFF".to_vec());
+        let path = prop::collection::vec(prop::collection::vec(byte, 1..3), 1..4);
+        prop::collection::vec(path.prop_map(|components| components.join(&b'/')), 0..20)
+    }
+
+    proptest! {
+        #[test]
+        fn everything_below_a_directory_follows_it_at_once(mut paths in paths()) {
+            paths.sort_by(|a, b| depth_first(a, b));
+            paths.dedup();
+            for (at, directory) in paths.iter().enumerate() {
+                let after = paths.iter().skip(at + 1);
+                let at_once = after.take_while(|path| is_below(path, directory)).count();
+                prop_assert_eq!(at_once, paths.iter().filter(|path| is_below(path, directory)).count());
+            }
+        }
+    }
+
+    #[test]
+    fn below_is_not_beside() {
+        for (path, directory) in [("a/b", "a"), ("a/b/c", "a"), ("a", ""), ("a/b", "")] {
+            assert!(is_below(path.as_bytes(), directory.as_bytes()), "{path} {directory}");
+        }
+        for (path, directory) in [("a", "a"), ("ab", "a"), ("a", "a/b"), ("", ""), ("", "a"), ("b/a", "a")] {
+            assert!(!is_below(path.as_bytes(), directory.as_bytes()), "{path} {directory}");
+        }
+    }
+}

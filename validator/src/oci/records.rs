@@ -25,7 +25,7 @@ pub(super) fn read(data: &[u8]) -> Result<Vec<Record>, usize> {
 /// The record that `data` begins with.
 fn one(data: &[u8]) -> Option<Record> {
     let space = data.iter().take(20).position(|byte| *byte == b' ')?;
-    let digits = data.get(..space).filter(|digits| !digits.is_empty() && digits.iter().all(u8::is_ascii_digit))?;
+    let digits = data.get(..space).filter(|digits| digits.iter().all(u8::is_ascii_digit))?;
     let length: usize = std::str::from_utf8(digits).ok()?.parse().ok()?;
     let record = data.get(..length)?;
     let content = record.get(space + 1..)?.strip_suffix(b"\n")?;

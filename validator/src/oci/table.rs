@@ -139,3 +139,17 @@ static HISTORY: [Member; 5] = [
     ("comment", Type::String, false),
     ("empty_layer", Type::Boolean, false),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::Range;
+
+    #[test]
+    fn ranges_are_those_of_their_bits() {
+        let bounds = |range: Range| (range.least, range.most);
+        assert_eq!(bounds(Range::signed(32, "")), (i32::MIN.into(), i32::MAX.into()));
+        assert_eq!(bounds(Range::signed(64, "")), (i64::MIN.into(), i64::MAX.into()));
+        assert_eq!(bounds(Range::unsigned(16, "")), (0, u16::MAX.into()));
+        assert_eq!(bounds(Range::unsigned(64, "")), (0, u64::MAX.into()));
+    }
+}

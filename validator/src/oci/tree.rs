@@ -190,3 +190,98 @@ pub(super) fn components(path: &[u8]) -> Vec<Vec<u8>> {
     parts.reverse();
     parts
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::layer::Walker;
+    use super::*;
+    use crate::limits::Limits;
+    use crate::tar::{END, EntryHeader, header_bytes};
+
+    /// A layer of files, directories (`d/`), symbolic links (`l -> t`) and hard links (`h = t`).
+    fn layer(entries: &[&str]) -> Layer {
+        let mut walker = Walker::new(&Limits::FORMAT);
+        for entry in entries {
+            let (typeflag, path, target) = match (entry.split_once(" -> "), entry.split_once(" = ")) {
+                (Some((path, target)), _) => (b'2', path, target),
+                (_, Some((path, target))) => (b'1', path, target),
+                _ if entry.ends_with('/') => (b'5', *entry, ""),
+                _ => (b'0', *entry, ""),
+            };
+            walker.push(&header_bytes(&EntryHeader { typeflag, path, target, mode: 0o755, ..EntryHeader::default() }));
+        }
+        walker.push(&END);
+        walker.finish(false).0
+    }
+
+    fn merged(layers: &[&[&str]]) -> Tree {
+        let mut tree = Tree::default();
+        layers.iter().for_each(|entries| tree.apply(&layer(entries)));
+        tree
+    }
+
+    /// What is in the merged tree, sorted, written as for [`layer`].
+    fn entries(layers: &[&[&str]]) -> Vec<String> {
+        let nodes = merged(layers).nodes.into_iter();
+        let entry = |(path, node): (Box<[u8]>, Node)| {
+            let path = String::from_utf8_lossy(&path).into_owned();
+            match node {
+                Node::Directory => path + "/",
+                Node::File { .. } => path,
+                Node::Symlink(target) => format!("{path} -> {}", String::from_utf8_lossy(&target)),
+                Node::Special => path + " is special",
+            }
+        };
+        nodes.map(entry).collect()
+    }
+
+    #[test]
+    fn an_opaque_directory_hides_what_lower_layers_have_in_it() {
+        let lower = ["d/", "d/a", "d/e/", "d/e/b", "d0", "f/", "f/c"];
+        assert_eq!(entries(&[&lower, &["d/.wh..wh..opq", "d/x", "f/y"]]), ["d/", "d/x", "d0", "f/", "f/c", "f/y"]);
+        assert_eq!(entries(&[&lower, &["x", ".wh..wh..opq"]]), ["x"]);
+    }
+
+    #[test]
+    fn a_whiteout_hides_a_path_and_everything_below_it() {
+        let lower = ["d/", "d/a", "d/e/", "d/e/b", "d0", "f"];
+        assert_eq!(entries(&[&lower, &["./", ".wh.d", ".wh.f", ".wh.none"]]), ["d0"]);
+        assert_eq!(entries(&[&lower, &[".wh.d", "d/x", ".wh.f", "f"]]), ["d/", "d/x", "d0", "f"]);
+    }
+
+    #[test]
+    fn only_a_directory_keeps_what_is_below_it() {
+        let lower = ["d/", "d/a"];
+        assert_eq!(entries(&[&lower, &["d/"]]), ["d/", "d/a"]);
+        assert_eq!(entries(&[&lower, &["d"]]), ["d"]);
+        assert_eq!(entries(&[&lower, &["d -> x"]]), ["d -> x"]);
+        assert_eq!(entries(&[&["d"], &["d/"]]), ["d/"]);
+    }
+
+    #[test]
+    fn directories_are_made_but_not_of_something_else() {
+        assert_eq!(entries(&[&["a/b/c"]]), ["a/", "a/b/", "a/b/c"]);
+        assert_eq!(entries(&[&["a"], &["a/b/c"]]), ["a"]);
+        assert_eq!(entries(&[&["a -> b", "b/"], &["a/c"]]), ["a -> b", "b/"]);
+    }
+
+    #[test]
+    fn a_hard_link_is_what_it_leads_to() {
+        assert_eq!(entries(&[&["a", "l -> a", "b = a", "c = l"]]), ["a", "b", "c -> a", "l -> a"]);
+        assert_eq!(entries(&[&["d/"], &["a = d", "b = none"]]), ["d/"]);
+    }
+
+    #[test]
+    fn links_are_followed_inside_the_root() {
+        let tree = merged(&[&["d/", "d/f", "one -> d/f", "two -> one", "d/up -> ../../d/up2", "d/up2 -> /one"]]);
+        let is_file = |path: &str, most| matches!(tree.resolve(path.as_bytes(), most), Some(Node::File { .. }));
+        for (path, links) in [("d/f", 0), ("/one", 1), ("two", 2), ("d/up", 3), ("d/../d/./f", 0), ("../d/f", 0)] {
+            assert!(is_file(path, links), "{path}");
+            assert!(links == 0 || !is_file(path, links - 1), "{path}");
+        }
+        for path in ["none", "d", "", "d/f/x", "one/..", "d/none/../f"] {
+            assert!(!is_file(path, 9), "{path}");
+        }
+        assert_eq!(tree.resolve(b"d/..", 0), Some(&Node::Directory));
+    }
+}

@@ -368,7 +368,7 @@ impl Store<'_> {
         let wrong = self.walks.get(&layer.digest).filter(|facts| facts.clean && facts.listing != listing.0).cloned();
         if let Some(facts) = wrong {
             let source = self.listing(listing)?.1;
-            self.findings.extend(judge_listing(&facts, listing.0, &source));
+            self.findings.add(judge_listing(&facts, listing.0, &source));
         }
         Ok(())
     }

@@ -65,15 +65,13 @@ pub(super) fn judge_manifests(manifests: &Manifests) -> Vec<Violation> {
     out
 }
 
-/// LST-016: what a walk says about the listing that a manifest names for the layer; `source` is that listing.
-pub(super) fn judge_listing(walk: &WalkFacts, listing: Digest, source: &[u8]) -> Option<Violation> {
-    if !walk.clean || walk.listing == listing {
-        return None;
-    }
+/// LST-016: what the walk of a clean layer says about another listing that a manifest names for it; `source` is that
+/// listing.
+pub(super) fn judge_listing(walk: &WalkFacts, listing: Digest, source: &[u8]) -> Violation {
     let path = path_of(&FileKind::Blob(listing));
     let Some(Divergence { offset, layer }) = &walk.divergence else {
         let message = format!("the listing of this layer has the digest {}", walk.listing);
-        return Some(Violation::new(&clause::LST_016, Place::default().file(path), message));
+        return Violation::new(&clause::LST_016, Place::default().file(path), message);
     };
     let rest = usize::try_from(*offset).ok().and_then(|offset| source.get(offset..)).unwrap_or_default();
     let expected = (!rest.is_empty())
@@ -94,7 +92,7 @@ pub(super) fn judge_listing(walk: &WalkFacts, listing: Digest, source: &[u8]) ->
         begins_late: false,
         ends_early: shown_len > 160,
     });
-    Some(Violation::new(&clause::LST_016, place, message))
+    Violation::new(&clause::LST_016, place, message)
 }
 
 /// The path that a line is about, or the line itself if it has none.

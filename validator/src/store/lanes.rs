@@ -115,7 +115,7 @@ impl Progress {
     fn take(&mut self) -> Option<Step> {
         let backlog = |sink: usize| {
             let (next, busy) = (self.next.get(sink)?, self.busy.get(sink)?);
-            (!busy).then(|| (self.read() - next, sink)).filter(|(waiting, _)| *waiting > 0)
+            (!busy).then(|| (self.read() - next, sink))
         };
         // Of two sinks that lag alike the second one comes first: it has the longer way.
         let urgent = backlog(0).max(backlog(1));
@@ -277,51 +277,4 @@ impl Piece {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn collecting(taken: &mut Vec<u8>) -> Sink<'_> {
-        Box::new(|bytes| taken.extend_from_slice(bytes))
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
-
-        /// Both sinks of each lane get all bytes in order, up to the error of the source if there is one.
-        #[test]
-        fn each_sink_gets_all_bytes(
-            blobs in prop::collection::vec((0_usize..5 * PIECE, any::<bool>()), 0..9),
-            most in 1_usize..2 * PIECE,
-            jobs in 1_usize..7,
-        ) {
-            let bytes = |lane: usize, size: usize| (0..size).map(|at| (at / 7 + lane) as u8).collect::<Vec<u8>>();
-            let whole: Vec<Vec<u8>> = blobs.iter().enumerate().map(|(lane, (size, _))| bytes(lane, *size)).collect();
-            let mut taken = vec![[Vec::new(), Vec::new()]; blobs.len()];
-            let lanes = taken.iter_mut().zip(&whole).zip(&blobs).map(|(([one, two], whole), (_, fails))| {
-                let mut rest = whole.as_slice();
-                let source: Source<'_> = Box::new(move |buffer| {
-                    if rest.is_empty() && *fails {
-                        return Err(io::ErrorKind::Other.into());
-                    }
-                    let (now, later) = rest.split_at(rest.len().min(buffer.len()).min(most));
-                    buffer[..now.len()].copy_from_slice(now);
-                    rest = later;
-                    Ok(now.len())
-                });
-                Lane::new(source, [collecting(one), collecting(two)])
-            });
-            let lanes: Vec<Lane<'_>> = lanes.collect();
-            let errors = run(lanes, NonZero::new(jobs).unwrap());
-            for ((taken, whole), ((_, fails), error)) in taken.iter().zip(&whole).zip(blobs.iter().zip(&errors)) {
-                prop_assert_eq!(error.is_some(), *fails);
-                for taken in taken {
-                    // What was read together with the error is not given on.
-                    let given = if *fails { whole.len() - whole.len() % PIECE } else { whole.len() };
-                    prop_assert!(*taken == whole[..given]);
-                }
-            }
-        }
-    }
-}
+mod tests;

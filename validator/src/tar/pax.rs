@@ -53,7 +53,7 @@ pub(super) fn stub(name: &[u8]) -> Vec<u8> {
 /// Writes a record.
 pub(super) fn write_record(out: &mut Vec<u8>, key: &[u8], value: &[u8]) {
     let rest = key.len() + value.len() + 3;
-    let mut length = rest + 1;
+    let mut length = rest;
     while decimal_digits(length) + rest > length {
         length += 1;
     }
@@ -204,4 +204,27 @@ pub(super) fn decimal(value: &[u8]) -> Option<u64> {
     plain.then(|| {
         value.iter().fold(0_u64, |number, digit| number.saturating_mul(10).saturating_add(u64::from(digit - b'0')))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stubs_are_ascii() {
+        assert_eq!(stub("a\u{7F}é".as_bytes()), b"a\x7F__");
+        assert_eq!(stub(b"a\0b"), b"a");
+        assert_eq!(stub(&[b'a'; 101]), [b'a'; 100]);
+    }
+
+    /// The length of a record counts its own digits.
+    #[test]
+    fn records_know_their_length() {
+        for size in (0..120).chain(980..1000) {
+            let mut record = Vec::new();
+            write_record(&mut record, b"path", &vec![b'x'; size]);
+            assert!(record.starts_with(format!("{} path=", record.len()).as_bytes()), "{size}");
+            assert!(record.ends_with(b"\n"));
+        }
+    }
 }

@@ -133,12 +133,6 @@ impl Reader {
         self.state = State::GaveUp;
     }
 
-    /// How many bytes have been taken in.
-    #[must_use]
-    pub fn offset(&self) -> u64 {
-        self.offset
-    }
-
     /// The violations found since this was asked last, in the order of the archive.
     pub fn take_violations(&mut self) -> Vec<Violation> {
         std::mem::take(&mut self.violations)

@@ -101,12 +101,12 @@ impl Blocks {
         if self.empty.is_some() {
             return 0;
         }
-        while !self.last || self.content > 0 {
+        while !self.last {
             let skip = usize::try_from(self.content).unwrap_or(usize::MAX).min(bytes.len());
             self.content -= skip as u64;
             self.at += skip as u64;
             bytes = bytes.get(skip..).unwrap_or_default();
-            let (false, Some((byte, rest))) = (self.last, bytes.split_first()) else { break };
+            let Some((byte, rest)) = bytes.split_first() else { break };
             bytes = rest;
             self.header |= u32::from(*byte) << (8 * self.length);
             self.length += 1;
@@ -124,5 +124,49 @@ impl Blocks {
             }
         }
         all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RAW: u32 = 0;
+    const REPEATED: u32 = 1;
+    const COMPRESSED: u32 = 2;
+
+    fn header(kind: u32, size: u32, is_last: bool) -> Vec<u8> {
+        (size << 3 | kind << 1 | u32::from(is_last)).to_le_bytes()[..3].to_vec()
+    }
+
+    /// Where an empty block begins, and how many bytes come before the end of its header, however the pieces are cut.
+    fn followed(bytes: &[u8]) -> (Option<u64>, usize) {
+        let found = [1, 2, 5, bytes.len()].map(|size| {
+            let mut blocks = Blocks { at: 100, ..Blocks::default() };
+            let usable = bytes.chunks(size).map(|piece| blocks.follow(piece)).sum::<usize>();
+            (blocks.empty, usable)
+        });
+        assert!(found.iter().all(|each| *each == found[0]), "{found:?}");
+        found[0]
+    }
+
+    #[test]
+    fn blocks_are_followed_to_an_empty_one() {
+        let before = [header(RAW, 5, false), vec![4; 5], header(REPEATED, 900, false), vec![4], header(RAW, 0, false)];
+        let before = [before.concat(), header(COMPRESSED, 3, false), vec![4, 0, 0]].concat();
+        for is_last in [false, true] {
+            let bytes = [before.clone(), header(COMPRESSED, 0, is_last), vec![0; 9]].concat();
+            assert_eq!(followed(&bytes), (Some(100 + before.len() as u64), before.len() + 2));
+        }
+        assert_eq!(followed(&before), (None, before.len()));
+    }
+
+    /// What follows the last block only looks like one.
+    #[test]
+    fn nothing_is_followed_behind_the_last_block() {
+        for last in [header(RAW, 2, true), header(COMPRESSED, 2, true)] {
+            let bytes = [last, vec![4; 2], header(COMPRESSED, 0, false), vec![0; 9]].concat();
+            assert_eq!(followed(&bytes), (None, bytes.len()));
+        }
     }
 }

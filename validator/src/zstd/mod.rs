@@ -255,3 +255,23 @@ fn window_of(descriptor: u8) -> u64 {
     let base = 1_u64 << (10 + (descriptor >> 3));
     base + base / 8 * u64::from(descriptor & 7)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_follows_a_frame_is_known_at_its_end() {
+        let frame = zstd::encode_all(&b"content"[..], 3).unwrap();
+        let source = [frame, b"more".to_vec()].concat();
+        let mut decoder = Decoder::new(&source[..], &Limits::FORMAT);
+        assert_eq!(decoder.violations(), []);
+        let mut content = Vec::new();
+        decoder.read_to_end(&mut content).unwrap();
+        assert_eq!(content, b"content");
+        let ids = |violations: &[Violation]| violations.iter().map(|violation| violation.clause.id).collect::<Vec<_>>();
+        assert_eq!(ids(decoder.violations()), ["STO-019"]);
+        assert_eq!(ids(&decoder.take_violations()), ["STO-019"]);
+        assert_eq!(decoder.violations(), []);
+    }
+}

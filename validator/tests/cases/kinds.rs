@@ -190,6 +190,19 @@ fn layers_in_pieces() {
     }
 }
 
+/// A header of records that fills its blocks has no padding, and its entry is missed where the archive ends.
+#[test]
+fn an_archive_that_ends_after_records() {
+    let xattrs = [("user.a".to_owned(), vec![b'x'; 512 - "512 SCHILY.xattr.user.a=\n".len()])];
+    let header = header_bytes(&EntryHeader { typeflag: b'0', path: "a", xattrs: &xattrs, ..EntryHeader::default() });
+    assert_eq!(header.len(), 3 * 512);
+    assert_eq!(header[1023], b'\n');
+    let mut findings = Findings::new("input", 100);
+    check_stream(Kind::Layer, &mut &header[..1024], &Limits::FORMAT, NonZero::<usize>::MIN, &mut findings).unwrap();
+    let messages: Vec<&str> = findings.list().iter().map(|finding| &*finding.message).collect();
+    assert_eq!(messages, ["the archive ends between a PAX header and its entry"]);
+}
+
 /// After two headers in a row with a wrong checksum nothing more is read.
 #[test]
 fn damaged_headers() {

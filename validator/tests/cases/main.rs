@@ -6,9 +6,16 @@
 //! `CORNERCAST_FIRST=LAY,STO` tries the cases of these chapters first, and ends all at the first case that differs.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod archives;
+mod images;
 mod kinds;
 mod limits;
 mod manifests;
+mod oci;
+mod oci_digests;
+mod oci_layers;
+mod oci_layouts;
+mod parts;
 mod several;
 mod stores;
 

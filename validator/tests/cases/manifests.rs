@@ -5,8 +5,10 @@ use std::num::NonZero;
 use std::path::Path;
 
 use cornercast::diagnostic::Findings;
+use cornercast::digest::Digest;
 use cornercast::input::{Kind, check_stream};
 use cornercast::json::to_canonical;
+use cornercast::layer::{Attributes, Entry, Node, Tree};
 use cornercast::limits::Limits;
 use serde_json::{Value, json};
 
@@ -72,4 +74,55 @@ fn annotations_are_what_the_manifest_has() {
     assert_eq!(json!(outline.unwrap().annotations()), annotations);
     let (outline, _) = cornercast::manifest::check(&with("", "name", json!("example.com/a")), &Limits::FORMAT);
     assert!(outline.unwrap().annotations().is_empty());
+}
+
+/// The place of a descriptor is its text.
+#[test]
+fn places_are_those_of_descriptors() {
+    let descriptor = |name: &str| json!({"digest": Digest::of(name.as_bytes()).to_string(), "size": 1});
+    let layer = |name: &str| {
+        let mut layer = descriptor(name);
+        layer["listing"] = descriptor(&format!("the listing of {name}"));
+        layer
+    };
+    let manifest = with("", "layers", json!([layer("a"), layer("b")]));
+    let (outline, _) = cornercast::manifest::check(&manifest, &Limits::FORMAT);
+    let outline = outline.unwrap();
+    assert_eq!(outline.descriptors().len(), 4);
+    for (digest, size, pointer) in outline.descriptors() {
+        let bytes = outline.place(&pointer).bytes.unwrap();
+        let found: Value = serde_json::from_slice(&manifest[bytes.start as usize..bytes.end as usize]).unwrap();
+        assert_eq!((&found["digest"], &found["size"]), (&json!(digest.to_string()), &json!(size)), "{pointer}");
+    }
+}
+
+/// Of very many violations, each has the second place that belongs to it.
+#[test]
+fn second_places_are_not_heaped_up() {
+    let mounts = vec![json!({"name": "a", "path": "/a"}); 1200];
+    let mut findings = Findings::new("input", 2000);
+    let manifest = with("/app", "mounts", json!(mounts));
+    check_stream(Kind::Manifest, &mut &*manifest, &Limits::FORMAT, NonZero::<usize>::MIN, &mut findings).unwrap();
+    assert_eq!(findings.count(), 1000);
+    assert!(findings.list().iter().all(|finding| finding.related.len() <= 1));
+}
+
+/// A merged listing is too long by what it has, or by what the manifest says, and that is said once.
+#[test]
+fn merged_listings_have_a_limit() {
+    let mut tree = Tree::default();
+    let dir = |path: &str| Entry {
+        path: path.to_owned(),
+        node: Node::Dir { attributes: Attributes::default(), opaque: false },
+    };
+    tree.merge(vec![dir("a"), dir("b")]);
+    for (limit, given, expected) in [(2, 2, false), (1, 1, true), (1, 0, true), (1, 2, false), (0, 0, true)] {
+        let manifest = with("/rootfs", "entries", json!(given));
+        let limits = Limits { rootfs_lines: limit, ..Limits::FORMAT };
+        let (outline, violations) = cornercast::manifest::check(&manifest, &limits);
+        let of_manifest = violations.iter().any(|violation| violation.clause.id == "LST-020");
+        assert_eq!(of_manifest, given > limit);
+        let found = cornercast::manifest::check_rootfs(&outline.unwrap(), &tree, &limits);
+        assert_eq!(found.iter().any(|violation| violation.clause.id == "LST-020"), expected, "{given} of {limit}");
+    }
 }

@@ -10,9 +10,10 @@ use cornercast::diagnostic::Findings;
 use cornercast::digest::Digest;
 use cornercast::input::{Kind, check_directory, check_stream};
 use cornercast::limits::Limits;
-use cornercast::store::{ArchiveChecker, ArchiveWriter, FileKind, Files, Listed, MARKER};
+use cornercast::store::{ArchiveChecker, ArchiveWriter, FileKind, Files, Listed, MARKER, path_of};
 use cornercast::tar::{END, EntryHeader, header_bytes};
 
+use super::images;
 use super::kinds::Faulty;
 
 fn fixture(path: &str) -> PathBuf {
@@ -155,5 +156,57 @@ fn limits() {
                 }
             }
         }
+    }
+}
+
+/// A store whose files are interrupted before each read; one of them fails at its end.
+struct Slow {
+    store: images::Store,
+    fails: Option<String>,
+}
+
+struct SlowFile<'a> {
+    rest: &'a [u8],
+    was_interrupted: bool,
+    fails: bool,
+}
+
+impl Read for SlowFile<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.was_interrupted = !self.was_interrupted;
+        match self.rest {
+            _ if self.was_interrupted => Err(io::ErrorKind::Interrupted.into()),
+            [] if self.fails => Err(io::ErrorKind::PermissionDenied.into()),
+            _ => self.rest.read(buffer),
+        }
+    }
+}
+
+impl Files for Slow {
+    fn list(&self) -> io::Result<Vec<Listed>> {
+        self.store.list()
+    }
+
+    fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send + '_>> {
+        let fails = self.fails.as_deref() == Some(path);
+        Ok(Box::new(SlowFile { rest: &self.store.0[path], was_interrupted: false, fails }))
+    }
+}
+
+/// Whatever a file is read for, that may be interrupted, but not fail.
+#[test]
+fn every_file_of_a_store_is_read_to_its_end() {
+    let layer = images::layer(vec![images::file("a", 0o644)]);
+    let mut files = images::files(&[("1.0.0", &[&layer])]);
+    // One that no manifest names.
+    files.push((path_of(&FileKind::Blob(Digest::of(b"x"))), b"x".to_vec()));
+    let paths = files.iter().map(|(path, _)| Some(path.clone()));
+    for fails in paths.chain([None]) {
+        let expected = fails.as_ref().map(|_| io::ErrorKind::PermissionDenied);
+        let slow = Slow { store: images::Store(files.iter().cloned().collect()), fails };
+        let mut findings = Findings::new("input", 100);
+        let result = check_directory(Kind::Store, &slow, &Limits::FORMAT, NonZero::<usize>::MIN, &mut findings);
+        assert_eq!(result.map_err(|error| error.kind()).err(), expected, "{:?}", slow.fails);
+        assert_eq!(findings.list(), []);
     }
 }

@@ -7,7 +7,7 @@ use crate::clause;
 use crate::diagnostic::Violation;
 use crate::limits::Limits;
 use crate::store::Extent;
-use crate::tar::{self, Profile, Reader};
+use crate::tar::{Profile, Reader};
 
 /// Checks an archive that comes in pieces.
 ///
@@ -71,17 +71,7 @@ impl Checking {
         Self { reader: Reader::new(Profile::Archive, limits), sink, verdicts: Verdicts::default() }
     }
 
-    pub(super) fn push(&mut self, mut bytes: &[u8]) {
-        // What follows a first entry that is no marker is not looked at.
-        while self.sink.first && !bytes.is_empty() {
-            let (head, rest) = bytes.split_at(bytes.len().min(tar::BLOCK));
-            self.push_part(head);
-            bytes = rest;
-        }
-        self.push_part(bytes);
-    }
-
-    fn push_part(&mut self, bytes: &[u8]) {
+    pub(super) fn push(&mut self, bytes: &[u8]) {
         if self.reader.gave_up() {
             return;
         }

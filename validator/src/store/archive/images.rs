@@ -143,10 +143,11 @@ impl ArchiveSink {
                 if let Some(Listing::Clean(entries)) = self.listings.get(&layer.listing.digest)
                     && done.insert((layer.digest, layer.listing.digest))
                     && let Some(facts) = self.walks.get(&layer.digest)
+                    && facts.clean
                     && facts.listing != layer.listing.digest
                 {
                     // They are clean, so that writing them gives the listing.
-                    out.extend(judge_listing(facts, layer.listing.digest, &bytes_of(entries)));
+                    out.push(judge_listing(facts, layer.listing.digest, &bytes_of(entries)));
                 }
             }
         }

@@ -162,3 +162,24 @@ impl Walking {
         Walked { walk, divergence, listing }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// So the blocks that have been read can be given back one by one.
+    #[test]
+    fn a_long_listing_stands_in_many_blocks() {
+        let bytes: Vec<u8> = (0..2 * BLOCK + 5).map(|at| (at / 7) as u8).collect();
+        for size in [1000, BLOCK, BLOCK + 1, bytes.len()] {
+            let mut source = Source::default();
+            bytes.chunks(size).for_each(|piece| source.push(piece));
+            assert_eq!(source.size(), bytes.len() as u64);
+            assert!(source.blocks.iter().map(Vec::len).eq([BLOCK, BLOCK, 5]), "{size}");
+            let mut begin = vec![0; BLOCK + 1];
+            source.read_exact(&mut begin).unwrap();
+            assert_eq!(source.blocks.len(), 2);
+            assert!([begin, source.into_bytes()].concat() == bytes);
+        }
+    }
+}

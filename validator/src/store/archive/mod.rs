@@ -109,9 +109,6 @@ impl Sink for ArchiveSink {
             self.not_an_archive = true;
             return;
         }
-        if self.not_an_archive || self.stopped {
-            return;
-        }
         if !self.is_layer_of_unread(&entry.path) {
             self.read_unread(out);
         }
@@ -228,7 +225,6 @@ impl Sink for ArchiveSink {
     }
 
     fn passed_over(&mut self) {
-        self.current = Current::Nothing;
         if std::mem::replace(&mut self.first, false) {
             self.not_an_archive = true;
         }
