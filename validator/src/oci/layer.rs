@@ -333,7 +333,6 @@ pub fn check_layer(input: &mut (dyn Read + Send), limits: &Limits, findings: &mu
         match stored.read(&mut buffer) {
             Ok(0) => break,
             Ok(read) => walker.push(buffer.get(..read).unwrap_or_default()),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }

@@ -7,6 +7,7 @@ use cornercast::diagnostic::{Diagnostic, Findings};
 use cornercast::digest::Digest;
 use cornercast::input::{Kind, check_file_to};
 use cornercast::limits::Limits;
+use cornercast::oci::Pass;
 use cornercast::store::Extent;
 use cornercast::tar::{END, EntryHeader, header_bytes};
 use serde_json::{Value, json};
@@ -123,7 +124,8 @@ fn check(archive: &[u8], limits: &Limits) -> Vec<Diagnostic> {
 
 pub(super) fn check_to(extent: Extent, kind: Kind, archive: &[u8], limits: &Limits) -> Vec<Diagnostic> {
     let mut findings = Findings::new("input", 5000);
-    check_file_to(extent, kind, &archive.to_vec(), limits, NonZero::<usize>::MIN, &mut findings).unwrap();
+    let pass = Pass::new(extent, NonZero::<usize>::MIN);
+    check_file_to(pass, kind, &archive.to_vec(), limits, &mut findings).unwrap();
     findings.list().to_vec()
 }
 
