@@ -74,12 +74,12 @@ def _row(arguments, name, layout):
     for tool, program in tools.find(arguments.cornercast)[0].items():
         if any(tool.name in pair for pair in PAIRS) and tool.name not in arguments.without:
             commands[tool.name] = tool.command(program, layout, scratch)
-    times, memory = {who: [] for who in commands}, 0
+    times = {who: [] for who in commands}
     for turn in range(arguments.runs + 1):
         for who, command in list(commands.items()):
             shutil.rmtree(scratch, ignore_errors=True)
             make_scratch(scratch)
-            seconds, peak, status = _measure(command, scratch)
+            seconds, status = _measure(command, scratch)
             if status != 0 and who in _OWN:
                 raise SystemExit(f"{command[0]} ended with {status}")
             if status != 0:  # a tool that does not take this form
@@ -87,7 +87,7 @@ def _row(arguments, name, layout):
                 continue
             if turn > 0:  # the first turn fills the cache of the file system
                 times[who].append(seconds)
-                memory = max(memory, peak) if who == "check" else memory
+    memory = _peak(commands["check"])
     stored = sum(map(os.path.getsize, blobs))
     cells = [_ratio(times, one, other) for _, one, other in PAIRS]
     print(f"| {name} | {stored / 1e6:.0f} MB | {memory / 1024:.1f} MiB | {' | '.join(cells)} |", flush=True)
@@ -103,21 +103,33 @@ def _ratio(times, one, other):
 
 
 def _measure(command, scratch):
-    """The seconds that a command takes, its peak of memory in KiB, and its status."""
+    """The seconds that a command takes, and its status."""
     environment = tools.environment(scratch)
     start = time.monotonic()
-    process = subprocess.Popen(
+    status = subprocess.run(
         command,
         cwd=scratch,
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-    )
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.monotonic() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return seconds, usage.ru_maxrss, process.returncode
+        check=False,
+    ).returncode
+    return time.monotonic() - start, status
+
+
+# A process begins with the peak of the one that started it, so a small one does.
+_PEAK = """
+import os, sys
+child = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=[(os.POSIX_SPAWN_CLOSE, 1)])
+print(os.wait4(child, 0)[2].ru_maxrss)
+"""
+
+
+def _peak(command):
+    """The peak of memory of a command in KiB, but no less than that of a small interpreter, which is 10 MiB."""
+    small = [sys.executable, "-I", "-S", "-c", _PEAK, *command]
+    return int(subprocess.run(small, capture_output=True, text=True, check=True).stdout)
 
 
 def _versions(arguments):
