@@ -208,9 +208,10 @@ impl<R: BufRead> Decoder<R> {
             self.at += used as u64;
             self.content.update(buffer.get(..made).unwrap_or_default());
             match status {
-                Err(error) => {
-                    // The decoder does not say where: how much it has taken depends on how much there was.
-                    let message = format!("the data of the member that begins here is no deflate: {error}");
+                Err(_) => {
+                    // The decoder does not say where: how much it has taken depends on how much there was. So does what
+                    // it says is wrong.
+                    let message = "the data of the member that begins here is no deflate".to_owned();
                     return Ok(Err(self.report(&clause::OCI_043, self.start, &[], message)));
                 }
                 Ok(_) if made > 0 => return Ok(Ok(made)),
