@@ -329,7 +329,7 @@ impl Placing<'_> {
     fn leave_out(&mut self, path: String, what: &str) -> Result<(), BuildError> {
         self.change("OCI-140", &path, what);
         self.special.insert(path.clone());
-        if self.lower.get(&path).is_some() {
+        if self.lower.get(&path).is_some() && !self.is_barred(&path) {
             self.add_parents(path.rsplit_once('/').map_or("", |(parent, _)| parent))?;
             self.lower.merge(vec![Entry { path: path.clone(), node: Node::Whiteout }]);
             self.into.insert(path, SourceNode::Whiteout);

@@ -129,7 +129,7 @@ const REAL_TIME: std::ops::RangeInclusive<u32> = 34..=64;
 
 /// A signal from 34 to 64; the number itself if it is another one.
 fn real_time(number: &str) -> String {
-    match number.parse::<u32>().ok().filter(|number| REAL_TIME.contains(number)) {
+    match number.parse::<u32>().ok().filter(|value| REAL_TIME.contains(value) && value.to_string() == number) {
         Some(value) => format!("SIGRTMIN+{}", value - REAL_TIME.start()),
         None => number.to_owned(),
     }
