@@ -6,7 +6,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
-use super::tree::{self, BuildError, Content, SourceNode, SourceTree};
+use super::names;
+use super::tree::{BuildError, Content, SourceNode, SourceTree};
 use crate::layer::Attributes;
 use crate::limits::Limits;
 use crate::shown::quoted;
@@ -70,7 +71,7 @@ pub fn read_directory(root: &Path, ownership: &Ownership, into: &mut SourceTree)
         names.sort();
         for name in names {
             let source = directory.join(&name);
-            let path = tree::name(&parent, name.as_bytes(), false)?;
+            let path = names::name(&parent, name.as_bytes(), false)?;
             if let Some(node) = read_node(&source, &path, ownership, into)? {
                 if matches!(node, SourceNode::Dir { .. }) {
                     todo.push((source, path.clone()));
@@ -110,7 +111,7 @@ fn read_node(
             into.note(path, format!("the extended attribute `{}` is left out", crate::shown::shown_bytes(&name)));
         }
         let target = fs::read_link(source).map_err(BuildError::io(&shown))?;
-        let target = tree::target(path, target.as_os_str().as_bytes())?;
+        let target = names::target(path, target.as_os_str().as_bytes())?;
         return Ok(Some(SourceNode::Symlink { uid, gid, mtime, target }));
     }
     let mut xattrs = into.xattrs(path, xattrs)?;

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::dialect::{Foreign, ForeignKind, Reader};
 use super::directory::Ownership;
-use super::tree::{self, BuildError, SourceNode, SourceTree};
+use super::names;
+use super::tree::{BuildError, SourceNode, SourceTree};
 use crate::layer::{Attributes, join};
 use crate::shown::{quoted, shown_bytes};
 
@@ -126,7 +127,7 @@ impl Placing<'_> {
             if component == b".." {
                 return self.refuse(&format!("the path \"{}\" has the component `..`", shown_bytes(raw)));
             }
-            path = tree::name(&path, component, true)?;
+            path = names::name(&path, component, true)?;
         }
         if raw.starts_with(b"/") && !path.is_empty() {
             self.into.note(&path, "the leading `/` of the path is left out");
@@ -151,7 +152,7 @@ impl Foreign {
     ) -> Result<SourceNode, BuildError> {
         let mtime = into.time(path, self.mtime);
         if self.kind == ForeignKind::Symlink {
-            return Ok(SourceNode::Symlink { uid, gid, mtime, target: tree::target(path, &self.target)? });
+            return Ok(SourceNode::Symlink { uid, gid, mtime, target: names::target(path, &self.target)? });
         }
         let mut xattrs = into.xattrs(path, self.xattrs.clone())?;
         if self.kind == ForeignKind::Directory {

@@ -92,3 +92,90 @@ impl<'a> Splitter<'a> {
         self.at = end;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::super::layer::Walker;
+    use super::*;
+    use crate::limits::Limits;
+
+    /// What is told of a layer.
+    #[derive(Debug, Default, PartialEq)]
+    struct Told {
+        /// What is no data, at its place, with zero bytes for the data.
+        rest: Vec<u8>,
+        /// Where data begin, how many there are, and the data.
+        files: Vec<(u64, u64, Vec<u8>)>,
+    }
+
+    impl KeepLayer for &Mutex<Told> {
+        fn rest(&mut self, at: u64, bytes: &[u8]) {
+            let rest = &mut self.lock().unwrap().rest;
+            assert!(!bytes.is_empty() && rest.len() as u64 <= at);
+            rest.resize(at as usize, 0);
+            rest.extend_from_slice(bytes);
+        }
+
+        fn begin(&mut self, at: u64, size: u64) {
+            self.lock().unwrap().files.push((at, size, Vec::new()));
+        }
+
+        fn data(&mut self, bytes: &[u8]) {
+            self.lock().unwrap().files.last_mut().unwrap().2.extend_from_slice(bytes);
+        }
+    }
+
+    fn layer(entries: &[(&str, tar::EntryType, &[u8])]) -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (path, kind, data) in entries {
+            let mut header = tar::Header::new_ustar();
+            header.set_entry_type(*kind);
+            header.set_size(data.len() as u64);
+            builder.append_data(&mut header, path, *data).unwrap();
+        }
+        builder.into_inner().unwrap()
+    }
+
+    /// The data of files are told apart from the rest, however the layer comes; those of entries that are passed
+    /// over, or are no files, belong to the rest.
+    #[test]
+    fn files_are_taken_out() {
+        let (long, file) = (vec![7; 1300], tar::EntryType::Regular);
+        let archive = layer(&[
+            ("d/", tar::EntryType::Directory, b""),
+            ("d/a", file, b"hello"),
+            ("d/empty", file, b""),
+            (".wh..wh.aufs", file, b"passed over"),
+            ("d/block", file, &[8; 512]),
+            ("d/unknown", tar::EntryType::new(b'Z'), b"data"),
+            ("d/sparse", tar::EntryType::GNUSparse, b"sparse"),
+            ("long", file, &long),
+        ]);
+        let block = |number: u64| number * BLOCK as u64;
+        let files = vec![
+            (block(2), 5, b"hello".to_vec()),
+            (block(7), 512, vec![8; 512]),
+            (archive.len() as u64 - block(5), 1300, long.clone()),
+        ];
+        for size in [1, 7, 511, 512, 513, 1029, 4096, archive.len()] {
+            let told = Mutex::new(Told::default());
+            let mut walker = Walker::new(&Limits::FORMAT);
+            walker.keep(Box::new(&told));
+            for piece in archive.chunks(size) {
+                walker.push(piece);
+            }
+            drop(walker);
+            let told = told.into_inner().unwrap();
+            assert_eq!(told.files, files, "{size}");
+            let mut whole = told.rest;
+            for (at, _, data) in &told.files {
+                let place = &mut whole[*at as usize..][..data.len()];
+                assert!(place.iter().all(|byte| *byte == 0), "{size}");
+                place.copy_from_slice(data);
+            }
+            assert!(whole == archive, "{size}");
+        }
+    }
+}

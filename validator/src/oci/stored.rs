@@ -244,3 +244,41 @@ impl Read for Stored<'_> {
 pub(super) fn is_damage(violation: &Violation) -> bool {
     violation.clause.severity == crate::diagnostic::Severity::Error
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    #[test]
+    fn layers_are_told_by_their_media_types() {
+        for (media_type, is) in [
+            ("application/vnd.oci.image.layer.v1.tar", true),
+            ("application/vnd.oci.image.layer.nondistributable.v1.tar+zstd", true),
+            ("application/vnd.docker.image.rootfs.diff.tar.gzip", true),
+            ("application/vnd.docker.image.rootfs.diff.tar.zstd", true),
+            ("application/vnd.oci.image.config.v1+json", false),
+            ("application/x-tar", false),
+        ] {
+            assert_eq!(is_layer(media_type), is, "{media_type}");
+        }
+    }
+
+    #[test]
+    fn layers_are_decoded_as_they_look() {
+        let mut gzip = GzEncoder::new(Vec::new(), flate2::Compression::default());
+        gzip.write_all(b"a layer").unwrap();
+        let gzip = gzip.finish().unwrap();
+        let decoded = |layer: &[u8]| {
+            let mut out = Vec::new();
+            decode(Box::new(layer), &Limits::FORMAT, &mut out).map(|()| out).map_err(|error| error.kind())
+        };
+        assert_eq!(decoded(&gzip), Ok(b"a layer".to_vec()));
+        assert_eq!(decoded(&zstd::encode_all(&b"a layer"[..], 1).unwrap()), Ok(b"a layer".to_vec()));
+        assert_eq!(decoded(b"a layer"), Ok(b"a layer".to_vec()));
+        assert_eq!(decoded(&gzip[..gzip.len() - 8]), Err(io::ErrorKind::InvalidData));
+    }
+}
