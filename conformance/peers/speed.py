@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Measures `cornercast check` of OCI layouts beside a bare pipeline, `openssl dgst` and other tools.
 
-The programs take turns, and each ratio is one of times within a turn.
+The programs take turns, and each ratio is one of times within a turn. With `--unpack` it is `cornercast unpack` beside
+`umoci unpack`; give it a `--work` on tmpfs.
 """
 
 import argparse
@@ -45,6 +46,9 @@ def main():
     os.mkdir(arguments.work, 0o700)  # fails if it is there: another run, or somebody else's
     try:
         _versions(arguments)
+        if arguments.unpack:
+            _unpack(arguments)
+            return
         print(f"\n| image | stored | memory | {' | '.join(name for name, *_ in PAIRS)} |")
         print("| --- | --: | --: |" + " --: |" * len(PAIRS))
         checks = {}
@@ -92,6 +96,39 @@ def _row(arguments, name, layout):
     cells = [_ratio(times, one, other) for _, one, other in PAIRS]
     print(f"| {name} | {stored / 1e6:.0f} MB | {memory / 1024:.1f} MiB | {' | '.join(cells)} |", flush=True)
     return times["check"]
+
+
+def _unpack(arguments):
+    """Print how fast one image is unpacked: its layout in each form, and the store that comes of it."""
+    umoci, shape = "umoci unpack", next(iter(speed_images.SHAPES))
+    scratch = os.path.join(arguments.work, "scratch")
+    layouts = {f"layout {form}": speed_images.make(arguments.cache, shape, form) for form in speed_images.FORMS}
+    inputs = dict(layouts)
+    inputs["store"] = os.path.join(arguments.work, "store")
+    named = ["--to", "cornercast", "--name", "example.com/speed", "--version", "1.0.0"]
+    subprocess.run(
+        [arguments.cornercast, "convert", layouts["layout gzip"], inputs["store"], *named],
+        check=True,
+        capture_output=True,
+    )
+    tree = os.path.join(scratch, "tree")
+    commands = {who: [arguments.cornercast, "unpack", "--jobs", _JOBS, source, tree] for who, source in inputs.items()}
+    tool = next(tool for tool in tools.TOOLS if tool.name == umoci)
+    commands[umoci] = tool.command(tool.program, layouts["layout gzip"], scratch)
+    times = {who: [] for who in commands}
+    for turn in range(arguments.runs + 1):
+        for who, command in commands.items():
+            shutil.rmtree(scratch, ignore_errors=True)
+            make_scratch(scratch)
+            seconds, status = _measure(command, scratch)
+            if status != 0:
+                raise SystemExit(f"{command[0]} ended with {status}")
+            if turn > 0:  # the first turn fills the cache of the file system
+                times[who].append(seconds)
+    print(f"\n| {shape} | unpack | {umoci} of the gzip layout | {umoci} / unpack |\n| --- | --: | --: | --: |")
+    for who in inputs:
+        mine, its = statistics.median(times[who]), statistics.median(times[umoci])
+        print(f"| {who} | {mine:.2f} s | {its:.2f} s | {_ratio(times, umoci, who)} |")
 
 
 def _ratio(times, one, other):
@@ -155,6 +192,7 @@ def _arguments():
     parser.add_argument("--work", metavar="DIR", default=WORK, help="the working folder, which must not exist")
     parser.add_argument("--runs", type=int, default=5, help="how many turns are counted (default: %(default)s)")
     parser.add_argument("--only", metavar="NAME", default="", help="only layouts whose name contains this")
+    parser.add_argument("--unpack", action="store_true", help="measure unpacking instead of checking")
     parser.add_argument("--without", metavar="TOOL", action="append", default=[], help="leave out `skopeo copy`, ...")
     return parser.parse_args()
 

@@ -63,7 +63,8 @@ pub(super) struct Unpack {
     /// Whose the entries are; by default those of the image for root, and the caller's for everyone else
     #[arg(long, value_enum, value_name = "WHOSE")]
     owner: Option<Owner>,
-    /// Print one JSON object instead of the digest, with all that standard error tells
+    /// Print one JSON object instead of the digest, with all that standard error tells but what importing has changed.
+    /// Of an image of OCI, `image` is the digest of its manifest (of its config if `docker save` wrote it)
     #[arg(long)]
     json: bool,
     /// Threads that work at once; by default as many as there are processors

@@ -73,7 +73,7 @@ pub struct Options {
 /// What has been unpacked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Unpacked {
-    /// The image.
+    /// The image: its id, or for one of others the digest of its manifest, or of its config if it has none.
     pub image: Digest,
     /// Its rootfs digest. The tree has this one too, unless something below is not what the image says.
     pub rootfs: Digest,

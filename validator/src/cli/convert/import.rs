@@ -123,7 +123,7 @@ fn check(path: &Path, name: &str, jobs: NonZero<usize>, keep: Option<&dyn Keep>)
     let pass = Pass { keep, ..Pass::new(Extent::Whole, jobs) };
     let fail = |error: io::Error| Failure::Error(format!("{name}: {error}"));
     let mut findings = Findings::new(name.to_owned(), 20);
-    let _shown = progress::show("checking", length(path));
+    let _shown = progress::show(if keep.is_some() { "unpacking" } else { "checking" }, length(path));
     if path.is_dir() {
         match directory_kind(path).filter(|kind| *kind != Kind::Store) {
             Some(kind) => check_directory_to(pass, kind, &Directory(path.to_owned()), &limits, &mut findings),
