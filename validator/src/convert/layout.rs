@@ -387,7 +387,8 @@ fn blob_path(descriptor: &Descriptor) -> Result<String, BuildError> {
 }
 
 fn parse<T: DeserializeOwned>(name: &str, bytes: &[u8]) -> Result<T, BuildError> {
-    serde_json::from_slice(bytes).map_err(|error| BuildError::Refused(format!("{}: {error}", quoted(name))))
+    let refused = |error| BuildError::Refused(format!("the document {} cannot be read: {error}", quoted(name)));
+    serde_json::from_slice(bytes).map_err(refused)
 }
 
 fn missing<T>(path: &str) -> Result<T, BuildError> {

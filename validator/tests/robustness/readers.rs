@@ -98,3 +98,14 @@ fn seeds_of_the_fuzz_targets() {
         }
     }
 }
+
+/// What fuzzing has found: of this member the decoder gives some bytes first, and when it is called again says what is
+/// wrong in other words, so that they depended on the pieces.
+#[test]
+fn damaged_deflate_is_told_in_the_same_words() {
+    let member = "1f8b0800000a0a0a0aff7b1f07c1f07c1f0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a\
+        0a0a0a0a0a00210005050505000000000000002f050505053d0505f8ff0505050505050505fc0305\
+        00fb000531000a3605";
+    let bytes = (0..member.len()).step_by(2).map(|at| u8::from_str_radix(&member[at..at + 2], 16).unwrap());
+    laws::oci_layer::hold(&bytes.collect::<Vec<u8>>());
+}
