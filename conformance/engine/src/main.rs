@@ -1,0 +1,2 @@
+//! The command `cornercast-run`.
+fn main() {}
