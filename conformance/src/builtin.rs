@@ -1,14 +1,14 @@
 //! The reference as an adapter: the hidden subcommand `adapter`.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 use std::num::NonZero;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use cornercast::diagnostic::Findings;
 use cornercast::input::{Kind, check_directory, check_file, check_stream};
 use cornercast::limits::Limits;
-use cornercast::store::{Files, Listed, Standing};
+use cornercast::store::Folder;
 
 use crate::making::{self, Failure, Order};
 use crate::protocol::{Answer, Hello, HelloMessage, Operation, Outcome, PROTOCOL, Request, Role};
@@ -92,63 +92,11 @@ pub fn findings(input: &Path, kind: Kind) -> io::Result<Findings> {
     let mut findings = Findings::new(input.display().to_string(), MAX_FINDINGS);
     let (limits, jobs) = (Limits::FORMAT, NonZero::<usize>::MIN);
     if kind.is_directory() {
-        check_directory(kind, &Directory(input.to_owned()), &limits, jobs, &mut findings)?;
+        check_directory(kind, &Folder(input.to_owned()), &limits, jobs, &mut findings)?;
     } else if kind.needs_file() {
         check_file(kind, &fs::read(input)?, &limits, jobs, &mut findings)?;
     } else {
         check_stream(kind, &mut File::open(input)?, &limits, jobs, &mut findings)?;
     }
     Ok(findings)
-}
-
-/// The files of a directory.
-struct Directory(PathBuf);
-
-impl Files for Directory {
-    fn list(&self) -> io::Result<Vec<Listed>> {
-        let mut listed = Vec::new();
-        let mut folders = vec![String::new()];
-        while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(self.0.join(&folder))? {
-                let entry = entry?;
-                let path = cornercast::layer::join(&folder, &entry.file_name().to_string_lossy());
-                let kind = entry.file_type()?;
-                if kind.is_dir() {
-                    folders.push(path);
-                } else {
-                    let irregular = match kind {
-                        kind if kind.is_file() => None,
-                        kind if kind.is_symlink() => Some("a symbolic link"),
-                        _ => Some("neither a file nor a directory"),
-                    };
-                    listed.push(Listed { path, irregular });
-                }
-            }
-        }
-        Ok(listed)
-    }
-
-    fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send + '_>> {
-        Ok(Box::new(BufReader::new(File::open(self.0.join(path))?)))
-    }
-
-    #[cfg(unix)]
-    fn look(&self, path: &[u8]) -> io::Result<Option<Standing>> {
-        use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-        use std::os::unix::fs::PermissionsExt as _;
-        let there = self.0.join(std::ffi::OsStr::from_bytes(path));
-        let status = match fs::symlink_metadata(&there) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            status => status?,
-        };
-        Ok(Some(if status.is_dir() {
-            Standing::Directory
-        } else if status.is_file() {
-            Standing::File { is_executable: status.permissions().mode() & 0o111 != 0 }
-        } else if status.is_symlink() {
-            Standing::Symlink(fs::read_link(&there)?.into_os_string().into_vec())
-        } else {
-            Standing::Special
-        }))
-    }
 }

@@ -1,2 +1,7 @@
 //! The command `cornercast-run`.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cornercast_engine::cli::main()
+}

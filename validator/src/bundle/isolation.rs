@@ -10,7 +10,7 @@ use crate::limits::Limits;
 use crate::manifest::{self, Isolator};
 
 /// The capabilities that a process can have (RUN-109).
-const CAPABILITIES: [&str; 14] = [
+pub const CAPABILITIES: [&str; 14] = [
     "CAP_AUDIT_WRITE",
     "CAP_CHOWN",
     "CAP_DAC_OVERRIDE",
@@ -49,7 +49,8 @@ pub(super) struct Isolation {
 }
 
 /// What becomes of one isolator.
-enum Met {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Met {
     /// It is in force.
     Yes,
     /// The value is none that this isolator has, or not of this level; what it can be.
@@ -58,10 +59,16 @@ enum Met {
     No(&'static str),
 }
 
+/// What becomes of the isolator `name` with this value at the level `separated`; nothing if no isolator is called so.
+#[must_use]
+pub fn judge_isolator(name: &str, value: &Value) -> Option<Met> {
+    Isolation::separated().apply(name, value)
+}
+
 impl Isolation {
-    /// The level `separated` with the isolators of a manifest.
-    pub(super) fn of(isolation: &manifest::Isolation, refusals: &mut Vec<Refusal>, notes: &mut Vec<String>) -> Self {
-        let mut merged = Self {
+    /// What is in force at the level `separated`.
+    fn separated() -> Self {
+        Self {
             capabilities: CAPABILITIES.into(),
             no_new_privileges: false,
             readonly_rootfs: false,
@@ -69,7 +76,12 @@ impl Isolation {
             cpu: None,
             pids: None,
             nofile: None,
-        };
+        }
+    }
+
+    /// The level `separated` with the isolators of a manifest.
+    pub(super) fn of(isolation: &manifest::Isolation, refusals: &mut Vec<Refusal>, notes: &mut Vec<String>) -> Self {
+        let mut merged = Self::separated();
         // RUN-118
         let missing = match isolation.level.as_str() {
             "separated" => None,

@@ -10,6 +10,7 @@ mod seccomp;
 
 use serde_json::{Map, Value, json};
 
+pub use self::isolation::{CAPABILITIES, Met, judge_isolator};
 #[cfg(target_os = "linux")]
 pub use self::making::{BundleError, Made, make};
 use crate::digest::Digest;
@@ -39,12 +40,13 @@ pub struct Refusal {
 /// What a runtime mounts on.
 const MOUNT_POINTS: [&str; 3] = ["dev", "proc", "sys"];
 
-/// `PATH` and `HOME` where the image gives none (RUN-106).
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-const HOME: &str = "/";
+/// `PATH` where the image gives none (RUN-106).
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// `HOME` where the image gives none (RUN-106).
+pub const HOME: &str = "/";
 
 /// Where reading yields nothing (RUN-113).
-const MASKED: [&str; 11] = [
+pub const MASKED: [&str; 11] = [
     "/proc/acpi",
     "/proc/asound",
     "/proc/kcore",
@@ -59,10 +61,10 @@ const MASKED: [&str; 11] = [
 ];
 
 /// What cannot be written to (RUN-113).
-const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+pub const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
 /// The devices that can be opened, with type, major and minor number (RUN-114).
-const DEVICES: [(&str, i64, i64); 6] =
+pub const DEVICES: [(&str, i64, i64); 6] =
     [("full", 1, 7), ("null", 1, 3), ("random", 1, 8), ("tty", 5, 0), ("urandom", 1, 9), ("zero", 1, 5)];
 
 /// The configuration for the image `id` with this manifest, whose layers merge to `tree`.

@@ -176,7 +176,7 @@ fn read(
             let help = "use --as to say what it is, or --recursive to check what is in it";
             return Err(Box::new(unchecked(&notice::INP_002, message).help(help)));
         };
-        let files = Directory(path.to_owned());
+        let files = Directory::at(path);
         return check_directory_to(Pass::new(judged(extent, kind)?, jobs), kind, &files, &limits, findings)
             .map_err(unreadable);
     }

@@ -1,6 +1,5 @@
 //! Images as the arguments of a command: a store with one image, `STORE@sha256:…`, or an archive.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -17,9 +16,8 @@ use crate::input::{Kind, recognise};
 use crate::layer::{Entry, ListingKind, Tree, read_listing};
 use crate::limits::Limits;
 use crate::manifest::{self, Layer, Manifest};
-use crate::shown::quoted;
-use crate::store::{FileKind, Files, Listed, SignatureSet, check_archive, check_store, classify, path_of};
-use crate::tar::{self, Profile, Reader, Sink};
+use crate::store::{FileKind, Files, Listed, SignatureSet, check_archive, check_store};
+use crate::unpack::ImageFiles;
 use crate::zstd::{self, Decoder};
 
 /// An image whose blobs can be read.
@@ -36,9 +34,7 @@ pub(super) struct Image {
 pub(super) struct Located {
     pub(super) id: Digest,
     path: PathBuf,
-    files: BTreeMap<FileKind, Content>,
-    /// What stands in the place of a file, but is none.
-    irregular: Vec<Listed>,
+    on_disk: ImageFiles,
     /// Keeps a decoded archive.
     _spool: Option<NamedTempFile>,
 }
@@ -56,7 +52,7 @@ impl Image {
         let mut findings = Findings::new(name.clone(), 20);
         let shown = progress::show(doing, super::files::length(&path));
         let checked = if path.is_dir() {
-            check_store(&Directory(path.clone()), &limits, processors(), &mut findings)
+            check_store(&Directory::at(&path), &limits, processors(), &mut findings)
         } else {
             File::open(&path).and_then(|file| check_archive(&mut Counted(file), &limits, processors(), &mut findings))
         };
@@ -79,7 +75,7 @@ impl Image {
     fn of(argument: &str, located: Located) -> Result<Self, Failure> {
         let refuse = |message: String| Err(Failure::Refused(format!("{argument}: {message}")));
         let (id, limits) = (located.id, Limits::FORMAT);
-        let source = read_content(located.files.get(&FileKind::Manifest(id)), limits.manifest)
+        let source = read_content(located.on_disk.files.get(&FileKind::Manifest(id)), limits.manifest)
             .map_err(|error| Failure::Error(format!("{argument}: the manifest {id} cannot be read: {error}")))?;
         if Digest::of(&source) != id {
             return refuse(format!("the manifest {id} is damaged: its digest is {}", Digest::of(&source)));
@@ -133,7 +129,7 @@ impl Image {
     pub(super) fn envelopes(&self, set: SignatureSet) -> u64 {
         let is_one =
             |kind: &&FileKind| matches!(kind, FileKind::Envelope(of, image, _) if *of == set && *image == self.id);
-        self.located.files.keys().filter(is_one).count() as u64
+        self.located.on_disk.files.keys().filter(is_one).count() as u64
     }
 
     /// The files of a store that belong to this image, beside its manifest, in the order of an archive.
@@ -141,14 +137,14 @@ impl Image {
         let mut out: OutputFiles<'_> = Vec::new();
         for set in [SignatureSet::Signatures, SignatureSet::Attestations] {
             let index = FileKind::Index(set, self.id);
-            let envelopes = self.located.files.keys().filter_map(|kind| match kind {
+            let envelopes = self.located.on_disk.files.keys().filter_map(|kind| match kind {
                 FileKind::Envelope(of, image, digest) if *of == set && *image == self.id => Some(*digest),
                 _ => None,
             });
             let each = envelopes
                 .flat_map(|digest| [FileKind::Envelope(set, self.id, digest), FileKind::Proof(set, self.id, digest)]);
             for kind in std::iter::once(index).chain(each) {
-                if let Some(content) = self.located.files.get(&kind) {
+                if let Some(content) = self.located.on_disk.files.get(&kind) {
                     out.push((kind, length_of(content), Box::new(move || Ok(content.open()?))));
                 }
             }
@@ -169,10 +165,10 @@ impl Image {
 
     /// Opens a blob, decoded.
     pub(super) fn open_blob(&self, digest: Digest) -> io::Result<Box<dyn Read>> {
-        if let Some(content) = self.located.files.get(&FileKind::Blob(digest)) {
+        if let Some(content) = self.located.on_disk.files.get(&FileKind::Blob(digest)) {
             return Ok(content.open()?);
         }
-        match self.located.files.get(&FileKind::Packed(digest)) {
+        match self.located.on_disk.files.get(&FileKind::Packed(digest)) {
             Some(content) => Ok(Box::new(Decoder::new(BufReader::new(content.open()?), &Limits::FORMAT))),
             None => Err(io::Error::new(io::ErrorKind::NotFound, "it is missing")),
         }
@@ -192,26 +188,19 @@ impl Located {
         wanted: Option<Digest>,
         spool: Option<NamedTempFile>,
     ) -> Result<Self, Failure> {
-        let (files, irregular, decoded) = if path.is_dir() {
-            let (files, irregular) = store_files(&path)?;
-            (files, irregular, None)
+        let (on_disk, decoded) = if path.is_dir() {
+            let fail = |error| Failure::Error(format!("{}: {error}", path.display()));
+            (ImageFiles::of_store(&path).map_err(fail)?, None)
         } else {
-            let (files, spool) = archive_files(&path)?;
-            (files, Vec::new(), spool)
+            archive_files(&path)?
         };
         let spool = decoded.or(spool);
-        let ids: Vec<Digest> = files
-            .keys()
-            .filter_map(|kind| match kind {
-                FileKind::Manifest(id) => Some(*id),
-                _ => None,
-            })
-            .collect();
+        let ids = on_disk.images();
         let refuse = |message: String| Err(Failure::Refused(format!("{argument}: {message}")));
         let id = match (wanted, ids.as_slice()) {
             (Some(wanted), _) if ids.contains(&wanted) => wanted,
             (None, [id]) => *id,
-            (_, []) if !files.contains_key(&FileKind::Marker) => {
+            (_, []) if !on_disk.has_marker() => {
                 return refuse("it is no store: it has no file `cornercast`".to_owned());
             }
             (_, []) => return refuse("the store holds no image".to_owned()),
@@ -224,12 +213,13 @@ impl Located {
                 return refuse(format!("there are {} images; add @ and one of {}", ids.len(), ids.join(", ")));
             }
         };
-        Ok(Self { id, path, files, irregular, _spool: spool })
+        Ok(Self { id, path, on_disk, _spool: spool })
     }
 
     /// The bytes of the layers and listings as they stand, twice if what they become is going to be read, too.
     pub(super) fn bytes(&self, twice: bool) -> u64 {
-        let blobs = self.files.iter().filter(|(kind, _)| matches!(kind, FileKind::Blob(_) | FileKind::Packed(_)));
+        let blobs =
+            self.on_disk.files.iter().filter(|(kind, _)| matches!(kind, FileKind::Blob(_) | FileKind::Packed(_)));
         let bytes = blobs.map(|(_, content)| match content {
             Content::File(path) | Content::Kept(path, _) => super::files::length(path),
             Content::Part(_, _, length) => *length,
@@ -240,19 +230,11 @@ impl Located {
 
 impl Files for Located {
     fn list(&self) -> io::Result<Vec<Listed>> {
-        let regular = self.files.keys().map(|kind| Listed { path: path_of(kind), irregular: None });
-        Ok(regular.chain(self.irregular.iter().cloned()).collect())
+        self.on_disk.list()
     }
 
     fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send + '_>> {
-        let content = classify(path, &Limits::FORMAT).ok().and_then(|kind| self.files.get(&kind));
-        let opened: io::Result<Box<dyn Read + Send>> = match content {
-            Some(Content::File(path)) => open_regular(path).map(|file| Box::new(file) as _),
-            Some(content) => content.open(),
-            None => Err(io::Error::new(io::ErrorKind::NotFound, "it is missing")),
-        };
-        let opened = opened.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", quoted(path))))?;
-        Ok(Box::new(Counted(opened)))
+        Ok(Box::new(Counted(self.on_disk.open(path)?)))
     }
 }
 
@@ -282,64 +264,16 @@ fn read_content(content: Option<&Content>, limit: u64) -> io::Result<Vec<u8>> {
     Ok(source)
 }
 
-type StoreFiles = (BTreeMap<FileKind, Content>, Vec<Listed>);
-
-/// The files of a store, and what stands in their place.
-fn store_files(path: &Path) -> Result<StoreFiles, Failure> {
-    let listed =
-        Directory(path.to_owned()).list().map_err(|error| Failure::Error(format!("{}: {error}", path.display())))?;
-    let (regular, irregular): (Vec<Listed>, Vec<Listed>) =
-        listed.into_iter().partition(|file| file.irregular.is_none());
-    let files = regular
-        .into_iter()
-        .filter_map(|file| Some((classify(&file.path, &Limits::FORMAT).ok()?, Content::File(path.join(file.path)))));
-    Ok((files.collect(), irregular))
-}
-
-type Spooled = (BTreeMap<FileKind, Content>, Option<NamedTempFile>);
-
-/// The files of an archive, as parts of it; a compressed one, or standard input, is spooled first.
-fn archive_files(path: &Path) -> Result<Spooled, Failure> {
+/// The files of an archive; a compressed one, or standard input, is spooled first.
+fn archive_files(path: &Path) -> Result<(ImageFiles, Option<NamedTempFile>), Failure> {
     let shown = path.display().to_string();
     let fail = |error: io::Error| Failure::Error(format!("{shown}: {error}"));
     let (source, spool) = plain_file(path).map_err(fail)?;
-    let mut index = Index { source: source.clone(), files: BTreeMap::new() };
-    let mut reader = Reader::new(Profile::Archive, Limits::FORMAT);
-    let mut file = File::open(&source).map_err(fail)?;
-    let mut buffer = vec![0; 256 << 10];
-    loop {
-        let read = file.read(&mut buffer).map_err(fail)?;
-        if read == 0 {
-            break;
-        }
-        reader.push(buffer.get(..read).unwrap_or_default(), &mut index);
-    }
-    if !index.files.contains_key(&FileKind::Marker) {
+    let on_disk = ImageFiles::of_archive(&source).map_err(fail)?;
+    if !on_disk.has_marker() {
         return Err(Failure::Refused(format!("{shown} is neither a store nor an archive")));
     }
-    Ok((index.files, spool))
-}
-
-/// Remembers where the files of an archive are.
-struct Index {
-    source: PathBuf,
-    files: BTreeMap<FileKind, Content>,
-}
-
-impl Sink for Index {
-    fn entry(&mut self, entry: &tar::Entry, _: &mut Vec<crate::diagnostic::Violation>) {
-        let kind = std::str::from_utf8(&entry.path).ok().and_then(|path| classify(path, &Limits::FORMAT).ok());
-        if let Some(kind) = kind {
-            let offset = entry.header.offset() + tar::BLOCK as u64;
-            self.files.insert(kind, Content::Part(self.source.clone(), offset, entry.size));
-        }
-    }
-
-    fn data(&mut self, _: &[u8]) {}
-
-    fn end_of_entry(&mut self, _: &mut Vec<crate::diagnostic::Violation>) {}
-
-    fn passed_over(&mut self) {}
+    Ok((on_disk, spool))
 }
 
 /// A file that can be read at any place: `path` itself, or its decoded copy if it is compressed or

@@ -7,6 +7,7 @@
 //!
 //! | part | does |
 //! | --- | --- |
+//! | `located` | where the files of a store or archive are |
 //! | `view` | the files of a store that one image needs |
 //! | `plan` | what will be where |
 //! | `layers` | reads the layers |
@@ -18,6 +19,7 @@
 mod disk;
 mod kept;
 mod layers;
+mod located;
 mod plan;
 mod verify;
 mod view;
@@ -32,6 +34,7 @@ use serde::Serialize;
 pub use self::disk::check_place;
 use self::disk::{Parents, Target};
 pub use self::kept::Keeping;
+pub use self::located::ImageFiles;
 use self::plan::Plan;
 use self::view::OneImage;
 use crate::diagnostic::Findings;
@@ -215,11 +218,26 @@ fn complete(
 /// # Errors
 ///
 /// Errors of reading.
-pub(crate) fn describe(files: &dyn Files, image: Digest, limits: &Limits) -> io::Result<Option<(Manifest, Tree)>> {
+pub fn describe(files: &dyn Files, image: Digest, limits: &Limits) -> io::Result<Option<(Manifest, Tree)>> {
     let view = OneImage::new(files, image, limits)?;
     let Some(source) = view.document(&FileKind::Manifest(image), limits.manifest)? else { return Ok(None) };
     let Some(documents) = plan::read(&view, limits)? else { return Ok(None) };
     Ok(serde_json::from_slice(&source).ok().map(|manifest| (manifest, documents.tree)))
+}
+
+/// Judges the image `image` of a store, and nothing else in it.
+///
+/// # Errors
+///
+/// Errors of reading.
+pub fn judge(
+    files: &dyn Files,
+    image: Digest,
+    limits: &Limits,
+    jobs: NonZero<usize>,
+    findings: &mut Findings,
+) -> io::Result<()> {
+    check_store(&OneImage::new(files, image, limits)?, limits, jobs, findings)
 }
 
 /// All that is wrong with an image.

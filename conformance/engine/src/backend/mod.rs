@@ -47,6 +47,11 @@ pub trait Backend: Send + Sync {
     /// Why it cannot be used on this host, in words.
     fn version(&self) -> Result<String, String>;
 
+    /// The greatest user or group id that it can represent.
+    fn greatest_id(&self) -> u32 {
+        u32::MAX - 1
+    }
+
     /// Makes the container, with a process in it that waits to become the application.
     ///
     /// The process is a child of the calling process when this returns, or becomes one: the caller has said that

@@ -75,6 +75,10 @@ impl Backend for Runc {
         Ok(line.trim_start_matches("runc version ").to_owned())
     }
 
+    fn greatest_id(&self) -> u32 {
+        i32::MAX.cast_unsigned()
+    }
+
     fn create(&self, container: &Container<'_>, streams: Streams) -> Result<Pid, String> {
         let pid_file = container.state.join("pid");
         let mut command = self.command(container);

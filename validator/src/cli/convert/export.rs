@@ -34,7 +34,7 @@ pub(super) fn to_docker(image: &Image, output: &Path) -> Result<Outcome, Failure
 
 /// Adds to a store what makes it an image layout: the documents of all its images, and last the index.
 pub(super) fn make_layout(store: &Path) -> Result<(), Failure> {
-    let listed = Directory(store.to_owned()).list().map_err(|error| Failure::Error(error.to_string()))?;
+    let listed = Directory::at(store).list().map_err(|error| Failure::Error(error.to_string()))?;
     let mut images = Vec::new();
     for id in listed.iter().filter_map(|file| match classify(&file.path, &Limits::FORMAT) {
         Ok(FileKind::Manifest(id)) => Some(id),

@@ -126,7 +126,7 @@ fn check(path: &Path, name: &str, jobs: NonZero<usize>, keep: Option<&dyn Keep>)
     let _shown = progress::show(if keep.is_some() { "unpacking" } else { "checking" }, length(path));
     if path.is_dir() {
         match directory_kind(path).filter(|kind| *kind != Kind::Store) {
-            Some(kind) => check_directory_to(pass, kind, &Directory(path.to_owned()), &limits, &mut findings),
+            Some(kind) => check_directory_to(pass, kind, &Directory::at(path), &limits, &mut findings),
             None => return Err(Failure::Refused(format!("{name}: {NEITHER}"))),
         }
     } else {

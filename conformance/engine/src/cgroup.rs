@@ -1,0 +1,95 @@
+//! The control groups of instances: finding what a killed engine has left, and removing it.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// The group that holds those of all instances.
+pub const PARENT: &str = "cornercast";
+
+/// How long processes that were killed are waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The path of the group of an instance, in each hierarchy.
+#[must_use]
+pub fn path_of(instance: &str) -> String {
+    format!("/{PARENT}/{instance}")
+}
+
+/// Where hierarchies are mounted, from a text like that of `/proc/self/mountinfo` (proc(5)): those of version 1 and
+/// of version 2, in the order of the text.
+#[must_use]
+pub fn hierarchies(mountinfo: &str) -> Vec<PathBuf> {
+    let hierarchy = |line: &str| {
+        let (mount, file_system) = line.split_once(" - ")?;
+        let kind = file_system.split(' ').next()?;
+        let point = mount.split(' ').nth(4)?;
+        ["cgroup", "cgroup2"].contains(&kind).then(|| PathBuf::from(unescaped(point)))
+    };
+    let mut all: Vec<PathBuf> = mountinfo.lines().filter_map(hierarchy).collect();
+    all.dedup();
+    all
+}
+
+/// A path of mountinfo, in which blanks are octal numbers.
+fn unescaped(path: &str) -> String {
+    path.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
+}
+
+/// The directories of the group of `instance` that are there.
+#[must_use]
+pub fn directories(instance: &str) -> Vec<PathBuf> {
+    let mountinfo = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let below = |hierarchy: PathBuf| hierarchy.join(PARENT).join(instance);
+    hierarchies(&mountinfo).into_iter().map(below).filter(|path| path.is_dir()).collect()
+}
+
+/// Kills whatever is in the group of `instance`, and removes it.
+///
+/// # Errors
+///
+/// If something is still there after some seconds.
+pub fn remove(instance: &str) -> io::Result<()> {
+    let until = Instant::now() + PATIENCE;
+    for directory in directories(instance) {
+        while let Err(error) = remove_tree(&directory) {
+            if Instant::now() > until {
+                return Err(io::Error::new(error.kind(), format!("{}: {error}", directory.display())));
+            }
+            for process in processes(&directory) {
+                let _ = kill_process(process, Signal::KILL);
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+    Ok(())
+}
+
+/// The processes in a group and below.
+fn processes(directory: &Path) -> Vec<Pid> {
+    let own = fs::read_to_string(directory.join("cgroup.procs")).unwrap_or_default();
+    let mut all: Vec<Pid> = own.lines().filter_map(|line| Pid::from_raw(line.parse().ok()?)).collect();
+    for child in children(directory) {
+        all.extend(processes(&child));
+    }
+    all
+}
+
+fn remove_tree(directory: &Path) -> io::Result<()> {
+    for child in children(directory) {
+        remove_tree(&child)?;
+    }
+    match fs::remove_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
+fn children(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()).collect()
+}

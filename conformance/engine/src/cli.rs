@@ -1,0 +1,258 @@
+//! The command line.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Args, Parser, ValueEnum, ValueHint};
+use cornercast::digest::Digest;
+use cornercast::manifest::Isolator;
+use rustix::process::{Signal, set_parent_process_death_signal};
+use serde_json::Value;
+
+use crate::backend::{Backend, Runc};
+use crate::engine::{self, Settings};
+use crate::instance;
+use crate::options::{self, Options, Volume};
+use crate::refusal::Reason;
+use crate::report::{Outcome, RunReport};
+use crate::signal;
+
+/// The exit status when the instance was refused, and when the application could not be started.
+const REFUSED: u8 = 125;
+/// See [`REFUSED`].
+const FAILED: u8 = 126;
+
+/// The directory of the instances.
+const STATE: &str = "/var/lib/cornercast/instances";
+
+/// Run the application of an image
+///
+/// The image is checked and unpacked, and its application runs in a container of its own. Standard input is passed to
+/// it unless it is a terminal, its output and errors are passed on as they are. SIGTERM, SIGINT or SIGHUP stop it as
+/// the image says; a second one kills it. Whatever the instance has written is gone afterwards.
+///
+/// An isolator that cannot be enforced is a refusal, unless the image does not require it.
+///
+/// Exit status: that of the application, or 128 and the number of the signal that ended it; 125 if the instance was
+/// refused, 126 if the application could not be started. The run report tells these apart.
+#[derive(Debug, Parser)]
+#[command(name = "cornercast-run", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+/// What is run, and how.
+#[derive(Debug, Clone, Args)]
+pub struct RunArgs {
+    /// The image: a store, STORE@sha256:…, or an archive
+    #[arg(value_hint = ValueHint::AnyPath, required_unless_present = "clean")]
+    image: Option<String>,
+    /// Arguments in the place of those of the image; `--` alone gives none
+    #[arg(last = true, value_name = "ARG")]
+    arguments: Option<Vec<String>>,
+    /// Instance options, a JSON document; what is said on the command line comes on top
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    options: Option<PathBuf>,
+    /// The instance id [default: one that no other instance has]
+    #[arg(long, value_name = "ID")]
+    instance: Option<String>,
+    /// The hostname [default: the instance id]
+    #[arg(long, value_name = "NAME")]
+    hostname: Option<String>,
+    /// A variable beside those of the image, or in its place
+    #[arg(long = "env", short, value_name = "NAME=VALUE", value_parser = pair)]
+    environment: Vec<(String, String)>,
+    /// A directory for a mount of the image; NAME=DIR:ro if it cannot be written to, NAME=empty for an empty one
+    #[arg(long = "volume", short, value_name = "NAME=DIR", value_parser = pair)]
+    volumes: Vec<(String, String)>,
+    /// An isolator beside those of the image, or a stricter value: resource/memory={"limit":67108864}
+    #[arg(long = "isolator", value_name = "NAME=JSON", value_parser = pair)]
+    isolators: Vec<(String, String)>,
+    /// The least isolation level
+    #[arg(long, value_name = "LEVEL")]
+    level: Option<String>,
+    /// What makes the container
+    #[arg(long, value_enum, value_name = "NAME", default_value_t = BackendName::default())]
+    backend: BackendName,
+    /// The program of a backend that is one
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::CommandName)]
+    runtime: Option<PathBuf>,
+    /// The directory for what belongs to instances while they are there
+    #[arg(long, value_name = "DIR", default_value = STATE, value_hint = ValueHint::DirPath)]
+    state: PathBuf,
+    /// Write run-report.json and isolation-report.json into DIR, which has to be there
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    report: Option<PathBuf>,
+    /// Say nothing on standard error why an instance was refused or failed
+    #[arg(long, short)]
+    quiet: bool,
+    /// Stop the application when the process that has started this one ends
+    #[arg(long)]
+    die_with_parent: bool,
+    /// Only remove what engines that were killed have left
+    #[arg(long, exclusive = true)]
+    clean: bool,
+}
+
+/// The backends by name.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum BackendName {
+    /// The OCI runtime runc
+    #[default]
+    Runc,
+}
+
+/// Runs the command line.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    run(&cli.run, |_| {})
+}
+
+/// Does what the arguments say; `amend` sees the settings before.
+pub fn run(arguments: &RunArgs, amend: impl FnOnce(&mut Settings)) -> ExitCode {
+    match attempt(arguments, amend) {
+        Ok(status) => status.into(),
+        Err(error) => {
+            anstream::eprintln!("cornercast-run: {error}");
+            REFUSED.into()
+        }
+    }
+}
+
+fn attempt(arguments: &RunArgs, amend: impl FnOnce(&mut Settings)) -> io::Result<u8> {
+    if arguments.clean {
+        for id in instance::sweep(&arguments.state)? {
+            println!("{id}");
+        }
+        return Ok(0);
+    }
+    if arguments.die_with_parent {
+        set_parent_process_death_signal(Some(Signal::TERM))?;
+    }
+    let mut settings = settings(arguments)?;
+    amend(&mut settings);
+    let report = engine::run(&settings)?;
+    if !arguments.quiet {
+        tell(&report);
+    }
+    Ok(status(&report))
+}
+
+fn settings(arguments: &RunArgs) -> io::Result<Settings> {
+    let (image, wanted) = split(arguments.image.as_deref().unwrap_or_default());
+    if let Some(folder) = &arguments.report
+        && !folder.is_dir()
+    {
+        return Err(io::Error::other(format!("the directory for reports {} is not there", folder.display())));
+    }
+    Ok(Settings {
+        image,
+        wanted,
+        options: given(arguments)?,
+        // A state directory of another working directory would be another one.
+        state: std::path::absolute(&arguments.state)?,
+        reports: arguments.report.clone(),
+        backend: backend(arguments),
+        without: BTreeSet::new(),
+        tamper: None,
+    })
+}
+
+fn backend(arguments: &RunArgs) -> Arc<dyn Backend> {
+    match arguments.backend {
+        BackendName::Runc => Arc::new(Runc::at(arguments.runtime.clone().unwrap_or_else(|| "runc".into()))),
+    }
+}
+
+/// `PATH@sha256:…` or `PATH`.
+fn split(argument: &str) -> (PathBuf, Option<Digest>) {
+    match argument.rsplit_once('@').and_then(|(path, digest)| Some((path, Digest::parse(digest)?))) {
+        Some((path, digest)) => (path.into(), Some(digest)),
+        None => (argument.into(), None),
+    }
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("there is no `=`")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// The options of the document with those of the command line on top, or why they are refused.
+fn given(arguments: &RunArgs) -> io::Result<Result<Options, Vec<Reason>>> {
+    let mut options = match &arguments.options {
+        None => Options::default(),
+        Some(path) => match options::read(&read(path)?) {
+            Ok(options) => options,
+            Err(reasons) => return Ok(Err(reasons)),
+        },
+    };
+    if let Some(given) = &arguments.arguments {
+        options.arguments = Some(given.clone());
+    }
+    options.instance = arguments.instance.clone().or(options.instance);
+    options.hostname = arguments.hostname.clone().or(options.hostname);
+    options.environment.extend(arguments.environment.iter().cloned());
+    for (name, value) in &arguments.volumes {
+        options.volumes.insert(name.clone(), volume(value)?);
+    }
+    options.isolation.level = arguments.level.clone().or(options.isolation.level);
+    for (name, value) in &arguments.isolators {
+        let value: Value = serde_json::from_str(value)
+            .map_err(|error| io::Error::other(format!("the value of the isolator `{name}`: {error}")))?;
+        options.isolation.isolators.insert(name.clone(), Isolator { value, required: true });
+    }
+    let reasons = options::judge(&options);
+    Ok(if reasons.is_empty() { Ok(options) } else { Err(reasons) })
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut source = Vec::new();
+    let file = fs::File::open(path);
+    file.and_then(|file| file.take(options::LIMIT + 1).read_to_end(&mut source))
+        .map_err(|error| io::Error::new(error.kind(), format!("the instance options {}: {error}", path.display())))?;
+    Ok(source)
+}
+
+/// `DIR`, `DIR:ro` or `empty`.
+fn volume(value: &str) -> io::Result<Volume> {
+    if value == "empty" {
+        return Ok(Volume::Empty { empty: true });
+    }
+    let (source, read_only) = match value.strip_suffix(":ro") {
+        Some(source) => (source, true),
+        None => (value, false),
+    };
+    let source = std::path::absolute(source)?.to_string_lossy().into_owned();
+    Ok(Volume::Directory { source, read_only })
+}
+
+/// Says why there was no application.
+fn tell(report: &RunReport) {
+    let what = match report.outcome {
+        Outcome::Exited | Outcome::Signaled => return,
+        Outcome::Refused => "refused",
+        Outcome::Failed => "the application could not be started",
+    };
+    for reason in &report.reasons {
+        let clause = reason.clause.as_ref().map_or_else(String::new, |clause| format!(" [{clause}]"));
+        anstream::eprintln!("cornercast-run: {what}: {}{clause}", cornercast::shown::escaped(&reason.message));
+    }
+}
+
+fn status(report: &RunReport) -> u8 {
+    match (report.outcome, &report.signal) {
+        (Outcome::Exited, _) => report.exit_code.unwrap_or(0),
+        (Outcome::Signaled, name) => {
+            let number = name.as_deref().and_then(signal::number).unwrap_or(0);
+            u8::try_from(128 + number).unwrap_or(u8::MAX)
+        }
+        (Outcome::Refused, _) => REFUSED,
+        (Outcome::Failed, _) => FAILED,
+    }
+}

@@ -1,0 +1,347 @@
+//! One run: from an image and options to a report.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use cornercast::digest::Digest;
+use cornercast::manifest::App;
+use rustix::mount::{MountPropagationFlags, mount_change};
+use rustix::process::set_child_subreaper;
+use serde_json::Value;
+
+use crate::application::{Application, End, Requests, Stop};
+use crate::backend::{Backend, Container};
+use crate::image::{Image, Trouble};
+use crate::instance::{Instance, make_state, sweep};
+use crate::options::{Options, is_instance_id};
+use crate::refusal::{Reason, Refusals};
+use crate::report::{self, Engine, IsolationReport, Outcome, Row, RunReport};
+use crate::view::View;
+use crate::{config, isolation, signal, streams, sys, tree, volume};
+
+/// Looks at a `config.json`, and can change it, before the backend gets it.
+pub type Tamper = Arc<dyn Fn(&mut Value, &Path) + Send + Sync>;
+
+/// What is run, and how.
+#[derive(Clone)]
+pub struct Settings {
+    /// The image: a store or an archive.
+    pub image: PathBuf,
+    /// Which image of a store.
+    pub wanted: Option<Digest>,
+    /// The instance options, or why they are refused.
+    pub options: Result<Options, Vec<Reason>>,
+    /// The directory that holds those of the instances.
+    pub state: PathBuf,
+    /// The directory that the reports go to.
+    pub reports: Option<PathBuf>,
+    /// What makes the container.
+    pub backend: Arc<dyn Backend>,
+    /// Clauses that are not enforced. No engine has a reason to; a suite has one, to see whether it would notice.
+    pub without: BTreeSet<String>,
+    /// Is shown the configuration and the bundle, for the same purpose.
+    pub tamper: Option<Tamper>,
+}
+
+/// Runs an image to its end.
+///
+/// The calling thread gets a mount namespace of its own, and the process takes orphans; so one process does this once.
+///
+/// # Errors
+///
+/// If a report cannot be written. Everything else is in the report.
+pub fn run(settings: &Settings) -> io::Result<RunReport> {
+    let mut run = Run { settings, image: None, instance: None, arguments: None, level: None, rows: Vec::new() };
+    let (outcome, killed) = match run.attempt() {
+        Ok((end, killed)) => (Ok(end), killed),
+        Err(stopped) => (Err(stopped), false),
+    };
+    let report = run.report(outcome, killed);
+    if let Some(folder) = &settings.reports {
+        report::write(folder, report::ISOLATION_REPORT, &run.isolation_report())?;
+        report::write(folder, report::RUN_REPORT, &report)?;
+    }
+    Ok(report)
+}
+
+/// Why there was no application.
+enum Stopped {
+    Refused(Vec<Reason>),
+    Failed(Vec<Reason>),
+}
+
+impl Stopped {
+    fn failed(clause: &str, message: impl Into<String>) -> Self {
+        Self::Failed(vec![Reason::new(clause, message)])
+    }
+}
+
+impl From<Vec<Reason>> for Stopped {
+    fn from(reasons: Vec<Reason>) -> Self {
+        Self::Refused(reasons)
+    }
+}
+
+impl From<io::Error> for Stopped {
+    fn from(error: io::Error) -> Self {
+        Self::Refused(vec![Reason::of_host(error.to_string())])
+    }
+}
+
+impl From<Trouble> for Stopped {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Refused(reasons) => Self::Refused(reasons),
+            Trouble::Io(error) => error.into(),
+        }
+    }
+}
+
+/// What is known so far, which goes into the reports.
+struct Run<'a> {
+    settings: &'a Settings,
+    image: Option<Digest>,
+    instance: Option<String>,
+    arguments: Option<Vec<String>>,
+    level: Option<String>,
+    rows: Vec<Row>,
+}
+
+impl Run<'_> {
+    fn attempt(&mut self) -> Result<(End, bool), Stopped> {
+        let settings = self.settings;
+        sys::default_signals();
+        let requests = Requests::listen()?;
+        let options = settings.options.clone()?;
+        let id = options.instance.clone().map_or_else(new_id, Ok)?;
+        self.instance = Some(id.clone()).filter(|id| is_instance_id(id));
+        // What is never a name of a directory, whatever is left out otherwise.
+        if self.instance.is_none() {
+            return Err(vec![Reason::new("RUN-007", format!("the instance id {id:?} is none"))].into());
+        }
+        settings.backend.version().map_err(|why| vec![Reason::of_host(why)])?;
+        set_child_subreaper(Some(rustix::process::getpid())).map_err(io::Error::from)?;
+        make_state(&settings.state)?;
+        sweep(&settings.state)?;
+        let instance = Instance::create(&settings.state, &id).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => {
+                Stopped::from(vec![Reason::new("RUN-007", format!("there is an instance `{id}` already"))])
+            }
+            _ => error.into(),
+        })?;
+        let ended = self.with(&instance, &options, &requests);
+        let removed = instance.remove();
+        let ended = ended?;
+        removed?;
+        Ok(ended)
+    }
+
+    /// With the directory of the instance, which whoever calls removes.
+    fn with(&mut self, instance: &Instance, options: &Options, requests: &Requests) -> Result<(End, bool), Stopped> {
+        let settings = self.settings;
+        rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+        sys::own_mounts()?;
+        let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+        mount_change("/", private).map_err(io::Error::from)?;
+        let is_judged = !settings.without.contains("RUN-001");
+        let image = Image::open(&settings.image, settings.wanted, &instance.folder, is_judged)?;
+        self.image = Some(image.id);
+        let mut refusals = Refusals::without(settings.without.clone());
+        let (app, volumes) = self.judge(&image, options, &mut refusals);
+        refusals.verdict()?;
+        let Some(app) = app else { return Err(vec![Reason::new("RUN-002", "there is nothing to run")].into()) };
+
+        let bundle = instance.folder.join("bundle");
+        fs::create_dir(&bundle)?;
+        let rootfs = bundle.join("rootfs");
+        image.unpack(&rootfs)?;
+        let hostname = options.hostname.as_deref().unwrap_or(&instance.id);
+        rustix::process::umask(rustix::fs::Mode::empty());
+        tree::prepare(&rootfs, &image.tree, hostname)?;
+        let volumes = volume::stage(volumes, &instance.folder.join("volumes"))?;
+        rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+        let view = View::new(&instance.folder.join("view"), &rootfs, &volumes)?;
+        if let Err((clause, why)) = view.judge_directory(&app.working_directory) {
+            refusals.add(clause, why);
+        }
+        refusals.verdict()?;
+        let program = app.exec.first().map(String::as_str).unwrap_or_default();
+        if let Err((clause, why)) = view.judge_program(program)
+            && !settings.without.contains(clause)
+        {
+            return Err(Stopped::failed(clause, why));
+        }
+        drop(view);
+        let run_directory = instance.folder.join("run");
+        make_public(&run_directory)?;
+        let described = config::Instance { id: &instance.id, hostname, volumes: &volumes, run: &run_directory };
+        let mut document = config::document(&image, &app, &described)?;
+        if let Some(tamper) = &settings.tamper {
+            tamper(&mut document, &bundle);
+        }
+        fs::write(bundle.join("config.json"), serde_json::to_vec(&document).map_err(io::Error::from)?)?;
+        let state = instance.folder.join("backend");
+        fs::create_dir(&state)?;
+        let container = Container { id: &instance.id, bundle: &bundle, state: &state };
+        let ended = start(&*settings.backend, &container, &app, requests);
+        let deleted = settings.backend.delete(&container);
+        let ended = ended?;
+        deleted.map_err(|why| vec![Reason::of_host(why)])?;
+        if ended.0 != End::NeverBegan {
+            self.arguments = Some(config::arguments(&app));
+        }
+        Ok(ended)
+    }
+
+    /// Everything that can be said from the documents alone.
+    fn judge(
+        &mut self,
+        image: &Image,
+        options: &Options,
+        refusals: &mut Refusals,
+    ) -> (Option<App>, Vec<volume::Found>) {
+        let Some(app) = &image.manifest.app else {
+            // RUN-002
+            refusals.add("RUN-002", "the image has no `app`, so there is nothing to run");
+            return (None, Vec::new());
+        };
+        let (platform, own) = (&image.manifest.platform, architecture());
+        if platform.architecture != own {
+            // RUN-003
+            let message =
+                format!("the image is for the architecture `{}`, and this host is `{own}`", platform.architecture);
+            refusals.add("RUN-003", message);
+        }
+        let greatest = self.settings.backend.greatest_id();
+        let ids = [app.user.uid, app.user.gid];
+        if let Some(id) = ids.iter().chain(&app.user.supplementary_gids).find(|id| **id > greatest) {
+            // RUN-022
+            refusals
+                .add("RUN-022", format!("the user or group {id} cannot be represented; the greatest is {greatest}"));
+        }
+        tree::judge(&image.tree, refusals);
+        let volumes = volume::find(app, &image.tree, options, refusals);
+        let in_force = isolation::merge(&app.isolation, &options.isolation, refusals);
+        self.level = Some(in_force.isolation.level.clone());
+        self.rows = in_force.rows;
+        (Some(config::effective(app, options, in_force.isolation)), volumes)
+    }
+
+    fn report(&self, ended: Result<End, Stopped>, killed: bool) -> RunReport {
+        let mut report = RunReport {
+            cornercast: cornercast::manifest::FORMAT_VERSION.to_owned(),
+            kind: "run-report".to_owned(),
+            engine: Engine {
+                name: "cornercast-run".to_owned(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                backend: self
+                    .settings
+                    .backend
+                    .version()
+                    .ok()
+                    .map(|version| format!("{} {version}", self.settings.backend.name())),
+            },
+            instance: self.instance.clone(),
+            image: self.image.map(|id| id.to_string()),
+            arguments: self.arguments.clone(),
+            outcome: Outcome::Refused,
+            exit_code: None,
+            signal: None,
+            killed,
+            reasons: Vec::new(),
+        };
+        match ended {
+            Ok(End::Exited(code)) => {
+                report.outcome = Outcome::Exited;
+                report.exit_code = Some(code);
+            }
+            Ok(End::Signaled(number)) => {
+                report.outcome = Outcome::Signaled;
+                report.signal = Some(signal::name(number));
+            }
+            Ok(End::NeverBegan) => {
+                report.outcome = Outcome::Failed;
+                report.killed = false;
+                report.reasons = vec![Reason::new("RUN-093", "the program could not be executed")];
+            }
+            Err(Stopped::Refused(reasons)) => report.reasons = reasons,
+            Err(Stopped::Failed(reasons)) => {
+                report.outcome = Outcome::Failed;
+                report.reasons = reasons;
+            }
+        }
+        report
+    }
+
+    fn isolation_report(&self) -> IsolationReport {
+        let has_run = self.arguments.is_some();
+        IsolationReport {
+            cornercast: cornercast::manifest::FORMAT_VERSION.to_owned(),
+            kind: "isolation-report".to_owned(),
+            level: self.level.clone().filter(|_| has_run),
+            isolators: if has_run { self.rows.clone() } else { Vec::new() },
+        }
+    }
+}
+
+/// Makes the container, and waits for the end of the application in it.
+fn start(
+    backend: &dyn Backend,
+    container: &Container<'_>,
+    app: &App,
+    requests: &Requests,
+) -> Result<(End, bool), Stopped> {
+    let (streams, mut passing) = streams::open()?;
+    let pid = backend.create(container, streams).map_err(|why| Stopped::failed("RUN-093", why))?;
+    let application = Application::waiting(pid)?;
+    if requests.take() {
+        application.kill();
+        application.reap()?;
+        return Err(Stopped::Failed(vec![Reason::of_host("it was stopped before the application began")]));
+    }
+    if let Err(why) = backend.start(container) {
+        application.kill();
+        application.reap()?;
+        return Err(Stopped::failed("RUN-093", why));
+    }
+    if !application.begins()? {
+        return Ok((application.reap()?, false));
+    }
+    passing.release();
+    let stop = Stop {
+        signal: signal::number(&app.stop.signal).unwrap_or(15),
+        grace: Duration::from_secs(u64::from(app.stop.grace_seconds)),
+    };
+    let ended = application.wait(requests, stop)?;
+    passing.finish();
+    Ok(ended)
+}
+
+/// A directory that everybody in the container can read.
+fn make_public(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::create_dir(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
+}
+
+/// An instance id that no other instance has.
+fn new_id() -> io::Result<String> {
+    let uuid = fs::read_to_string("/proc/sys/kernel/random/uuid")?;
+    Ok(uuid.trim().to_owned())
+}
+
+/// This machine's processor, as manifests call it.
+fn architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        "x86" => "386",
+        "powerpc64" if cfg!(target_endian = "little") => "ppc64le",
+        "loongarch64" => "loong64",
+        other => other,
+    }
+}

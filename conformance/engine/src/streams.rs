@@ -1,0 +1,100 @@
+//! The descriptors 0, 1 and 2 of the application, and the bytes that pass through them.
+//!
+//! They are pipes, so that the application gets hold of nothing of the caller's. Nothing of its output is let through
+//! until it is known that the application, and not what starts it, has written it.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{self, JoinHandle};
+
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::termios::isatty;
+
+use crate::backend::Streams;
+
+/// Bytes that are passed on at once.
+const PIECE: usize = 64 << 10;
+
+/// What passes the bytes on.
+pub(crate) struct Passing {
+    gates: Vec<Sender<bool>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// The streams of an application, and what passes them on to and from those of this process.
+///
+/// # Errors
+///
+/// Errors of making pipes.
+pub(crate) fn open() -> io::Result<(Streams, Passing)> {
+    let (stdin, input) = pipe_with(PipeFlags::CLOEXEC)?;
+    let (output, stdout) = pipe_with(PipeFlags::CLOEXEC)?;
+    let (errors, stderr) = pipe_with(PipeFlags::CLOEXEC)?;
+    feed(input)?;
+    let mut passing = Passing { gates: Vec::new(), threads: Vec::new() };
+    for (from, to) in
+        [(output, io::stdout().as_fd().try_clone_to_owned()?), (errors, io::stderr().as_fd().try_clone_to_owned()?)]
+    {
+        let (gate, opened) = channel();
+        passing.gates.push(gate);
+        passing.threads.push(thread::spawn(move || pass(from, to, &opened)));
+    }
+    Ok((Streams { stdin, stdout, stderr }, passing))
+}
+
+impl Passing {
+    /// Lets the output through.
+    pub(crate) fn release(&mut self) {
+        for gate in self.gates.drain(..) {
+            let _ = gate.send(true);
+        }
+    }
+
+    /// Waits until everything has passed, once nobody can write any more. What was never released is thrown away.
+    pub(crate) fn finish(mut self) {
+        self.gates.clear();
+        for thread in self.threads {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Passes standard input on; a terminal is the end of it at once.
+fn feed(to: OwnedFd) -> io::Result<()> {
+    let stdin = io::stdin().as_fd().try_clone_to_owned();
+    // It can be closed.
+    let Ok(stdin) = stdin else { return Ok(()) };
+    if isatty(&stdin) {
+        return Ok(());
+    }
+    // Nobody waits for this thread: the caller can keep its end open for ever.
+    thread::Builder::new().spawn(move || {
+        let _ = copy(&mut File::from(stdin), &mut File::from(to));
+    })?;
+    Ok(())
+}
+
+fn pass(from: OwnedFd, to: OwnedFd, opened: &Receiver<bool>) {
+    let is_open = opened.recv().unwrap_or(false);
+    let mut from = File::from(from);
+    if is_open {
+        // If whoever reads has gone, the reading end goes with this thread, which the application sees.
+        let _ = copy(&mut from, &mut File::from(to));
+    }
+}
+
+fn copy(from: &mut File, to: &mut File) -> io::Result<()> {
+    let mut buffer = vec![0; PIECE];
+    loop {
+        let read = match from.read(&mut buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read?,
+        };
+        if read == 0 {
+            return Ok(());
+        }
+        to.write_all(buffer.get(..read).unwrap_or_default())?;
+    }
+}
