@@ -6,15 +6,18 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 
 /// Bytes of standard error that are kept.
 const ERROR_LIMIT: usize = 64 << 10;
 
 /// How long to wait for the end of an output whose process group is dead.
 const AFTERMATH: Duration = Duration::from_secs(2);
+
+/// How long it takes until a program is asked to end once more.
+const BETWEEN_STOPS: Duration = Duration::from_millis(250);
 
 /// What a program is held to.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +26,15 @@ pub struct Bounds {
     pub time: Duration,
     /// The most it can write to standard output, in bytes.
     pub output: usize,
+}
+
+/// When a program is asked to end: SIGTERM goes to it alone, not to its process group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stop {
+    /// What it has to write to standard output before.
+    pub after: &'static [u8],
+    /// How often it is asked, a quarter of a second apart.
+    pub times: u32,
 }
 
 /// How a program ended, or was made to.
@@ -47,6 +59,18 @@ pub enum Killed {
     Output,
     /// Something that left its process group still holds the output.
     Held,
+}
+
+impl Killed {
+    /// The bound in words.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Time => "it took too long",
+            Self::Output => "it wrote too much",
+            Self::Held => "it left a process behind that holds its output",
+        }
+    }
 }
 
 impl Ended {
@@ -81,14 +105,24 @@ impl Ended {
 ///
 /// If the program cannot be started or waited for.
 pub fn run(command: &mut Command, input: &[u8], bounds: &Bounds) -> io::Result<Ended> {
+    run_until(command, input, bounds, None)
+}
+
+/// The same of a program that is asked to end at some time.
+///
+/// # Errors
+///
+/// If the program cannot be started or waited for.
+pub fn run_until(command: &mut Command, input: &[u8], bounds: &Bounds, stop: Option<Stop>) -> io::Result<Ended> {
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).spawn()?;
     let group = group_of(&child)?;
     let (alarm, alarms) = channel();
-    let output = reader(child.stdout.take(), bounds.output, Some(alarm.clone()));
-    let errors = reader(child.stderr.take(), ERROR_LIMIT, None);
+    let output = reader(child.stdout.take(), bounds.output, Some(alarm.clone()), stop.map(|stop| stop.after));
+    let errors = reader(child.stderr.take(), ERROR_LIMIT, None, None);
     let time = bounds.time;
-    let watchdog = thread::spawn(move || watch(group, time, &alarms));
+    let times = stop.map_or(0, |stop| stop.times);
+    let watchdog = thread::spawn(move || watch(group, time, times, &alarms));
     if let Some(mut stdin) = child.stdin.take() {
         // A program that does not read its input breaks the pipe; its answer tells what to think of it.
         let _ = stdin.write_all(input);
@@ -130,18 +164,33 @@ fn wait_without_reaping(child: Pid) -> io::Result<()> {
 
 /// What wakes the watchdog.
 enum Alarm {
+    /// The program wrote what it is to be stopped after.
+    Ready,
     /// The program wrote more than it can.
     Overflow,
     /// The program ended.
     Ended,
 }
 
-/// Kills the group when time is up or the output is too long; says why.
-fn watch(group: Pid, time: Duration, alarms: &Receiver<Alarm>) -> Option<Killed> {
-    let killed = match alarms.recv_timeout(time) {
-        Ok(Alarm::Ended) | Err(RecvTimeoutError::Disconnected) => return None,
-        Ok(Alarm::Overflow) => Killed::Output,
-        Err(RecvTimeoutError::Timeout) => Killed::Time,
+/// Kills the group when time is up or the output is too long; says why. Asks its leader to end, so many times.
+fn watch(group: Pid, time: Duration, times: u32, alarms: &Receiver<Alarm>) -> Option<Killed> {
+    let end = Instant::now() + time;
+    let mut left = times;
+    let mut is_ready = false;
+    let killed = loop {
+        let whole = end.saturating_duration_since(Instant::now());
+        let wait = if is_ready && left > 0 { whole.min(BETWEEN_STOPS) } else { whole };
+        match alarms.recv_timeout(wait) {
+            Ok(Alarm::Ended) | Err(RecvTimeoutError::Disconnected) => return None,
+            Ok(Alarm::Overflow) => break Killed::Output,
+            Ok(Alarm::Ready) => is_ready = true,
+            Err(RecvTimeoutError::Timeout) if Instant::now() >= end => break Killed::Time,
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        if is_ready && left > 0 {
+            left -= 1;
+            let _ = kill_process(group, Signal::TERM);
+        }
     };
     let _ = kill_process_group(group, Signal::KILL);
     Some(killed)
@@ -151,12 +200,14 @@ fn watch(group: Pid, time: Duration, alarms: &Receiver<Alarm>) -> Option<Killed>
 fn reader(
     pipe: Option<impl Read + Send + 'static>,
     limit: usize,
-    overflow: Option<Sender<Alarm>>,
+    alarm: Option<Sender<Alarm>>,
+    after: Option<&'static [u8]>,
 ) -> Receiver<Vec<u8>> {
     let (sender, receiver) = channel();
     thread::spawn(move || {
         let mut kept = Vec::new();
-        let mut overflow = overflow;
+        let mut after = after;
+        let mut has_room = true;
         let mut buffer = vec![0; 64 << 10];
         let mut pipe = pipe;
         while let Some(pipe) = &mut pipe {
@@ -168,10 +219,17 @@ fn reader(
             };
             let room = (limit + 1).saturating_sub(kept.len());
             kept.extend_from_slice(part.get(..room.min(part.len())).unwrap_or_default());
-            if kept.len() > limit
-                && let Some(overflow) = overflow.take()
+            if let (Some(needle), Some(alarm)) = (after, &alarm)
+                && kept.windows(needle.len()).any(|window| window == needle)
             {
-                let _ = overflow.send(Alarm::Overflow);
+                after = None;
+                let _ = alarm.send(Alarm::Ready);
+            }
+            if kept.len() > limit && has_room {
+                has_room = false;
+                if let Some(alarm) = &alarm {
+                    let _ = alarm.send(Alarm::Overflow);
+                }
             }
         }
         let _ = sender.send(kept);

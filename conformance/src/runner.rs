@@ -18,7 +18,7 @@ use crate::made;
 use crate::protocol::{Answer, Codec, Outcome, Request, Role};
 use crate::recipe::Bytes;
 use crate::results::{Implementation, Line, Verdict};
-use crate::run::{self, Judged, Runc};
+use crate::run::{self, Engine, Judged};
 use crate::suite::{Entry, Task};
 
 /// An implementation under test.
@@ -37,8 +37,8 @@ pub enum Reach {
     Reference(Adapter),
     /// A program that speaks the adapter protocol.
     Adapter(Adapter),
-    /// The runtime runc.
-    Runc(Runc),
+    /// The reference engine with a backend.
+    Engine(Engine),
 }
 
 /// How a run is done.
@@ -191,12 +191,18 @@ fn judged(job: &Job<'_>, index: usize, codec: &Codec, options: &Options, scratch
             put(adapter, case, folder, index, codec, options, scratch)
                 .map_or_else(errored, |answer| judge_reference(case, &answer, scratch))
         }
-        (Task::Run(scenario), Reach::Runc(runc)) => {
-            let instance = format!("cornercast-{}-{index}", std::process::id());
-            run::run(runc, scenario, options.probe.as_deref(), &instance, scratch, options.time)
+        (Task::Run(scenario), Reach::Engine(engine)) => {
+            let instance = format!("suite-{}-{index}", std::process::id());
+            let engine = Engine {
+                state: options.scratch.join("instances"),
+                probe: options.probe.clone(),
+                time: options.time,
+                ..engine.clone()
+            };
+            run::run(&engine, scenario, &instance, scratch)
         }
         (Task::Run(_), _) => Judged::because(Verdict::Unsupported, "no adapter can run images yet"),
-        (Task::Case { .. }, Reach::Runc(_)) => Judged::because(Verdict::Unsupported, "runc runs bundles only"),
+        (Task::Case { .. }, Reach::Engine(_)) => Judged::because(Verdict::Unsupported, "an engine only runs images"),
     }
 }
 

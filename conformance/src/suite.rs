@@ -42,7 +42,7 @@ pub enum Task {
         folder: PathBuf,
     },
     /// An image is run.
-    Run(Scenario),
+    Run(Box<Scenario>),
 }
 
 impl Entry {
@@ -116,11 +116,11 @@ pub fn load(folder: &Path) -> io::Result<Vec<Entry>> {
     if entries.is_empty() {
         return Err(io::Error::new(io::ErrorKind::NotFound, format!("there is no case in {}", folder.display())));
     }
+    entries.extend(run::cases());
     entries.sort_by_cached_key(|entry| {
         let id = entry.name.split('/').next().unwrap_or_default();
         (clauses().get(id).map_or(usize::MAX, |(at, _)| *at), entry.name.clone())
     });
-    entries.extend(run::scenarios());
     Ok(entries)
 }
 

@@ -107,6 +107,24 @@ pub enum BackendName {
     Runc,
 }
 
+impl BackendName {
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Runc => "runc",
+        }
+    }
+
+    /// The backend; `program` is where it is, if it is a program and not where it is looked for.
+    #[must_use]
+    pub fn make(self, program: Option<PathBuf>) -> Arc<dyn Backend> {
+        match self {
+            Self::Runc => Arc::new(Runc::at(program.unwrap_or_else(|| "runc".into()))),
+        }
+    }
+}
+
 /// Runs the command line.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -158,16 +176,10 @@ fn settings(arguments: &RunArgs) -> io::Result<Settings> {
         // A state directory of another working directory would be another one.
         state: std::path::absolute(&arguments.state)?,
         reports: arguments.report.clone(),
-        backend: backend(arguments),
+        backend: arguments.backend.make(arguments.runtime.clone()),
         without: BTreeSet::new(),
-        tamper: None,
+        tamper: Arc::new(engine::Honest),
     })
-}
-
-fn backend(arguments: &RunArgs) -> Arc<dyn Backend> {
-    match arguments.backend {
-        BackendName::Runc => Arc::new(Runc::at(arguments.runtime.clone().unwrap_or_else(|| "runc".into()))),
-    }
 }
 
 /// `PATH@sha256:…` or `PATH`.
@@ -184,12 +196,12 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 /// The options of the document with those of the command line on top, or why they are refused.
-fn given(arguments: &RunArgs) -> io::Result<Result<Options, Vec<Reason>>> {
+fn given(arguments: &RunArgs) -> io::Result<Result<Options, Reason>> {
     let mut options = match &arguments.options {
         None => Options::default(),
         Some(path) => match options::read(&read(path)?) {
             Ok(options) => options,
-            Err(reasons) => return Ok(Err(reasons)),
+            Err(reason) => return Ok(Err(reason)),
         },
     };
     if let Some(given) = &arguments.arguments {
@@ -207,8 +219,7 @@ fn given(arguments: &RunArgs) -> io::Result<Result<Options, Vec<Reason>>> {
             .map_err(|error| io::Error::other(format!("the value of the isolator `{name}`: {error}")))?;
         options.isolation.isolators.insert(name.clone(), Isolator { value, required: true });
     }
-    let reasons = options::judge(&options);
-    Ok(if reasons.is_empty() { Ok(options) } else { Err(reasons) })
+    Ok(Ok(options))
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {

@@ -17,14 +17,29 @@ use crate::application::{Application, End, Requests, Stop};
 use crate::backend::{Backend, Container};
 use crate::image::{Image, Trouble};
 use crate::instance::{Instance, make_state, sweep};
-use crate::options::{Options, is_instance_id};
+use crate::options::{self, Options, is_instance_id};
 use crate::refusal::{Reason, Refusals};
 use crate::report::{self, Engine, IsolationReport, Outcome, Row, RunReport};
 use crate::view::View;
 use crate::{config, isolation, signal, streams, sys, tree, volume};
 
-/// Looks at a `config.json`, and can change it, before the backend gets it.
-pub type Tamper = Arc<dyn Fn(&mut Value, &Path) + Send + Sync>;
+/// Changes what the engine does behind its back: a suite that is to notice faults has to make some.
+pub trait Tamper: Send + Sync {
+    /// The app with the options put over it.
+    fn app(&self, _: &mut App) {}
+
+    /// The bundle before the backend gets it, with the content of its `config.json`.
+    fn bundle(&self, _: &mut Value, _: &Path) {}
+
+    /// The reports before they are written.
+    fn reports(&self, _: &mut RunReport, _: &mut IsolationReport) {}
+}
+
+/// Changes nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Honest;
+
+impl Tamper for Honest {}
 
 /// What is run, and how.
 #[derive(Clone)]
@@ -34,7 +49,7 @@ pub struct Settings {
     /// Which image of a store.
     pub wanted: Option<Digest>,
     /// The instance options, or why they are refused.
-    pub options: Result<Options, Vec<Reason>>,
+    pub options: Result<Options, Reason>,
     /// The directory that holds those of the instances.
     pub state: PathBuf,
     /// The directory that the reports go to.
@@ -43,8 +58,8 @@ pub struct Settings {
     pub backend: Arc<dyn Backend>,
     /// Clauses that are not enforced. No engine has a reason to; a suite has one, to see whether it would notice.
     pub without: BTreeSet<String>,
-    /// Is shown the configuration and the bundle, for the same purpose.
-    pub tamper: Option<Tamper>,
+    /// Changes what is done, for the same purpose.
+    pub tamper: Arc<dyn Tamper>,
 }
 
 /// Runs an image to its end.
@@ -60,9 +75,10 @@ pub fn run(settings: &Settings) -> io::Result<RunReport> {
         Ok((end, killed)) => (Ok(end), killed),
         Err(stopped) => (Err(stopped), false),
     };
-    let report = run.report(outcome, killed);
+    let (mut report, mut isolation) = (run.report(outcome, killed), run.isolation_report());
+    settings.tamper.reports(&mut report, &mut isolation);
     if let Some(folder) = &settings.reports {
-        report::write(folder, report::ISOLATION_REPORT, &run.isolation_report())?;
+        report::write(folder, report::ISOLATION_REPORT, &isolation)?;
         report::write(folder, report::RUN_REPORT, &report)?;
     }
     Ok(report)
@@ -116,13 +132,18 @@ impl Run<'_> {
         let settings = self.settings;
         sys::default_signals();
         let requests = Requests::listen()?;
-        let options = settings.options.clone()?;
-        let id = options.instance.clone().map_or_else(new_id, Ok)?;
-        self.instance = Some(id.clone()).filter(|id| is_instance_id(id));
-        // What is never a name of a directory, whatever is left out otherwise.
-        if self.instance.is_none() {
-            return Err(vec![Reason::new("RUN-007", format!("the instance id {id:?} is none"))].into());
+        let mut refusals = Refusals::without(settings.without.clone());
+        let options = settings.options.clone().unwrap_or_else(|reason| {
+            refusals.push(reason);
+            Options::default()
+        });
+        options::judge(&options).into_iter().for_each(|reason| refusals.push(reason));
+        // It is the name of a directory, so it is one whatever is not enforced.
+        let id = options.instance.clone().filter(|id| is_instance_id(id)).map_or_else(new_id, Ok)?;
+        if options.instance.is_none() || options.instance.as_ref() == Some(&id) {
+            self.instance = Some(id.clone());
         }
+        refusals.verdict()?;
         settings.backend.version().map_err(|why| vec![Reason::of_host(why)])?;
         set_child_subreaper(Some(rustix::process::getpid())).map_err(io::Error::from)?;
         make_state(&settings.state)?;
@@ -180,9 +201,7 @@ impl Run<'_> {
         make_public(&run_directory)?;
         let described = config::Instance { id: &instance.id, hostname, volumes: &volumes, run: &run_directory };
         let mut document = config::document(&image, &app, &described)?;
-        if let Some(tamper) = &settings.tamper {
-            tamper(&mut document, &bundle);
-        }
+        settings.tamper.bundle(&mut document, &bundle);
         fs::write(bundle.join("config.json"), serde_json::to_vec(&document).map_err(io::Error::from)?)?;
         let state = instance.folder.join("backend");
         fs::create_dir(&state)?;
@@ -228,7 +247,9 @@ impl Run<'_> {
         let in_force = isolation::merge(&app.isolation, &options.isolation, refusals);
         self.level = Some(in_force.isolation.level.clone());
         self.rows = in_force.rows;
-        (Some(config::effective(app, options, in_force.isolation)), volumes)
+        let mut app = config::effective(app, options, in_force.isolation);
+        self.settings.tamper.app(&mut app);
+        (Some(app), volumes)
     }
 
     fn report(&self, ended: Result<End, Stopped>, killed: bool) -> RunReport {

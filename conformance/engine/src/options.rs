@@ -91,23 +91,21 @@ impl Isolation {
 ///
 /// # Errors
 ///
-/// Why it is refused: its form (RUN-006), a value that it cannot have (RUN-007 to RUN-010).
-pub fn read(source: &[u8]) -> Result<Options, Vec<Reason>> {
-    let form = |message: String| vec![Reason::new("RUN-006", format!("the instance options: {message}"))];
+/// Why it is refused: its form (RUN-006).
+pub fn read(source: &[u8]) -> Result<Options, Reason> {
+    let form = |message: String| Reason::new("RUN-006", format!("the instance options: {message}"));
     if source.len() as u64 > LIMIT {
         return Err(form(format!("{} bytes; they can have {LIMIT}", source.len())));
     }
     if let Some(violation) = json::read(source, Form::Strict, &Limits::FORMAT).violations.first() {
         return Err(form(violation.message.clone()));
     }
-    let options: Options = serde_json::from_slice(source).map_err(|error| form(error.to_string()))?;
-    let reasons = judge(&options);
-    if reasons.is_empty() { Ok(options) } else { Err(reasons) }
+    serde_json::from_slice(source).map_err(|error| form(error.to_string()))
 }
 
-/// What is wrong with the values.
+/// What is wrong with the values (RUN-006 to RUN-011).
 #[must_use]
-pub fn judge(options: &Options) -> Vec<Reason> {
+pub(crate) fn judge(options: &Options) -> Vec<Reason> {
     let mut reasons = Vec::new();
     if let Some(id) = &options.instance
         && !is_instance_id(id)

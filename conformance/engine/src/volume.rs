@@ -54,9 +54,9 @@ pub(crate) fn find(app: &App, tree: &Tree, options: &Options, refusals: &mut Ref
         let read_only = |given: bool| given || mount.read_only;
         let (read_only, origin) = match options.volumes.get(&mount.name) {
             None if mount.required => {
-                // RUN-065
+                // RUN-067
                 refusals.add(
-                    "RUN-065",
+                    "RUN-067",
                     format!("the mount `{}` at {} is required, and no volume is given", mount.name, mount.path),
                 );
                 continue;
@@ -66,8 +66,8 @@ pub(crate) fn find(app: &App, tree: &Tree, options: &Options, refusals: &mut Ref
             Some(Volume::Directory { source, read_only: given }) => match open(source) {
                 Ok(directory) => (read_only(*given), Origin::Directory(directory)),
                 Err(why) => {
-                    // RUN-067
-                    refusals.add("RUN-067", format!("the source {source} of the volume `{}` {why}", mount.name));
+                    // RUN-068
+                    refusals.add("RUN-068", format!("the source {source} of the volume `{}` {why}", mount.name));
                     continue;
                 }
             },

@@ -28,7 +28,7 @@ pub(super) fn list(selection: &Selection) -> Result<(), Trouble> {
 fn expectation(entry: &Entry) -> &'static str {
     match &entry.task {
         Task::Case { case, .. } => case.expect.verdict.outcome().name(),
-        Task::Run(_) => "completed",
+        Task::Run(scenario) => scenario.outcome.name(),
     }
 }
 
@@ -58,9 +58,6 @@ fn one(out: &mut impl Write, entry: &Entry, has_folder: bool) -> Result<(), Trou
             }
             None => writeln!(out, "{BOLD}{id}{BOLD:#}  (no such clause)")?,
         }
-    }
-    if matches!(entry.task, Task::Run(_)) {
-        writeln!(out, "The chapter of these cases is not written yet.")?;
     }
     writeln!(out, "\nrole      {}", entry.role.name())?;
     writeln!(out, "expected  {}", expectation(entry))?;

@@ -9,14 +9,24 @@ use super::Trouble;
 use crate::adapter::Adapter;
 use crate::protocol::{Codec, Hello};
 use crate::results::Implementation;
-use crate::run::Runc;
+use crate::run::Engine;
 use crate::runner::{Reach, Subject};
+use clap::ValueEnum;
+use cornercast_engine::cli::BackendName;
 
 /// What the reference is called.
 pub(super) const REFERENCE: &str = "reference";
 
-/// What runc is called.
-const RUNC: &str = "runc";
+/// The backends of the reference engine, each of which is an implementation.
+fn backend(name: &str) -> Option<BackendName> {
+    BackendName::value_variants().iter().copied().find(|backend| backend.name() == name)
+}
+
+/// What is built in, for a message.
+fn built_in() -> String {
+    let backends = BackendName::value_variants().iter().map(|backend| backend.name());
+    std::iter::once(REFERENCE).chain(backends).collect::<Vec<_>>().join(", ")
+}
 
 /// An implementation as the command line names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,10 +48,10 @@ impl FromStr for Named {
             return Err(format!("the name `{name}` is not made of letters, digits, `.`, `_` and `-`"));
         }
         match path {
-            None if ![REFERENCE, RUNC].contains(&name) => {
-                Err(format!("`{name}` is not built in ({REFERENCE}, {RUNC}); name its adapter: {name}=PATH"))
+            None if name != REFERENCE && backend(name).is_none() => {
+                Err(format!("`{name}` is not built in ({}); name its adapter: {name}=PATH", built_in()))
             }
-            Some(_) if [REFERENCE, RUNC].contains(&name) => {
+            Some(_) if name == REFERENCE || backend(name).is_some() => {
                 Err(format!("`{name}` is built in; give the adapter another name"))
             }
             Some("") => Err(format!("the path of the adapter is missing: {name}=PATH")),
@@ -66,10 +76,10 @@ impl Named {
 
     /// How to reach it.
     pub(super) fn reach(&self) -> Result<Reach, Trouble> {
-        match (&self.path, self.name.as_str()) {
+        match (&self.path, backend(&self.name)) {
             (Some(path), _) => Ok(Reach::Adapter(Adapter::at(&program(path)).map_err(Trouble::at(path.display()))?)),
-            (None, RUNC) => Ok(Reach::Runc(Runc::find())),
-            (None, _) => Ok(Reach::Reference(Adapter::reference()?)),
+            (None, Some(backend)) => Ok(Reach::Engine(Engine::new(backend))),
+            (None, None) => Ok(Reach::Reference(Adapter::reference()?)),
         }
     }
 
@@ -77,7 +87,7 @@ impl Named {
     fn subject(&self, codec: &Codec, time: Duration) -> Result<Subject, Trouble> {
         let reach = self.reach()?;
         let hello = match &reach {
-            Reach::Runc(runc) => runc.hello(),
+            Reach::Engine(engine) => engine.hello(),
             Reach::Reference(adapter) | Reach::Adapter(adapter) => self.hello(adapter, codec, time)?,
         };
         Ok(Subject { implementation: Implementation::new(&self.name, hello), reach })

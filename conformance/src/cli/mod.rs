@@ -13,6 +13,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::builtin;
 use crate::protocol::Role;
+use crate::run::engine::{self, EngineArgs};
 use crate::suite::{self, Entry};
 
 /// The exit status of a run that could not be done.
@@ -40,6 +41,9 @@ enum Command {
     /// Write the input of a case
     #[command(hide = true)]
     Make(reproduce::MakeArgs),
+    /// Run an image, as it should be or broken on purpose
+    #[command(hide = true)]
+    Engine(EngineArgs),
     /// Answer one message of the adapter protocol
     #[command(hide = true)]
     Adapter,
@@ -117,6 +121,12 @@ pub fn main() -> ExitCode {
             return if error.use_stderr() { COULD_NOT_RUN.into() } else { ExitCode::SUCCESS };
         }
     };
+    if let Command::Engine(arguments) = &cli.command {
+        return engine::main(arguments).unwrap_or_else(|error| {
+            anstream::eprintln!("error: {error}");
+            COULD_NOT_RUN.into()
+        });
+    }
     match dispatch(cli.command) {
         Ok(status) => status.into(),
         Err(Trouble::Closed) => COULD_NOT_RUN.into(),
@@ -135,6 +145,8 @@ fn dispatch(command: Command) -> Result<u8, Trouble> {
         Command::Explain(arguments) => explain::explain(&arguments.fixtures, &arguments.case)?,
         Command::Reproduce(arguments) => reproduce::reproduce(&arguments)?,
         Command::Make(arguments) => reproduce::make(&arguments)?,
+        // It has an exit status of its own.
+        Command::Engine(_) => {}
         Command::Adapter => io::stdout().write_all(builtin::answer(io::stdin())?.as_bytes())?,
     }
     Ok(0)

@@ -11,11 +11,11 @@ use super::{Cases, Fixtures, Trouble, one};
 use crate::adapter::Adapter;
 use crate::case::{Case, Verdict};
 use crate::protocol::{Codec, Operation};
-use crate::run;
+use crate::run::{self, Engine, Scenario};
 use crate::runner::{self, Reach};
 use crate::suite::{Entry, Task};
 
-/// The instance id in a bundle that is started by hand.
+/// The instance id of a case that is run by hand.
 const INSTANCE: &str = "cornercast-reproduce";
 
 /// What stands for the scratch folder until the script knows it.
@@ -40,7 +40,7 @@ pub(super) struct MakeArgs {
     /// The name of the case
     #[arg(value_name = "CASE")]
     case: String,
-    /// Where the input goes: a file, or a folder for a store or bundle
+    /// Where the input goes: a file, or a folder for a store or all that an engine is given
     #[arg(value_name = "PATH")]
     path: PathBuf,
     /// The probe for cases of the role `run`
@@ -56,7 +56,7 @@ pub(super) fn reproduce(arguments: &ReproduceArgs) -> Result<(), Trouble> {
         (Task::Case { case, folder }, Reach::Reference(adapter) | Reach::Adapter(adapter)) => {
             check(arguments, &cases, entry, (case, folder), &adapter)?
         }
-        (Task::Run(_), Reach::Runc(_)) => run_script(arguments, entry)?,
+        (Task::Run(scenario), Reach::Engine(engine)) => run_script(arguments, entry, scenario, &engine)?,
         _ => {
             let (name, role) = (&arguments.implementation.name, entry.role.name());
             return Err(Trouble::new(format!("`{name}` does not have the role `{role}` of {}", entry.name)));
@@ -120,11 +120,31 @@ fn digest(digest: &Option<String>) -> String {
     format!("Expected is {}", digest.as_deref().unwrap_or("any digest"))
 }
 
-fn run_script(arguments: &ReproduceArgs, entry: &Entry) -> Result<String, Trouble> {
+fn run_script(
+    arguments: &ReproduceArgs,
+    entry: &Entry,
+    scenario: &Scenario,
+    engine: &Engine,
+) -> Result<String, Trouble> {
     let make = make_command(arguments, entry, "\"$scratch/case\"")?;
-    Ok(format!(
-        "{make}\n# The probe prints what it sees.\nrunc --root \"$scratch/state\" run --bundle \"$scratch/case/bundle\" {INSTANCE} </dev/null\n"
-    ))
+    let engine = Engine { state: Path::new(SCRATCH).join("instances"), ..engine.clone() };
+    let command = engine.command(&Path::new(SCRATCH).join("case"))?;
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let words: Vec<String> = words
+        .filter(|word| *word != "--quiet")
+        .map(|word| quote(&word.to_string_lossy()).replace(SCRATCH, "'\"$scratch\"'"))
+        .collect();
+    let mut lines = vec![make];
+    if let Some(other) = &scenario.other {
+        lines.push(format!("# Before, another instance of the image is there: {}.", other.words()));
+    }
+    if scenario.stops > 0 {
+        lines.push("# When the line {\"step\":\"ready\"…} is there, send SIGTERM to the engine.".to_owned());
+    }
+    lines.push(format!("# Expected is the outcome {}.", scenario.outcome.name()));
+    lines.push(format!("{} <\"$scratch/case/input\" || true", words.join(" ")));
+    lines.push("cat \"$scratch/case/reports/run-report.json\"; echo\n".to_owned());
+    Ok(lines.join("\n"))
 }
 
 fn make_command(arguments: &ReproduceArgs, entry: &Entry, path: &str) -> Result<String, Trouble> {
@@ -141,7 +161,7 @@ fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
-/// Writes the input of a case, or its store and bundle.
+/// Writes the input of a case, or all that an engine is given.
 pub(super) fn make(arguments: &MakeArgs) -> Result<(), Trouble> {
     let cases = arguments.fixtures.load()?;
     let entry = one(&cases.entries, &arguments.case)?;
@@ -152,7 +172,7 @@ pub(super) fn make(arguments: &MakeArgs) -> Result<(), Trouble> {
             copy(&input, &arguments.path).map_err(Trouble::at(arguments.path.display()))
         }
         Task::Run(scenario) => {
-            run::bundle::fresh(&arguments.path).map_err(Trouble::at(arguments.path.display()))?;
+            fs::create_dir(&arguments.path).map_err(Trouble::at(arguments.path.display()))?;
             match run::prepare(scenario, arguments.probe.as_deref(), INSTANCE, &arguments.path) {
                 Ok(_) => Ok(()),
                 Err(run::Obstacle::Host(reason)) => Err(Trouble::new(reason)),

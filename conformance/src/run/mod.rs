@@ -1,25 +1,42 @@
-//! The role `run`: images are made, handed to a runtime, and looked at from inside by the probe.
+//! The role `run`: images are made, handed to an engine, and looked at from inside by the probe.
 //!
-//! The suite is the engine here: it packs an image, unpacks it, writes the bundle's `config.json`,
-//! and has an OCI runtime start it. What the probe says is judged by the image alone.
+//! | module | does |
+//! | --- | --- |
+//! | [`scenario`] | a case: an image, what is said beside it, what has to come of it |
+//! | [`cases`] | the cases, by the sections of the chapter |
+//! | [`image`], [`probe`] | what the images are made of |
+//! | [`engine`] | calling the reference engine, as it is or broken on purpose |
+//! | [`evidence`] | what there is to see of a run |
+//! | [`mutants`] | the engines that are broken on purpose |
 
-pub mod bundle;
-mod config;
-mod image;
-mod judge;
-mod probe;
-mod runc;
-mod scenario;
+pub mod cases;
+pub mod engine;
+pub mod evidence;
+pub mod image;
+pub mod mutants;
+pub mod probe;
+pub mod scenario;
 
-use std::io;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Stdio};
 
-pub use config::MOUNT_POINTS;
-pub use image::PackedImage;
-pub use runc::Runc;
-pub use scenario::{Scenario, scenarios};
+use cornercast::digest::Digest;
+use cornercast_engine::report::{ISOLATION_REPORT, IsolationReport, Outcome, RUN_REPORT, RunReport};
+use rustix::process::{Pid, Signal, kill_process};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
+pub use cases::cases;
+pub use engine::Engine;
+pub use scenario::Scenario;
+
+use self::evidence::Evidence;
+use self::image::{Image, Packed};
+use self::scenario::{Other, Place, State};
+use crate::process::{Ended, Stop};
 use crate::results::Verdict;
 
 /// What came of a case: the verdict, why, and what was seen.
@@ -30,13 +47,13 @@ pub struct Judged {
     /// Why it is that, unless it is `pass`.
     pub reason: Option<String>,
     /// What was seen.
-    pub values: std::collections::BTreeMap<String, serde_json::Value>,
+    pub values: BTreeMap<String, Value>,
 }
 
 impl Judged {
     /// A verdict with a reason and without values.
     pub(crate) fn because(verdict: Verdict, reason: impl Into<String>) -> Self {
-        Self { verdict, reason: Some(reason.into()), values: std::collections::BTreeMap::new() }
+        Self { verdict, reason: Some(reason.into()), values: BTreeMap::new() }
     }
 }
 
@@ -64,53 +81,225 @@ impl Obstacle {
     }
 }
 
-/// A bundle that is ready to be started.
+/// The names of what a case is made of, in its folder.
+pub const IMAGE: &str = "image";
+/// The instance options.
+pub const OPTIONS: &str = "options.json";
+/// What standard input yields.
+pub const INPUT: &str = "input";
+/// Files of the host that the case needs.
+pub const HOST: &str = "host";
+/// The directory for reports.
+pub const REPORTS: &str = "reports";
+
+/// What is written when the application is ready to be stopped.
+const READY: &[u8] = b"{\"step\":\"ready\"";
+
+/// A case that is ready to be put to an engine.
 #[derive(Debug)]
-pub struct Bundle {
-    /// Its folder: `config.json` and `rootfs`.
-    pub folder: PathBuf,
+pub struct Ready {
     /// The image.
-    pub image: PackedImage,
-    /// The instance id.
-    pub instance: String,
+    pub image: Packed,
+    /// Where the case has files of the host.
+    pub place: Place,
+    /// The digest of the image's files.
+    before: Digest,
 }
 
-/// Makes the bundle of `scenario` in the empty folder `scratch`: packs the image, checks it with the
-/// reference, unpacks it, writes `config.json`.
+/// Makes in the empty folder `folder` what `scenario` needs: the image, the options, files of the host.
 ///
 /// # Errors
 ///
 /// What is missing or went wrong.
-pub fn prepare(scenario: &Scenario, probe: Option<&Path>, instance: &str, scratch: &Path) -> Result<Bundle, Obstacle> {
-    let probe = probe::read(probe)?;
-    let store = scratch.join("store");
-    let image = image::pack(scenario, &probe, &store)?;
-    image::check(&store)?;
-    let folder = scratch.join("bundle");
-    bundle::fresh(&folder)?;
-    bundle::unpack(&store, &image.manifest, &folder.join("rootfs"), &MOUNT_POINTS)?;
-    let config = config::config(&image, instance)?;
-    std::fs::write(folder.join("config.json"), serde_json::to_vec_pretty(&config).map_err(io::Error::from)?)?;
-    Ok(Bundle { folder, image, instance: instance.to_owned() })
+pub fn prepare(scenario: &Scenario, probe: Option<&Path>, instance: &str, folder: &Path) -> Result<Ready, Obstacle> {
+    let mut image = Image::new(&probe::read(probe)?);
+    scenario.make(&mut image);
+    let path = folder.join(IMAGE);
+    let packed = image.pack(&path)?;
+    if let Some(corrupt) = scenario.corrupt {
+        let mut bytes = fs::read(&path)?;
+        corrupt(&mut bytes);
+        fs::write(&path, bytes)?;
+    }
+    let place = Place::new(&folder.join(HOST));
+    fs::create_dir(folder.join(HOST))?;
+    fs::create_dir(folder.join(REPORTS))?;
+    scenario.prepare(&place)?;
+    fs::write(folder.join(OPTIONS), scenario.instance_options(&place, instance))?;
+    fs::write(folder.join(INPUT), &scenario.input)?;
+    let before = digest_of(&path)?;
+    Ok(Ready { image: packed, place, before })
 }
 
-/// Runs a case on runc.
+/// Runs a case on an engine.
 #[must_use]
-pub fn run(
-    runc: &Runc,
-    scenario: &Scenario,
-    probe: Option<&Path>,
-    instance: &str,
-    scratch: &Path,
-    time: Duration,
-) -> Judged {
-    let outcome = runc.ready().map_err(Obstacle::Host).and_then(|()| {
-        let bundle = prepare(scenario, probe, instance, scratch)?;
-        let output = runc.run(&bundle, &scratch.join("state"), time)?;
-        Ok((bundle, output))
+pub fn run(engine: &Engine, scenario: &Scenario, instance: &str, scratch: &Path) -> Judged {
+    let outcome = engine.ready().map_err(Obstacle::Host).and_then(|()| {
+        let ready = prepare(scenario, engine.probe.as_deref(), instance, scratch)?;
+        let stop = (scenario.stops > 0).then_some(Stop { after: READY, times: scenario.stops });
+        let other = scenario.other.as_ref().map(|other| begin(engine, other, instance, scratch)).transpose();
+        let ended = other.and_then(|other| {
+            let ended = engine.run(scratch, &scenario.input, stop)?;
+            other.flatten().map_or(Ok(()), finish)?;
+            Ok(ended)
+        });
+        scenario.clean_up(&ready.place);
+        Ok((ready, ended?))
     });
     match outcome {
-        Ok((bundle, output)) => judge::judge(scenario, &bundle, &output),
+        Ok((ready, ended)) => judge(scenario, ready, ended, instance, scratch),
         Err(obstacle) => obstacle.judged(),
     }
+}
+
+/// Has another instance of the image run before: to its end, until its engine is killed, or until now.
+fn begin(engine: &Engine, other: &Other, instance: &str, scratch: &Path) -> io::Result<Option<Child>> {
+    let folder = scratch.join("other");
+    fs::create_dir(&folder)?;
+    fs::create_dir(folder.join(REPORTS))?;
+    std::os::unix::fs::symlink(scratch.join(IMAGE), folder.join(IMAGE))?;
+    let id = if other.has_same_id { instance.to_owned() } else { format!("{instance}-other") };
+    let mut arguments = other.arguments.clone();
+    if other.state != State::Ended {
+        arguments.extend(["trap:SIGTERM:0", "ready", "wait"].map(str::to_owned));
+    }
+    let options = serde_json::json!({"arguments": arguments, "instance": id});
+    fs::write(folder.join(OPTIONS), options.to_string())?;
+    let mut command = engine.command(&folder)?;
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+    let mut lines = BufReader::new(child.stdout.take().ok_or_else(|| io::Error::other("there is no output"))?);
+    let mut line = Vec::new();
+    while lines.read_until(b'\n', &mut line)? > 0 && !line.starts_with(READY) {
+        line.clear();
+    }
+    match other.state {
+        State::Ended => child.wait().map(|_| None),
+        State::Running => Ok(Some(child)),
+        State::Killed => {
+            child.kill()?;
+            child.wait().map(|_| None)
+        }
+    }
+}
+
+/// Stops another instance.
+fn finish(mut child: Child) -> io::Result<()> {
+    if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+        kill_process(pid, Signal::TERM)?;
+    }
+    child.wait().map(drop)
+}
+
+fn judge(scenario: &Scenario, ready: Ready, ended: Ended, instance: &str, scratch: &Path) -> Judged {
+    if let Some(how) = ended.killed {
+        return Judged::because(Verdict::Errored, format!("the engine was killed: {}", how.words()));
+    }
+    let report: RunReport = match document(&scratch.join(REPORTS).join(RUN_REPORT)) {
+        Ok(report) => report,
+        Err(why) => {
+            let words = ended.last_words().map_or_else(String::new, |words| format!(" (it said: {words})"));
+            return Judged::because(Verdict::Fail, format!("{why}{words}"));
+        }
+    };
+    let mut values = BTreeMap::from([("outcome".to_owned(), report.outcome.name().into())]);
+    let reasons: Vec<String> = report.reasons.iter().map(|reason| reason.message.clone()).collect();
+    if !reasons.is_empty() {
+        values.insert("reasons".to_owned(), reasons.clone().into());
+    }
+    let is_of_host = !report.reasons.is_empty() && report.reasons.iter().all(|reason| reason.clause.is_none());
+    if is_of_host && report.outcome == Outcome::Refused {
+        return Judged { verdict: Verdict::Unsupported, reason: Some(reasons.join("; ")), values };
+    }
+    let image_path = scratch.join(IMAGE);
+    let evidence = Evidence {
+        image_is_same: digest_of(&image_path).is_ok_and(|digest| digest == ready.before),
+        image: ready.image,
+        instance: instance.to_owned(),
+        place: ready.place,
+        output: ended.output,
+        errors: ended.errors,
+        isolation: document::<IsolationReport>(&scratch.join(REPORTS).join(ISOLATION_REPORT)),
+        report,
+        image_path,
+    };
+    let judged = match scenario.alternative {
+        Some(clause) if evidence.report.outcome == Outcome::Refused => refused_by(clause, &evidence),
+        _ => expected(scenario, &evidence).and_then(|()| scenario.judge(&evidence)),
+    };
+    match judged {
+        Ok(seen) => {
+            if !seen.is_null() {
+                values.insert("seen".to_owned(), seen);
+            }
+            Judged { verdict: Verdict::Pass, reason: None, values }
+        }
+        Err(reason) => Judged { verdict: Verdict::Fail, reason: Some(reason), values },
+    }
+}
+
+/// Whether the outcome is the one that is expected, for the reason that is expected.
+fn expected(scenario: &Scenario, evidence: &Evidence) -> Result<(), String> {
+    let Evidence { report, output, errors, .. } = evidence;
+    if report.outcome != scenario.outcome {
+        let reasons: Vec<&str> = report.reasons.iter().map(|reason| reason.message.as_str()).collect();
+        let why = if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join("; ")) };
+        return Err(format!("expected the outcome {}, got {}{why}", scenario.outcome.name(), report.outcome.name()));
+    }
+    if report.outcome == Outcome::Exited && report.exit_code != Some(scenario.code) {
+        let code = report.exit_code.map_or_else(|| "none".to_owned(), |code| code.to_string());
+        return Err(format!("expected the exit code {}, got {code}", scenario.code));
+    }
+    if matches!(report.outcome, Outcome::Refused | Outcome::Failed) {
+        // RUN-095 and RUN-097
+        if !output.is_empty() || !errors.is_empty() {
+            let words = String::from_utf8_lossy(if output.is_empty() { errors } else { output });
+            return Err(format!("nothing was to come on the streams, and something did: {}", words.trim()));
+        }
+        if report.reasons.is_empty() {
+            return Err("the report gives no reason".to_owned());
+        }
+    }
+    scenario.reason.map_or(Ok(()), |clause| refused_by(clause, evidence).map(drop))
+}
+
+/// Whether a clause is among the reasons.
+fn refused_by(clause: &str, evidence: &Evidence) -> Result<Value, String> {
+    let reasons = &evidence.report.reasons;
+    let named: Vec<&str> = reasons.iter().filter_map(|reason| reason.clause.as_deref()).collect();
+    if named.contains(&clause) {
+        Ok(Value::Null)
+    } else {
+        Err(format!("expected {clause} as the reason, got {}", named.join(", ")))
+    }
+}
+
+/// A report: there, in canonical form, and of the form that its type says.
+fn document<T: DeserializeOwned>(path: &Path) -> Result<T, String> {
+    use cornercast::json::{self, Form};
+    use cornercast::limits::Limits;
+
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let bytes = fs::read(path).map_err(|error| format!("there is no {name}: {error}"))?;
+    if let Some(violation) = json::read(&bytes, Form::Canonical, &Limits::FORMAT).violations.first() {
+        return Err(format!("{name} is no canonical document: {}", violation.message));
+    }
+    serde_json::from_slice(&bytes).map_err(|error| format!("{name} has another form: {error}"))
+}
+
+/// A digest of a file, or of all files of a directory with their paths.
+fn digest_of(path: &Path) -> io::Result<Digest> {
+    let mut hasher = cornercast::digest::Hasher::default();
+    let mut left = vec![path.to_owned()];
+    while let Some(path) = left.pop() {
+        hasher.update(path.as_os_str().as_encoded_bytes());
+        if path.is_dir() {
+            let mut below: Vec<_> =
+                fs::read_dir(&path)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+            below.sort();
+            left.extend(below);
+        } else {
+            hasher.update(&fs::read(&path)?);
+        }
+    }
+    Ok(hasher.finish())
 }

@@ -1,108 +1,301 @@
-//! The cases of the role `run`.
-//!
-//! The chapter on the runtime contract is not written yet, so they name no clauses.
+//! A case of the role `run`: an image, what is said beside it, and what has to come of it.
 
-use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use cornercast_engine::report::Outcome;
+use serde_json::{Value, json};
+
+use super::evidence::Evidence;
+use super::image::Image;
 use crate::protocol::Role;
 use crate::suite::{Entry, Task};
 
-/// An image to run, and what to look at.
+/// Makes the image of a case.
+type Make = Arc<dyn Fn(&mut Image) + Send + Sync>;
+
+/// The bytes of a case's instance options.
+type Options = Arc<dyn Fn(&Place) -> Vec<u8> + Send + Sync>;
+
+/// Makes what a case needs on the host.
+type Prepare = Arc<dyn Fn(&Place) -> io::Result<()> + Send + Sync>;
+
+/// What is seen, or why it is wrong.
+pub type Judged = Result<Value, String>;
+
+/// Judges what came of a case.
+type Judge = Arc<dyn Fn(&Evidence) -> Judged + Send + Sync>;
+
+/// Where a case can have files of the host.
+#[derive(Debug, Clone)]
+pub struct Place {
+    folder: PathBuf,
+}
+
+impl Place {
+    /// The directory `folder`, which is there.
+    #[must_use]
+    pub fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned() }
+    }
+
+    /// A path in it.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// The same as text, for a document.
+    #[must_use]
+    pub fn text(&self, name: &str) -> String {
+        self.path(name).display().to_string()
+    }
+}
+
+/// An instance of the same image that is there before the one that is judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scenario {
-    /// The strings of `exec` after the program.
-    pub exec: &'static [&'static str],
-    /// The `arguments` of the image.
-    pub arguments: &'static [&'static str],
-    /// The `environment` of the image.
-    pub environment: BTreeMap<&'static str, &'static str>,
-    /// Whether the image has the directories that the engine mounts on.
-    pub mount_points: bool,
-    /// What is judged.
-    pub look_at: LookAt,
+pub struct Other {
+    /// Its arguments; the last of them says that it is ready and waits, unless it ends.
+    pub arguments: Vec<String>,
+    /// What has become of it when the other one begins.
+    pub state: State,
+    /// Whether it has the same instance id.
+    pub has_same_id: bool,
 }
 
-/// What is judged of what the probe saw.
+impl Other {
+    /// What it does, in words.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let state = match self.state {
+            State::Ended => "it ends",
+            State::Running => "it is still running",
+            State::Killed => "its engine is killed",
+        };
+        format!("arguments {:?}, {state}", self.arguments)
+    }
+}
+
+/// What has become of an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LookAt {
-    /// The argument vector.
-    Arguments,
-    /// The environment.
-    Environment,
-    /// The root tree.
-    Rootfs,
+pub enum State {
+    /// It has ended.
+    Ended,
+    /// It is running.
+    Running,
+    /// Its engine was killed.
+    Killed,
 }
 
-/// Arguments that a shell, a separator or a decoder on the way would change.
-const ARGUMENTS: [&str; 12] = [
-    "",
-    " ",
-    "two words",
-    "--",
-    "-x",
-    "*",
-    "$HOME ${PATH} $(id)",
-    "'single' \"double\" `back`",
-    "back\\slash\\",
-    "%s\t%n",
-    "grün 💡 e\u{301}",
-    "",
-];
+/// A case of the role `run`.
+#[derive(Clone)]
+pub struct Scenario {
+    make: Make,
+    options: Option<Options>,
+    prepare: Prepare,
+    clean: Arc<dyn Fn(&Place) + Send + Sync>,
+    /// What standard input yields; nothing if it is closed at once.
+    pub input: Vec<u8>,
+    /// How often the engine is asked to stop, once the application is ready.
+    pub stops: u32,
+    /// What comes of it.
+    pub outcome: Outcome,
+    /// The exit code, where it exits.
+    pub code: u8,
+    /// The clause that the reference names as the reason.
+    pub reason: Option<&'static str>,
+    /// The clause by which an engine can refuse it as well.
+    pub alternative: Option<&'static str>,
+    judge: Judge,
+    /// Another instance of the image.
+    pub other: Option<Other>,
+    /// Changes the bytes of the packed archive.
+    pub corrupt: Option<fn(&mut Vec<u8>)>,
+}
 
-/// All cases.
+impl fmt::Debug for Scenario {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Scenario").field("outcome", &self.outcome).finish_non_exhaustive()
+    }
+}
+
+impl Scenario {
+    /// A case in which the application looks and exits with 0, which `judge` judges.
+    pub fn new(judge: impl Fn(&Evidence) -> Judged + Send + Sync + 'static) -> Self {
+        Self {
+            make: Arc::new(|_| {}),
+            options: None,
+            prepare: Arc::new(|_| Ok(())),
+            clean: Arc::new(|_| {}),
+            input: Vec::new(),
+            stops: 0,
+            outcome: Outcome::Exited,
+            code: 0,
+            reason: None,
+            alternative: None,
+            judge: Arc::new(judge),
+            other: None,
+            corrupt: None,
+        }
+    }
+
+    /// A case that is refused, for which the reference names `clause`.
+    #[must_use]
+    pub fn refused(clause: &'static str) -> Self {
+        Self { outcome: Outcome::Refused, reason: Some(clause), ..Self::new(|_| Ok(Value::Null)) }
+    }
+
+    /// A case whose application does not start, for which the reference names `clause`.
+    #[must_use]
+    pub fn failed(clause: &'static str) -> Self {
+        Self { outcome: Outcome::Failed, reason: Some(clause), ..Self::new(|_| Ok(Value::Null)) }
+    }
+
+    /// A case whose application is ended by a signal.
+    pub fn signaled(judge: impl Fn(&Evidence) -> Judged + Send + Sync + 'static) -> Self {
+        Self { outcome: Outcome::Signaled, ..Self::new(judge) }
+    }
+
+    /// Changes the image.
+    #[must_use]
+    pub fn image(mut self, make: impl Fn(&mut Image) + Send + Sync + 'static) -> Self {
+        self.make = Arc::new(make);
+        self
+    }
+
+    /// Says what is judged.
+    #[must_use]
+    pub fn judged(mut self, judge: impl Fn(&Evidence) -> Judged + Send + Sync + 'static) -> Self {
+        self.judge = Arc::new(judge);
+        self
+    }
+
+    /// An engine can refuse it as well, for which the reference names `clause`.
+    #[must_use]
+    pub fn or_refused(mut self, clause: &'static str) -> Self {
+        self.alternative = Some(clause);
+        self
+    }
+
+    /// What standard input yields.
+    #[must_use]
+    pub fn input(mut self, input: Vec<u8>) -> Self {
+        self.input = input;
+        self
+    }
+
+    /// Before it, there is another instance of the image, which does these steps, also to be given as arguments.
+    #[must_use]
+    pub fn after(mut self, state: State, arguments: &[&str]) -> Self {
+        let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        self.other = Some(Other { arguments, state, has_same_id: false });
+        self
+    }
+
+    /// The other instance has the same id.
+    #[must_use]
+    pub fn of_the_same_id(mut self) -> Self {
+        if let Some(other) = &mut self.other {
+            other.has_same_id = true;
+        }
+        self
+    }
+
+    /// The engine is asked to stop so often, once the application has said that it is ready.
+    #[must_use]
+    pub fn stopped(mut self, times: u32) -> Self {
+        self.stops = times;
+        self
+    }
+
+    /// Gives instance options.
+    #[must_use]
+    pub fn options(self, options: impl Fn(&Place) -> Value + Send + Sync + 'static) -> Self {
+        self.raw_options(move |place| options(place).to_string().into_bytes())
+    }
+
+    /// The same as bytes, which can be no JSON.
+    #[must_use]
+    pub fn raw_options(mut self, options: impl Fn(&Place) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        self.options = Some(Arc::new(options));
+        self
+    }
+
+    /// Makes something on the host before.
+    #[must_use]
+    pub fn host(mut self, prepare: impl Fn(&Place) -> io::Result<()> + Send + Sync + 'static) -> Self {
+        self.prepare = Arc::new(prepare);
+        self
+    }
+
+    /// Takes back what the folder's removal would not.
+    #[must_use]
+    pub fn clean(mut self, clean: impl Fn(&Place) + Send + Sync + 'static) -> Self {
+        self.clean = Arc::new(clean);
+        self
+    }
+
+    /// The exit code of the application, which is 0 if nothing is said.
+    #[must_use]
+    pub fn exits(mut self, code: u8) -> Self {
+        self.code = code;
+        self
+    }
+
+    /// Changes the image as it is made.
+    pub fn make(&self, image: &mut Image) {
+        (self.make)(image);
+    }
+
+    /// The instance options, with the instance id `id` unless the case says something else.
+    #[must_use]
+    pub fn instance_options(&self, place: &Place, id: &str) -> Vec<u8> {
+        let Some(options) = &self.options else { return json!({"instance": id}).to_string().into_bytes() };
+        let bytes = options(place);
+        match serde_json::from_slice::<Value>(&bytes) {
+            Ok(Value::Object(mut members)) if !members.contains_key("instance") && self.reason != Some("RUN-006") => {
+                members.insert("instance".to_owned(), id.into());
+                Value::Object(members).to_string().into_bytes()
+            }
+            _ => bytes,
+        }
+    }
+
+    /// Makes what the case needs on the host.
+    ///
+    /// # Errors
+    ///
+    /// Errors of the file system.
+    pub fn prepare(&self, place: &Place) -> io::Result<()> {
+        (self.prepare)(place)
+    }
+
+    /// Takes back what was made on the host.
+    pub fn clean_up(&self, place: &Place) {
+        (self.clean)(place);
+    }
+
+    /// What is seen, or why it is wrong.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, in words.
+    pub fn judge(&self, evidence: &Evidence) -> Judged {
+        (self.judge)(evidence)
+    }
+}
+
+/// A case with its name, `RUN-012/exec-and-arguments`, whose first part is the clause that it is for.
 #[must_use]
-pub fn scenarios() -> Vec<Entry> {
-    let plain = || Scenario {
-        exec: &[],
-        arguments: &[],
-        environment: BTreeMap::new(),
-        mount_points: true,
-        look_at: LookAt::Rootfs,
-    };
-    vec![
-        entry(
-            "RUN/arguments",
-            "the argument vector is exec followed by arguments, byte for byte",
-            Scenario { exec: &["of exec", ""], arguments: &ARGUMENTS, look_at: LookAt::Arguments, ..plain() },
-        ),
-        entry(
-            "RUN/environment-defaults",
-            "PATH, HOME and the engine's own variables are there, and nothing else",
-            Scenario { look_at: LookAt::Environment, ..plain() },
-        ),
-        entry(
-            "RUN/environment-given",
-            "the image's variables are there as they are, its PATH and HOME too",
-            Scenario {
-                environment: BTreeMap::from([
-                    ("EMPTY", ""),
-                    ("EQUALS", "a=b=c"),
-                    ("HOME", "/srv/home of app"),
-                    ("LANG", "C.UTF-8"),
-                    ("PATH", "/nowhere"),
-                    ("QUOTES", "'a' \"b\" $HOME `c` \\"),
-                    ("TEXT", "grün 💡"),
-                    ("lower-case.name", " spaces "),
-                ]),
-                look_at: LookAt::Environment,
-                ..plain()
-            },
-        ),
-        entry("RUN/rootfs", "the root tree seen from inside has the digest that the manifest gives", plain()),
-        entry(
-            "RUN/rootfs-without-mount-points",
-            "directories that the engine makes to mount on leave no trace in the image's tree",
-            Scenario { mount_points: false, ..plain() },
-        ),
-    ]
-}
-
-fn entry(name: &str, why: &str, scenario: Scenario) -> Entry {
+pub fn case(name: &str, why: &str, scenario: Scenario) -> Entry {
+    let clause = name.split('/').next().unwrap_or_default().to_owned();
     Entry {
         name: name.to_owned(),
-        clauses: Vec::new(),
+        clauses: vec![clause],
         role: Role::Run,
         why: why.to_owned(),
-        task: Task::Run(scenario),
+        task: Task::Run(Box::new(scenario)),
     }
 }

@@ -1,0 +1,36 @@
+//! The cases of the role `run`, by the sections of the chapter Runtime.
+
+mod end;
+mod failing;
+mod host;
+mod isolation;
+mod options;
+mod process;
+mod tree;
+mod volumes;
+mod writing;
+
+use crate::suite::Entry;
+
+/// All cases, in the order of the chapter.
+#[must_use]
+pub fn cases() -> Vec<Entry> {
+    let mut all = Vec::new();
+    for of_section in [
+        options::image,
+        options::options,
+        process::process,
+        tree::tree,
+        host::host,
+        writing::writing,
+        volumes::volumes,
+        end::end,
+        isolation::isolation,
+        failing::failing,
+        failing::reports,
+    ] {
+        all.extend(of_section());
+    }
+    all.sort_by(|one: &Entry, other| one.name.cmp(&other.name));
+    all
+}
