@@ -21,6 +21,7 @@ use crate::signal;
 ///
 /// The entry of the language's own library would ignore SIGPIPE, handle SIGSEGV and SIGBUS, and open
 /// `/dev/null` for each of the first three descriptors that is closed (or abort, if it cannot).
+/// It knows the arguments all the same: glibc hands them to what initialises itself before this.
 // SAFETY: it is the one `main` of the program, and has the signature that C gives it.
 #[cfg(not(test))]
 #[unsafe(no_mangle)]
@@ -94,7 +95,7 @@ pub(crate) fn interface_flags(socket: BorrowedFd<'_>, name: &[u8]) -> io::Result
         return Err(io::Error::from_raw_os_error(libc::ENAMETOOLONG));
     }
     for (place, byte) in request.ifr_name.iter_mut().zip(name) {
-        *place = byte.cast_signed();
+        *place = c_char::from_ne_bytes([*byte]);
     }
     // SAFETY: SIOCGIFFLAGS reads the name, which ends with a zero, and writes the flags.
     done(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFFLAGS, &raw mut request) }.into())?;
@@ -167,8 +168,6 @@ pub(crate) fn trap(signal: i32, line: String, code: u8) -> io::Result<()> {
     // SAFETY: zeroes are a value of this structure of numbers.
     let mut action: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
     action.sa_sigaction = caught as *const () as usize;
-    // SAFETY: the set is there to be filled.
-    unsafe { libc::sigfillset(&raw mut action.sa_mask) };
     // SAFETY: the handler has the signature that no flags ask for, and does only what a handler may.
     done(unsafe { libc::sigaction(signal, &raw const action, null_mut()) }.into()).map(drop)
 }
