@@ -54,7 +54,7 @@ fn mount_points() -> io::Result<Vec<Vec<u8>>> {
 }
 
 /// `field` with `\040` and so on as the bytes that they stand for.
-fn unescaped(field: &[u8]) -> Vec<u8> {
+pub(crate) fn unescaped(field: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(field.len());
     let mut rest = field;
     while let Some((first, tail)) = rest.split_first() {
