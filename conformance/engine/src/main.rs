@@ -1,2 +1,9 @@
 //! The command `cornercast-run`.
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    if let Some(code) = cornercast_engine::helper() {
+        return code;
+    }
+    ExitCode::SUCCESS
+}

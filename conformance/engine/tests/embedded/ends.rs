@@ -1,0 +1,114 @@
+//! How an application ends, or never begins, and what is left of it.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::thread;
+
+use rustix::process::{Signal, WaitOptions};
+
+use super::Test;
+use super::instance::{Ended, Instance, null_streams, pipes, wait};
+
+pub(crate) const TESTS: &[Test] = &[
+    ("a_program_that_is_not_there", not_there),
+    ("a_program_that_is_none", no_program),
+    ("a_program_that_must_not_be_executed", not_executable),
+    ("a_program_without_its_loader", no_loader),
+    ("two_at_once", two_at_once),
+    ("deleted_before_it_starts", deleted_before_start),
+    ("a_container_that_cannot_be_made", cannot_be_made),
+    ("streams_end_with_the_application", streams_end),
+    ("a_stream_that_is_the_null_device", null_device),
+];
+
+/// Runs what is not executed, and sees that nothing was said.
+fn never_starts(instance: &Instance) {
+    assert_eq!(instance.run(), Ended::NotStarted);
+    assert_eq!((instance.said("stdout").as_str(), instance.said("stderr").as_str()), ("", ""));
+}
+
+fn not_there(probe: &Path) {
+    let instance = Instance::of(probe, &[]);
+    fs::remove_file(instance.rootfs().join("bin/probe")).unwrap();
+    never_starts(&instance);
+}
+
+/// A shell would run it.
+fn no_program(probe: &Path) {
+    let instance = Instance::of(probe, &[]);
+    fs::write(instance.rootfs().join("bin/probe"), "echo something\n").unwrap();
+    never_starts(&instance);
+}
+
+fn not_executable(probe: &Path) {
+    let instance = Instance::of(probe, &[]).with_user(1000);
+    fs::set_permissions(instance.rootfs().join("bin/probe"), fs::Permissions::from_mode(0o700)).unwrap();
+    never_starts(&instance);
+}
+
+fn no_loader(probe: &Path) {
+    let instance = Instance::of(probe, &[]);
+    fs::write(instance.rootfs().join("bin/probe"), "#!/bin/nothing\n").unwrap();
+    never_starts(&instance);
+}
+
+fn two_at_once(probe: &Path) {
+    let instances = [Instance::of(probe, &["first"]), Instance::of(probe, &["second"])];
+    let run = |instance: &Instance| instance.look()["arguments"][1].clone();
+    let seen = thread::scope(|scope| {
+        let threads: Vec<_> = instances.iter().map(|instance| scope.spawn(|| run(instance))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+    });
+    assert_eq!(seen, ["first", "second"]);
+}
+
+fn deleted_before_start(probe: &Path) {
+    let instance = Instance::of(probe, &[]);
+    let pid = instance.create().unwrap();
+    rustix::process::kill_process(pid, Signal::KILL).unwrap();
+    assert_eq!(wait(pid), Ended::NotStarted);
+    instance.delete();
+    // It may be deleted again, or never have been made.
+    instance.delete();
+    Instance::of(probe, &[]).delete();
+}
+
+/// No process is left to this one that it does not know of.
+fn cannot_be_made(probe: &Path) {
+    let mut instance = Instance::of(probe, &[]);
+    instance.config["mounts"][0]["type"] = "nothing".into();
+    let refused = instance.create().unwrap_err();
+    assert!(refused.contains("failed to mount") && refused.contains("/proc"), "{refused}");
+    instance.delete();
+    let child = rustix::process::wait(WaitOptions::NOHANG);
+    assert_eq!(child.unwrap_err(), rustix::io::Errno::CHILD);
+}
+
+fn streams_end(probe: &Path) {
+    let instance = Instance::of(probe, &[]).with_user(1000);
+    let (streams, [mut stdin, mut stdout, mut stderr]) = pipes();
+    let pid = instance.create_with(streams).unwrap();
+    instance.start();
+    let mut said = [String::new(), String::new()];
+    stdout.read_to_string(&mut said[0]).unwrap();
+    stderr.read_to_string(&mut said[1]).unwrap();
+    assert_eq!(wait(pid), Ended::Exit(0));
+    assert!(said[0].starts_with('{') && said[1].is_empty(), "{said:?}");
+    // Nobody else holds the other end.
+    assert_eq!(stdin.write(b"x").unwrap_err().kind(), std::io::ErrorKind::BrokenPipe);
+    instance.delete();
+}
+
+/// It is that of the container, and can still be written to.
+fn null_device(probe: &Path) {
+    let instance = Instance::of(probe, &[]).with_user(1000);
+    let pid = instance.create_with(null_streams()).unwrap();
+    let mut out = File::options().write(true).open(format!("/proc/{}/fd/1", pid.as_raw_nonzero())).unwrap();
+    out.write_all(b"x").unwrap();
+    instance.start();
+    // The probe says what it sees.
+    assert_eq!(wait(pid), Ended::Exit(0));
+    instance.delete();
+}
