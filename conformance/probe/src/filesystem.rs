@@ -3,21 +3,23 @@
 use std::io;
 use std::path::Path;
 
-use rustix::fs::statfs;
+use rustix::fs::{StatVfsMountFlags, statfs, statvfs};
 
-/// A file system.
+/// A file system, as it is mounted.
 #[derive(Debug)]
 pub(crate) struct FileSystem {
     /// Its name, as in the table of mounts where the number tells it; else the number, as `0x1234`.
     pub(crate) kind: String,
     /// How many bytes it can hold.
     pub(crate) size: u64,
+    /// How it is mounted.
+    pub(crate) flags: StatVfsMountFlags,
 }
 
 impl FileSystem {
     /// The file system that has what is at `path`.
     pub(crate) fn at(path: &Path) -> io::Result<Self> {
-        let about = statfs(path)?;
+        let (about, flags) = (statfs(path)?, statvfs(path)?.f_flag);
         // The kernel's numbers have 32 bits, whatever the width of the field.
         let number = u64::try_from(about.f_type).unwrap_or_default() & 0xffff_ffff;
         let kind = KINDS.iter().find(|(_, other)| *other == number);
@@ -25,6 +27,7 @@ impl FileSystem {
         Ok(Self {
             kind: kind.map_or_else(|| format!("{number:#x}"), |(name, _)| (*name).to_owned()),
             size: about.f_blocks.saturating_mul(block),
+            flags,
         })
     }
 }

@@ -1,5 +1,8 @@
-//! The program that runs inside the suite's images: it says what it sees as one JSON document on
-//! standard output, and changes nothing (see [`look`]).
+//! The program that runs inside the suite's images: it says what it sees, or does what it is told.
+//!
+//! The last component of its name says which. As `act` it does the steps that its arguments name,
+//! and says what came of each (see [`act`]). By any other name it prints what it sees as one JSON
+//! document on standard output, and changes nothing (see [`look`]).
 //!
 //! It has to be a static program, since an image holds nothing else:
 //!
@@ -15,6 +18,7 @@
 #![cfg_attr(test, allow(dead_code))]
 #![deny(unsafe_code)]
 
+mod act;
 mod content;
 mod entry;
 mod errno;
@@ -26,8 +30,19 @@ mod sys;
 mod tree;
 mod value;
 
+use std::ffi::OsStr;
+use std::path::Path;
+
+/// The name by which the program acts.
+const ACT: &str = "act";
+
 /// Does what the name asks for; the exit code.
 fn run() -> u8 {
+    let mut arguments = std::env::args_os();
+    let name = arguments.next().unwrap_or_default();
+    if Path::new(&name).file_name() == Some(OsStr::new(ACT)) {
+        return act::run(&arguments.collect::<Vec<_>>());
+    }
     let document = format!("{}\n", look::document());
     match output::standard(document.as_bytes()) {
         Ok(()) => 0,

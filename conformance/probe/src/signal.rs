@@ -15,6 +15,14 @@ pub(crate) fn name(number: i32) -> String {
     }
 }
 
+/// The signal of that name, which may lack its `SIG`, or number.
+pub(crate) fn number(name: &str) -> Option<i32> {
+    let short = name.strip_prefix("SIG").unwrap_or(name);
+    let named = NAMES.iter().find(|(other, _)| *other == short).map(|(_, number)| *number);
+    let offset = || short.strip_prefix("RTMIN+")?.parse::<i32>().ok()?.checked_add(REAL_TIME);
+    named.or_else(offset).or_else(|| short.parse().ok()).filter(|number| (1..=LAST).contains(number))
+}
+
 const NAMES: [(&str, i32); 31] = [
     ("HUP", libc::SIGHUP),
     ("INT", libc::SIGINT),
@@ -54,10 +62,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_signal_has_a_name() {
-        assert_eq!(name(15), "SIGTERM");
-        assert_eq!(name(32), "SIG32");
+    fn every_signal_has_one_name() {
+        for signal in 1..=LAST {
+            assert_eq!(number(&name(signal)), Some(signal));
+        }
         assert_eq!(name(34), "SIGRTMIN+0");
         assert_eq!(name(64), "SIGRTMIN+30");
+    }
+
+    #[test]
+    fn names_may_be_short() {
+        assert_eq!(number("TERM"), Some(15));
+        assert_eq!(number("SIGTERM"), Some(15));
+        assert_eq!(number("RTMIN+3"), Some(37));
+        for wrong in ["", "SIG", "term", "0", "65", "RTMIN+31", "RTMIN+2147483647"] {
+            assert_eq!(number(wrong), None, "{wrong}");
+        }
     }
 }

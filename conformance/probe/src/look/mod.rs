@@ -18,6 +18,7 @@ use std::io;
 
 use serde_json::{Map, Value};
 
+pub(crate) use self::process::LIMITS;
 use crate::value;
 
 /// The form of the document; another number means another form.
@@ -77,7 +78,17 @@ const MEMBERS: [Member; 42] = [
 
 /// The whole document.
 pub(crate) fn document() -> Value {
-    let members: Map<String, Value> =
-        MEMBERS.iter().map(|(name, see)| ((*name).to_owned(), value::or_error(see()))).collect();
+    let members: Map<String, Value> = MEMBERS.iter().map(seen).collect();
     members.into()
+}
+
+/// The document with these members only, if there are such members.
+pub(crate) fn members<'a>(names: impl Iterator<Item = &'a str>) -> Option<Value> {
+    let members: Option<Vec<&Member>> = names.map(|wanted| MEMBERS.iter().find(|(name, _)| *name == wanted)).collect();
+    let members: Map<String, Value> = members?.into_iter().map(seen).collect();
+    Some(members.into())
+}
+
+fn seen((name, see): &Member) -> (String, Value) {
+    ((*name).to_owned(), value::or_error(see()))
 }
