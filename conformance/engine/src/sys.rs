@@ -5,6 +5,8 @@ use std::ffi::{CString, c_char, c_int};
 use std::io;
 use std::ptr;
 
+use seccompiler::sock_filter;
+
 /// How long a set of signals is for the kernel, in bytes.
 const SET_BYTES: usize = 8;
 
@@ -47,4 +49,19 @@ pub(crate) fn execute(arguments: &[CString], environment: &[CString]) -> io::Err
     // SAFETY: all are zero-terminated strings, and the arrays of them end with a null pointer.
     unsafe { libc::execve(program.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
     io::Error::last_os_error()
+}
+
+/// Filters the system calls of this thread by one more program.
+///
+/// # Errors
+///
+/// Those of prctl(2) for `PR_SET_SECCOMP`.
+pub(crate) fn install_filter(program: &[sock_filter]) -> io::Result<()> {
+    let len = u16::try_from(program.len()).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+    // The kernel does not write to it.
+    let program = libc::sock_fprog { len, filter: program.as_ptr().cast_mut().cast() };
+    // SAFETY: the instructions are as many as `len` says, in the form that the kernel reads (seccompiler declares it
+    // as C does), and both structures live until the call returns.
+    let result = unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

@@ -19,6 +19,9 @@ pub(crate) const TESTS: &[Test] = &[
     ("two_at_once", two_at_once),
     ("deleted_before_it_starts", deleted_before_start),
     ("a_container_that_cannot_be_made", cannot_be_made),
+    ("by_a_code", by_code),
+    ("by_a_signal", by_signal),
+    ("streams_are_exact", exact_streams),
     ("streams_end_with_the_application", streams_end),
     ("a_stream_that_is_the_null_device", null_device),
 ];
@@ -103,12 +106,64 @@ fn streams_end(probe: &Path) {
 
 /// It is that of the container, and can still be written to.
 fn null_device(probe: &Path) {
-    let instance = Instance::of(probe, &[]).with_user(1000);
+    let instance = Instance::acting(probe, &["look:descriptors", "exit:3"]).with_user(1000);
     let pid = instance.create_with(null_streams()).unwrap();
-    let mut out = File::options().write(true).open(format!("/proc/{}/fd/1", pid.as_raw_nonzero())).unwrap();
-    out.write_all(b"x").unwrap();
+    for fd in 0..3 {
+        let flags = fs::read_to_string(format!("/proc/{}/fdinfo/{fd}", pid.as_raw_nonzero())).unwrap();
+        let flags = flags.lines().find_map(|line| line.strip_prefix("flags:")).unwrap();
+        // Both for reading and for writing.
+        assert!(flags.ends_with('2'), "{fd}: {flags}");
+    }
     instance.start();
-    // The probe says what it sees.
+    assert_eq!(wait(pid), Ended::Exit(3));
+    instance.delete();
+}
+
+fn by_code(probe: &Path) {
+    for code in [0, 1, 101, 127, 255] {
+        assert_eq!(Instance::acting(probe, &[&format!("exit:{code}")]).run(), Ended::Exit(code));
+    }
+}
+
+fn by_signal(probe: &Path) {
+    // One that it sends itself does nothing to the first process of a namespace.
+    assert_eq!(Instance::acting(probe, &["signal:SIGTERM", "exit:5"]).run(), Ended::Exit(5));
+    assert_eq!(Instance::acting(probe, &["fault"]).run(), Ended::Signal(11));
+    let instance = Instance::acting(probe, &["wait"]);
+    let pid = instance.create().unwrap();
+    instance.start();
+    while fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_nonzero())).unwrap() != "act\n" {
+        thread::yield_now();
+    }
+    rustix::process::kill_process(pid, Signal::KILL).unwrap();
+    assert_eq!(wait(pid), Ended::Signal(9));
+    instance.delete();
+}
+
+/// A megabyte each at the same time, and what comes in goes out.
+fn exact_streams(probe: &Path) {
+    const BYTES: usize = 1 << 20;
+    let flood: Vec<u8> = (0..BYTES).map(|number| (number % 251) as u8).collect();
+    let input: Vec<u8> = flood.iter().rev().copied().collect();
+    let steps = [format!("flood-error:{BYTES}"), format!("flood:{BYTES}"), "echo".to_owned()];
+    let instance = Instance::acting(probe, &steps.each_ref().map(String::as_str));
+    let (streams, [mut stdin, mut stdout, mut stderr]) = pipes();
+    let pid = instance.create_with(streams).unwrap();
+    instance.start();
+    let (said, complained) = thread::scope(|scope| {
+        scope.spawn(|| {
+            stdin.write_all(&input).unwrap();
+            drop(stdin);
+        });
+        let read = |stream: &mut File| {
+            let mut bytes = Vec::new();
+            stream.read_to_end(&mut bytes).unwrap();
+            bytes
+        };
+        let complained = scope.spawn(move || read(&mut stderr));
+        (read(&mut stdout), complained.join().unwrap())
+    });
     assert_eq!(wait(pid), Ended::Exit(0));
+    assert!(complained == flood && said == [flood, input].concat());
     instance.delete();
 }

@@ -50,6 +50,16 @@ impl Instance {
         Self { id, config, folder }
     }
 
+    /// A container in which the probe does these steps.
+    pub(crate) fn acting(probe: &Path, steps: &[&str]) -> Self {
+        let mut instance = Self::of(probe, steps);
+        // Its name says what it is to do.
+        fs::rename(instance.rootfs().join("bin/probe"), instance.rootfs().join("bin/act")).unwrap();
+        fs::create_dir(instance.rootfs().join("tmp")).unwrap();
+        instance.config["process"]["args"][0] = "/bin/act".into();
+        instance
+    }
+
     pub(crate) fn with_user(mut self, uid: u32) -> Self {
         self.config["process"]["user"] = json!({"additionalGids": [uid], "gid": uid, "uid": uid, "umask": 0o022});
         for set in ["effective", "permitted"] {
@@ -98,6 +108,20 @@ impl Instance {
         assert_eq!(self.run(), Ended::Exit(0), "{}", self.said("stderr"));
         assert_eq!(self.said("stderr"), "");
         serde_json::from_str(&self.said("stdout")).unwrap()
+    }
+
+    /// What the probe says of its steps, and how it ended.
+    pub(crate) fn act(&self) -> (Ended, Vec<Value>) {
+        let ended = self.run();
+        assert_eq!(self.said("stderr"), "");
+        (ended, self.said("stdout").lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+    }
+
+    /// What it says of them where it comes to their end.
+    pub(crate) fn lines(&self) -> Vec<Value> {
+        let (ended, lines) = self.act();
+        assert_eq!(ended, Ended::Exit(0));
+        lines
     }
 
     /// What was written to a stream that is a file.

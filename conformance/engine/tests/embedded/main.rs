@@ -6,6 +6,7 @@
 
 mod ends;
 mod instance;
+mod isolation;
 mod process;
 
 use std::path::{Path, PathBuf};
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
     // A test writes a program and starts it; a child of another one would hold it open meanwhile.
     arguments.test_threads = Some(1);
     rustix::process::set_child_subreaper(Some(rustix::process::getpid())).unwrap();
-    let tests = process::TESTS.iter().chain(ends::TESTS);
+    let tests = process::TESTS.iter().chain(isolation::TESTS).chain(ends::TESTS);
     let trials = tests.map(|(name, test)| Trial::ignorable_test(*name, || Ok(run(*test)))).collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }

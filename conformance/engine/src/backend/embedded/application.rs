@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 use std::ffi::CString;
+use std::fs;
+use std::io;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
 use libcontainer::network::link::LinkClient;
 use libcontainer::network::wrapper::create_network_client;
@@ -12,10 +15,15 @@ use rustix::fs::{FileType, Mode, OFlags, makedev};
 
 use super::INIT_NAME;
 use super::capabilities::Capabilities;
+use super::limits::Limit;
+use super::seccomp::Filter;
 use crate::sys;
 
 /// The index of the loopback interface of a new network.
 const LOOPBACK: u32 = 1;
+
+/// A link to the memory of the kernel, which libcontainer makes and no application has a use for.
+const KCORE: &str = "/dev/kcore";
 
 /// What the process becomes, and what libcontainer leaves to do before.
 #[derive(Debug, Clone)]
@@ -25,6 +33,8 @@ pub(super) struct Application {
     /// Its variables, in the order in which it is to see them.
     pub(super) environment: Vec<CString>,
     pub(super) capabilities: Capabilities,
+    pub(super) filter: Filter,
+    pub(super) limits: Vec<Limit>,
     /// Whether the loopback interface has to be brought up.
     pub(super) loopback: bool,
 }
@@ -38,8 +48,12 @@ impl Application {
             let raised = LinkClient::new(create_network_client()).and_then(|mut links| links.set_up(LOOPBACK));
             raised.map_err(|error| format!("the loopback interface: {error}"))?;
         }
+        remove_kcore().map_err(|error| format!("{KCORE}: {error}"))?;
+        self.limits.iter().try_for_each(Limit::prepare)?;
         null_streams().map_err(|error| format!("the streams on /dev/null: {error}"))?;
         sys::reset_signals().map_err(|error| format!("the signals of the process: {error}"))?;
+        // What has no leave to gain privileges may filter itself; others need a capability that goes now.
+        self.filter.install().map_err(|error| format!("the filter of system calls: {error}"))?;
         self.capabilities.assume().map_err(|error| format!("the capabilities of the process: {error}"))
     }
 }
@@ -56,7 +70,15 @@ impl Executor for Application {
 
     /// Returns only if there is no application. Nobody reads the error: the process ends under its own name.
     fn exec(&self, _: &Spec) -> Result<(), ExecutorError> {
+        self.limits.iter().try_for_each(Limit::set).map_err(|error| ExecutorError::Other(error.to_string()))?;
         Err(ExecutorError::Other(sys::execute(&self.arguments, &self.environment).to_string()))
+    }
+}
+
+fn remove_kcore() -> io::Result<()> {
+    match fs::read_link(KCORE) {
+        Ok(target) if target == Path::new("/proc/kcore") => fs::remove_file(KCORE),
+        _ => Ok(()),
     }
 }
 

@@ -4,13 +4,19 @@ use libcontainer::capabilities::CapabilityExt;
 use libcontainer::oci_spec::runtime::{Capabilities as Names, Capability, LinuxCapabilities};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
-/// What the steps before the application need: to bring up an interface, to install a filter.
-const NEEDED: [Capability; 2] = [Capability::NetAdmin, Capability::SysAdmin];
+/// What the steps before the application need: to remove a link from `/dev`, to bring up an interface, to install a
+/// filter.
+const NEEDED: [Capability; 3] = [Capability::DacOverride, Capability::NetAdmin, Capability::SysAdmin];
+
+/// What they can do without, unless a limit is to be raised.
+const USEFUL: Capability = Capability::SysResource;
 
 /// What the application is to have.
 #[derive(Debug, Clone)]
 pub(super) struct Capabilities {
     wanted: LinuxCapabilities,
+    /// Whether this process has what is useful.
+    useful: bool,
 }
 
 impl Capabilities {
@@ -20,8 +26,8 @@ impl Capabilities {
     ///
     /// Which of them this process cannot give, in words.
     pub(super) fn of(wanted: &LinuxCapabilities) -> Result<Self, String> {
-        let capabilities = Self { wanted: wanted.clone() };
         let given = rustix::thread::capabilities(None).map_err(|error| format!("the capabilities: {error}"))?;
+        let capabilities = Self { wanted: wanted.clone(), useful: given.permitted.contains(bit(&USEFUL)) };
         let all = capabilities.before().into_iter().chain(names(wanted.bounding()));
         let mut missing: Vec<String> =
             all.filter(|name| !given.permitted.contains(bit(name))).map(|name| format!("CAP_{name}")).collect();
@@ -36,7 +42,7 @@ impl Capabilities {
     /// What the process is to have, permitted and effective, until [`Capabilities::assume`].
     pub(super) fn before(&self) -> Vec<Capability> {
         let wanted = names(self.wanted.permitted()).chain(names(self.wanted.inheritable()));
-        let mut before: Vec<Capability> = wanted.chain(NEEDED).collect();
+        let mut before: Vec<Capability> = wanted.chain(NEEDED).chain(self.useful.then_some(USEFUL)).collect();
         before.sort_unstable_by_key(|name| bit(name).bits());
         before.dedup();
         before

@@ -4,12 +4,14 @@ use std::ffi::CString;
 use std::fs;
 use std::path::{Component, Path};
 
-use libcontainer::oci_spec::runtime::{LinuxNamespaceType, Process, Spec};
+use libcontainer::oci_spec::runtime::{LinuxDeviceCgroup, LinuxNamespaceType, Process, Spec};
 use serde_json::{Value, json};
 
-use super::State;
 use super::application::Application;
 use super::capabilities::Capabilities;
+use super::limits::Limit;
+use super::seccomp::Filter;
+use super::{State, cgroups};
 
 /// The configuration of a bundle, taken apart.
 pub(super) struct Configuration {
@@ -17,6 +19,8 @@ pub(super) struct Configuration {
     document: Value,
     /// The path of the control groups in each hierarchy, from its root.
     cgroups_path: String,
+    /// Which devices can be used.
+    devices: Vec<LinuxDeviceCgroup>,
     /// What is done without libcontainer.
     pub(super) application: Application,
 }
@@ -45,7 +49,8 @@ impl Configuration {
         set(&mut document, "/process/capabilities/effective", before)?;
         set(&mut document, "/process/capabilities/inheritable", json!([]))?;
         set(&mut document, "/process/capabilities/ambient", json!([]))?;
-        Ok(Self { document, cgroups_path, application })
+        set(&mut document, "/process/rlimits", json!([]))?;
+        Ok(Self { document, cgroups_path, devices: devices(&spec), application })
     }
 
     /// Writes what libcontainer and [`super::cgroups::remove`] read.
@@ -61,6 +66,20 @@ impl Configuration {
         };
         write().map_err(|error| format!("the state of the container cannot be written: {error}"))
     }
+
+    /// Does what libcontainer leaves undone outside of the container that it has made.
+    ///
+    /// # Errors
+    ///
+    /// What cannot be done, in words.
+    pub(super) fn complete(&self) -> Result<(), String> {
+        cgroups::set_devices(&self.cgroups_path, &self.devices)
+    }
+}
+
+fn devices(spec: &Spec) -> Vec<LinuxDeviceCgroup> {
+    let resources = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
+    resources.and_then(|resources| resources.devices().clone()).unwrap_or_default()
 }
 
 /// Sets the member that `pointer` leads to in an object that is there.
@@ -79,10 +98,13 @@ fn application(spec: &Spec) -> Result<Application, String> {
         return Err("process.args does not begin with an absolute path".to_owned());
     }
     let capabilities = process.capabilities().as_ref().ok_or("config.json has no process.capabilities")?;
+    let filter = spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref());
     Ok(Application {
         arguments,
         environment: environment(process)?,
         capabilities: Capabilities::of(capabilities)?,
+        filter: filter.map(Filter::of).transpose()?.unwrap_or_default(),
+        limits: process.rlimits().iter().flatten().map(Limit::of).collect(),
         loopback: own_network(spec),
     })
 }

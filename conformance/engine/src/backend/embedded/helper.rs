@@ -75,7 +75,7 @@ fn make(bundle: &Path, state: &State, streams: Streams) -> Result<(), String> {
             .build()
     };
     builder().map_err(|error| reason(&error, state))?;
-    Ok(())
+    configuration.complete()
 }
 
 /// Why libcontainer makes no container, with the cause that it logged where it does not say it.

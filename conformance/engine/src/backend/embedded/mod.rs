@@ -8,7 +8,9 @@ mod capabilities;
 mod cgroups;
 mod configuration;
 mod helper;
+mod limits;
 mod log;
+mod seccomp;
 
 use std::fs;
 use std::io::{self, Write};
