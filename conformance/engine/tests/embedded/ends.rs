@@ -16,6 +16,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("a_program_that_is_none", no_program),
     ("a_program_that_must_not_be_executed", not_executable),
     ("a_program_without_its_loader", no_loader),
+    ("the_program_that_makes_containers", own_program),
     ("two_at_once", two_at_once),
     ("deleted_before_it_starts", deleted_before_start),
     ("a_container_that_cannot_be_made", cannot_be_made),
@@ -55,6 +56,20 @@ fn no_loader(probe: &Path) {
     let instance = Instance::of(probe, &[]);
     fs::write(instance.rootfs().join("bin/probe"), "#!/bin/nothing\n").unwrap();
     never_starts(&instance);
+}
+
+/// An image can have it executed, and can then not write to it.
+fn own_program(probe: &Path) {
+    let instance = Instance::of(probe, &[]);
+    let pid = instance.create().unwrap();
+    let program = format!("/proc/{}/exe", pid.as_raw_nonzero());
+    let named = fs::read_link(&program).unwrap();
+    assert!(named.to_string_lossy().starts_with("/memfd:"), "{}", named.display());
+    let error = File::options().write(true).open(&program).and_then(|mut file| file.write_all(b"x")).unwrap_err();
+    assert!(["ExecutableFileBusy", "PermissionDenied"].contains(&format!("{:?}", error.kind()).as_str()), "{error}");
+    rustix::process::kill_process(pid, Signal::KILL).unwrap();
+    assert_eq!(wait(pid), Ended::NotStarted);
+    instance.delete();
 }
 
 fn two_at_once(probe: &Path) {

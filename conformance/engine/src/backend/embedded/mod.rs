@@ -10,6 +10,7 @@ mod configuration;
 mod helper;
 mod limits;
 mod log;
+mod program;
 mod seccomp;
 
 use std::fs;
@@ -52,8 +53,7 @@ impl Backend for Embedded {
     }
 
     fn create(&self, container: &Container<'_>, streams: Streams) -> Result<Pid, String> {
-        let program = std::env::current_exe().map_err(|error| format!("this program is not found: {error}"))?;
-        let mut command = Command::new(program);
+        let mut command = Command::new(program::path()?);
         command.arg(HELPER).arg(container.id).arg(container.bundle).arg(container.state);
         // Some variables would change what libcontainer does.
         command.env_clear();
