@@ -24,6 +24,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("by_a_signal", by_signal),
     ("streams_are_exact", exact_streams),
     ("streams_end_with_the_application", streams_end),
+    ("streams_that_are_pipes_can_be_opened", open_pipes),
     ("a_stream_that_is_the_null_device", null_device),
 ];
 
@@ -116,6 +117,19 @@ fn streams_end(probe: &Path) {
     assert!(said[0].starts_with('{') && said[1].is_empty(), "{said:?}");
     // Nobody else holds the other end.
     assert_eq!(stdin.write(b"x").unwrap_err().kind(), std::io::ErrorKind::BrokenPipe);
+    instance.delete();
+}
+
+fn open_pipes(probe: &Path) {
+    let instance = Instance::acting(probe, &["reopen:stdout:out", "reopen:stderr:err"]).with_user(1000);
+    let (streams, [_, mut stdout, mut stderr]) = pipes();
+    let pid = instance.create_with(streams).unwrap();
+    instance.start();
+    let mut said = [String::new(), String::new()];
+    stdout.read_to_string(&mut said[0]).unwrap();
+    stderr.read_to_string(&mut said[1]).unwrap();
+    assert_eq!(wait(pid), Ended::Exit(0));
+    assert!(said[0].starts_with("out") && said[1] == "err", "{said:?}");
     instance.delete();
 }
 

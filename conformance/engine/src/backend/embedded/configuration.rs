@@ -19,6 +19,8 @@ pub(super) struct Configuration {
     document: Value,
     /// The path of the control groups in each hierarchy, from its root.
     cgroups_path: String,
+    /// The user.
+    pub(super) uid: u32,
     /// Which devices can be used.
     devices: Vec<LinuxDeviceCgroup>,
     /// What is done without libcontainer.
@@ -50,7 +52,8 @@ impl Configuration {
         set(&mut document, "/process/capabilities/inheritable", json!([]))?;
         set(&mut document, "/process/capabilities/ambient", json!([]))?;
         set(&mut document, "/process/rlimits", json!([]))?;
-        Ok(Self { document, cgroups_path, devices: devices(&spec), application })
+        let uid = spec.process().as_ref().map_or(0, |process| process.user().uid());
+        Ok(Self { document, cgroups_path, uid, devices: devices(&spec), application })
     }
 
     /// Writes what libcontainer and [`super::cgroups::remove`] read.

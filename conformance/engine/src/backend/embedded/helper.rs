@@ -7,8 +7,8 @@ use std::process::ExitCode;
 
 use libcontainer::container::builder::ContainerBuilder;
 use libcontainer::syscall::syscall::SyscallType;
-use rustix::fs::{Mode, OFlags};
-use rustix::process::{Signal, WaitOptions};
+use rustix::fs::{FsWord, Mode, OFlags};
+use rustix::process::{Signal, Uid, WaitOptions};
 
 use super::configuration::Configuration;
 use super::{HELPER, State, log};
@@ -59,6 +59,7 @@ fn make(bundle: &Path, state: &State, streams: Streams) -> Result<(), String> {
     rustix::process::umask(Mode::from_raw_mode(0o022));
     rustix::thread::set_thread_groups(&[]).map_err(|error| format!("the groups cannot be dropped: {error}"))?;
     let configuration = Configuration::read(bundle, &state.id)?;
+    own_pipes(&streams, configuration.uid).map_err(|error| format!("the streams cannot be given away: {error}"))?;
     configuration.write(state)?;
     log::to_file(&state.log())?;
     let builder = || {
@@ -76,6 +77,19 @@ fn make(bundle: &Path, state: &State, streams: Streams) -> Result<(), String> {
     };
     builder().map_err(|error| reason(&error, state))?;
     configuration.complete()
+}
+
+/// Gives the streams that are pipes to the user, who could not open `/dev/stdout` otherwise. Files and terminals are
+/// others' too, and stay theirs.
+fn own_pipes(streams: &Streams, uid: u32) -> rustix::io::Result<()> {
+    /// The file system of pipes without a name.
+    const PIPEFS: FsWord = 0x5049_5045;
+    for stream in [&streams.stdin, &streams.stdout, &streams.stderr] {
+        if rustix::fs::fstatfs(stream)?.f_type == PIPEFS {
+            rustix::fs::fchown(stream, Some(Uid::from_raw(uid)), None)?;
+        }
+    }
+    Ok(())
 }
 
 /// Why libcontainer makes no container, with the cause that it logged where it does not say it.
