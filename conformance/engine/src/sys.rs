@@ -3,6 +3,7 @@
 
 use std::ffi::{CString, c_char, c_int};
 use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
 
 use seccompiler::sock_filter;
@@ -64,4 +65,50 @@ pub(crate) fn install_filter(program: &[sock_filter]) -> io::Result<()> {
     // as C does), and both structures live until the call returns.
     let result = unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Has the kernel ask a program (`BPF_PROG_TYPE_CGROUP_DEVICE`) for each device that a process of a control group opens
+/// or makes. The program ends with the group.
+///
+/// # Errors
+///
+/// Those of bpf(2).
+pub(crate) fn attach_device_program(group: &OwnedFd, program: &[u64]) -> io::Result<()> {
+    const PROG_LOAD: c_int = 5;
+    const PROG_ATTACH: c_int = 8;
+    const CGROUP_DEVICE_PROGRAM: u32 = 15;
+    const CGROUP_DEVICE: u32 = 6;
+    /// Beside what others attach, all of which have to allow.
+    const ALLOW_MULTI: u32 = 2;
+
+    /// What bpf(2) takes to load a program, as far as it is not zero.
+    #[repr(C)]
+    struct Load {
+        kind: u32,
+        instructions: u32,
+        program: *const u64,
+        licence: *const c_char,
+    }
+    /// What it takes to attach one.
+    #[repr(C)]
+    struct Attach {
+        group: c_int,
+        program: c_int,
+        kind: u32,
+        flags: u32,
+    }
+    let instructions = u32::try_from(program.len()).map_err(|_| io::Error::from_raw_os_error(libc::E2BIG))?;
+    let load =
+        Load { kind: CGROUP_DEVICE_PROGRAM, instructions, program: program.as_ptr(), licence: c"Apache-2.0".as_ptr() };
+    // SAFETY: the structure has the form of the beginning of `union bpf_attr`, the kernel takes the rest as zero, and
+    // what it points to lives until the call returns.
+    let loaded = unsafe { libc::syscall(libc::SYS_bpf, PROG_LOAD, &raw const load, size_of::<Load>()) };
+    let loaded = c_int::try_from(loaded).ok().filter(|fd| *fd >= 0).ok_or_else(io::Error::last_os_error)?;
+    // SAFETY: the kernel has just made this descriptor, and nobody else knows of it.
+    let loaded = unsafe { OwnedFd::from_raw_fd(loaded) };
+    let attach =
+        Attach { group: group.as_raw_fd(), program: loaded.as_raw_fd(), kind: CGROUP_DEVICE, flags: ALLOW_MULTI };
+    // SAFETY: as above; the descriptors are open.
+    let attached = unsafe { libc::syscall(libc::SYS_bpf, PROG_ATTACH, &raw const attach, size_of::<Attach>()) };
+    if attached == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

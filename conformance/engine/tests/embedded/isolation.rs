@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -16,6 +17,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("a_resource_limit_that_is_too_high", limit_too_high),
     ("names_in_dev", names_in_dev),
     ("devices", devices),
+    ("devices_with_unified_control_groups", unified_devices),
     ("a_loopback_interface", loopback),
     ("masked_and_read_only_paths", masked_and_read_only),
     ("mounts", mounts),
@@ -117,6 +119,18 @@ fn devices(probe: &Path) {
     let lines = Instance::acting(probe, &steps).lines();
     let ended: Vec<&Value> = lines.iter().map(|line| line.get("error").unwrap_or(&line["ok"])).collect();
     assert_eq!(json!(ended), json!([true, true, true, "EPERM", "EPERM"]));
+}
+
+/// The test above, in mounts of its own that have nothing but control groups of version 2. Other controllers may be
+/// those of version 1 on this host, so no limit can be tested there.
+fn unified_devices(_: &Path) {
+    const SCRIPT: &str =
+        "umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup && exec \"$0\" --exact devices";
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", SCRIPT]).arg(std::env::current_exe().unwrap());
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}{}", String::from_utf8_lossy(&output.stderr));
 }
 
 fn loopback(probe: &Path) {

@@ -6,29 +6,9 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
-use libcontainer::oci_spec::runtime::LinuxDeviceCgroup;
 use rustix::process::{Pid, Signal};
 
 use super::{State, absent};
-
-/// Lets the processes of a container use these devices and no others: libcontainer adds some that it thinks
-/// everybody needs.
-///
-/// # Errors
-///
-/// Which rule cannot be set, in words.
-pub(super) fn set_devices(path: &str, rules: &[LinuxDeviceCgroup]) -> Result<(), String> {
-    let hierarchies = hierarchies()?;
-    let devices = hierarchies.iter().find(|hierarchy| hierarchy.controllers.iter().any(|name| name == "devices"));
-    let group = devices.ok_or("this host has no control groups for devices")?.group(path);
-    // A file takes one rule a write, and the first one refuses everything.
-    for rule in rules {
-        let file = group.join(if rule.allow() { "devices.allow" } else { "devices.deny" });
-        let set = fs::write(&file, rule.to_string());
-        set.map_err(|error| format!("the rule {rule} for {}: {error}", file.display()))?;
-    }
-    Ok(())
-}
 
 /// Removes the control groups of a container in every hierarchy, and ends what is left in them.
 ///
@@ -51,20 +31,30 @@ pub(super) fn remove(state: &State) -> Result<(), String> {
 }
 
 /// A tree of control groups.
-struct Hierarchy {
+pub(super) struct Hierarchy {
     mounted: PathBuf,
-    /// The names among the options of its mount, if it is of version 1: its controllers are there.
-    controllers: Vec<String>,
+    /// The options of its mount, if it is of version 1: the names of its controllers are among them.
+    options: Option<Vec<String>>,
 }
 
 impl Hierarchy {
-    fn group(&self, path: &str) -> PathBuf {
+    /// Whether it is of version 1 and has this controller.
+    pub(super) fn has(&self, controller: &str) -> bool {
+        self.options.iter().flatten().any(|option| option == controller)
+    }
+
+    /// Whether it is of version 2.
+    pub(super) fn is_unified(&self) -> bool {
+        self.options.is_none()
+    }
+
+    pub(super) fn group(&self, path: &str) -> PathBuf {
         self.mounted.join(path.trim_start_matches('/'))
     }
 }
 
 /// The hierarchies that are mounted, of both versions.
-fn hierarchies() -> Result<Vec<Hierarchy>, String> {
+pub(super) fn hierarchies() -> Result<Vec<Hierarchy>, String> {
     let mounts = fs::read_to_string("/proc/self/mountinfo").map_err(|error| format!("the mounts: {error}"))?;
     Ok(mounts.lines().filter_map(hierarchy).collect())
 }
@@ -75,12 +65,12 @@ fn hierarchy(line: &str) -> Option<Hierarchy> {
     let mut kind = kind.split(' ');
     // A path with a space in it is written otherwise, and nobody mounts control groups there.
     let mounted = PathBuf::from(mount.split(' ').nth(4)?);
-    let controllers = match kind.next()? {
-        "cgroup" => kind.nth(1)?.split(',').map(str::to_owned).collect(),
-        "cgroup2" => Vec::new(),
+    let options = match kind.next()? {
+        "cgroup" => Some(kind.nth(1)?.split(',').map(str::to_owned).collect()),
+        "cgroup2" => None,
         _ => return None,
     };
-    Some(Hierarchy { mounted, controllers })
+    Some(Hierarchy { mounted, options })
 }
 
 fn remove_tree(group: &Path) -> io::Result<()> {

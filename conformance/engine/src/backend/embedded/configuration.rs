@@ -11,7 +11,7 @@ use super::application::Application;
 use super::capabilities::Capabilities;
 use super::limits::Limit;
 use super::seccomp::Filter;
-use super::{State, cgroups};
+use super::{State, devices};
 
 /// The configuration of a bundle, taken apart.
 pub(super) struct Configuration {
@@ -53,7 +53,7 @@ impl Configuration {
         set(&mut document, "/process/capabilities/ambient", json!([]))?;
         set(&mut document, "/process/rlimits", json!([]))?;
         let uid = spec.process().as_ref().map_or(0, |process| process.user().uid());
-        Ok(Self { document, cgroups_path, uid, devices: devices(&spec), application })
+        Ok(Self { document, cgroups_path, uid, devices: device_rules(&spec), application })
     }
 
     /// Writes what libcontainer and [`super::cgroups::remove`] read.
@@ -76,11 +76,11 @@ impl Configuration {
     ///
     /// What cannot be done, in words.
     pub(super) fn complete(&self) -> Result<(), String> {
-        cgroups::set_devices(&self.cgroups_path, &self.devices)
+        devices::set(&self.cgroups_path, &self.devices)
     }
 }
 
-fn devices(spec: &Spec) -> Vec<LinuxDeviceCgroup> {
+fn device_rules(spec: &Spec) -> Vec<LinuxDeviceCgroup> {
     let resources = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
     resources.and_then(|resources| resources.devices().clone()).unwrap_or_default()
 }

@@ -92,12 +92,14 @@ fn own_pipes(streams: &Streams, uid: u32) -> rustix::io::Result<()> {
     Ok(())
 }
 
-/// Why libcontainer makes no container, with the cause that it logged where it does not say it.
+/// Why libcontainer makes no container. What its forked process says has no cause, but that process has logged it.
 fn reason(error: &dyn std::error::Error, state: &State) -> String {
-    /// What stands before the words of the process that it forked.
+    /// What stands before the words of that process.
     const FORKED: &str = "error in executing process : ";
     let said = chain(error);
-    let said = said.split_once(FORKED).map_or(said.as_str(), |(_, reason)| reason);
+    let Some((_, said)) = said.split_once(FORKED) else {
+        return said;
+    };
     match log::first(&state.log()) {
         Some(cause) if !cause.contains(said) => format!("{said}: {cause}"),
         _ => said.to_owned(),

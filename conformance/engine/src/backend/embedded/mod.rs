@@ -7,6 +7,7 @@ mod application;
 mod capabilities;
 mod cgroups;
 mod configuration;
+mod devices;
 mod helper;
 mod limits;
 mod log;
