@@ -7,6 +7,7 @@ use std::path::Path;
 use std::thread;
 
 use rustix::process::{Signal, WaitOptions};
+use serde_json::{Value, json};
 
 use super::Test;
 use super::instance::{Ended, Instance, null_streams, pipes, wait};
@@ -18,6 +19,8 @@ pub(crate) const TESTS: &[Test] = &[
     ("a_program_without_its_loader", no_loader),
     ("the_program_that_makes_containers", own_program),
     ("two_at_once", two_at_once),
+    ("made_twice", made_twice),
+    ("many_at_once", many_at_once),
     ("deleted_before_it_starts", deleted_before_start),
     ("a_container_that_cannot_be_made", cannot_be_made),
     ("by_a_code", by_code),
@@ -25,6 +28,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("streams_are_exact", exact_streams),
     ("streams_end_with_the_application", streams_end),
     ("streams_that_are_pipes_can_be_opened", open_pipes),
+    ("streams_that_are_pipes_can_be_opened_by_mapped_users", open_pipes_of_mapped),
     ("a_stream_that_is_the_null_device", null_device),
 ];
 
@@ -83,6 +87,28 @@ fn two_at_once(probe: &Path) {
     assert_eq!(seen, ["first", "second"]);
 }
 
+/// The first one does not suffer.
+fn made_twice(probe: &Path) {
+    let instance = Instance::acting(probe, &["exit:3"]);
+    let pid = instance.create().unwrap();
+    let refused = instance.create_with(null_streams()).unwrap_err();
+    assert_eq!(refused, format!("the container {} has been made already", instance.id));
+    instance.start();
+    assert_eq!(wait(pid), Ended::Exit(3));
+    instance.delete();
+}
+
+/// They share the directory above their control groups.
+fn many_at_once(probe: &Path) {
+    // All programs are written before any is started.
+    let instances: Vec<_> = (0..40).map(|code| (code, Instance::acting(probe, &[&format!("exit:{code}")]))).collect();
+    thread::scope(|scope| {
+        for share in instances.chunks(5) {
+            scope.spawn(|| share.iter().for_each(|(code, instance)| assert_eq!(instance.run(), Ended::Exit(*code))));
+        }
+    });
+}
+
 fn deleted_before_start(probe: &Path) {
     let instance = Instance::of(probe, &[]);
     let pid = instance.create().unwrap();
@@ -130,6 +156,26 @@ fn open_pipes(probe: &Path) {
     stderr.read_to_string(&mut said[1]).unwrap();
     assert_eq!(wait(pid), Ended::Exit(0));
     assert!(said[0].starts_with("out") && said[1] == "err", "{said:?}");
+    instance.delete();
+}
+
+/// Also by a user that is another one outside.
+fn open_pipes_of_mapped(probe: &Path) {
+    let mut instance = Instance::acting(probe, &["reopen:stdout:out", "look:uid,uidMap,seccomp"]).with_user(1000);
+    let linux = &mut instance.config["linux"];
+    linux["namespaces"].as_array_mut().unwrap().push(json!({"type": "user"}));
+    for ids in ["uidMappings", "gidMappings"] {
+        linux[ids] = json!([{"containerID": 0, "hostID": 100_000, "size": 65_536}]);
+    }
+    let (streams, [_, mut stdout, _]) = pipes();
+    let pid = instance.create_with(streams).unwrap();
+    instance.start();
+    let mut said = String::new();
+    stdout.read_to_string(&mut said).unwrap();
+    assert_eq!(wait(pid), Ended::Exit(0));
+    let seen: Value = serde_json::from_str(said.strip_prefix("out").unwrap()).unwrap();
+    assert_eq!((&seen["uid"], &seen["seccomp"]), (&json!(1000), &json!(2)));
+    assert!(seen["uidMap"][0].as_str().unwrap().contains("100000"), "{seen}");
     instance.delete();
 }
 

@@ -19,8 +19,8 @@ pub(super) struct Configuration {
     document: Value,
     /// The path of the control groups in each hierarchy, from its root.
     cgroups_path: String,
-    /// The user.
-    pub(super) uid: u32,
+    /// The user of the application, as this process knows it.
+    pub(super) owner: u32,
     /// Which devices can be used.
     devices: Vec<LinuxDeviceCgroup>,
     /// What is done without libcontainer.
@@ -52,8 +52,8 @@ impl Configuration {
         set(&mut document, "/process/capabilities/inheritable", json!([]))?;
         set(&mut document, "/process/capabilities/ambient", json!([]))?;
         set(&mut document, "/process/rlimits", json!([]))?;
-        let uid = spec.process().as_ref().map_or(0, |process| process.user().uid());
-        Ok(Self { document, cgroups_path, uid, devices: device_rules(&spec), application })
+        let owner = owner(&spec)?;
+        Ok(Self { document, cgroups_path, owner, devices: device_rules(&spec), application })
     }
 
     /// Writes what libcontainer and [`super::cgroups::remove`] read.
@@ -78,6 +78,19 @@ impl Configuration {
     pub(super) fn complete(&self) -> Result<(), String> {
         devices::set(&self.cgroups_path, &self.devices)
     }
+}
+
+/// The user outside of the namespace of users, if there is one.
+fn owner(spec: &Spec) -> Result<u32, String> {
+    let uid = spec.process().as_ref().map_or(0, |process| process.user().uid());
+    let Some(mappings) = spec.linux().as_ref().and_then(|linux| linux.uid_mappings().as_ref()) else {
+        return Ok(uid);
+    };
+    let mapped = mappings.iter().find_map(|mapping| {
+        let offset = uid.checked_sub(mapping.container_id()).filter(|offset| *offset < mapping.size())?;
+        mapping.host_id().checked_add(offset)
+    });
+    mapped.ok_or_else(|| format!("the user {uid} is not in linux.uidMappings"))
 }
 
 fn device_rules(spec: &Spec) -> Vec<LinuxDeviceCgroup> {

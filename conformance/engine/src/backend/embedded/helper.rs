@@ -59,7 +59,7 @@ fn make(bundle: &Path, state: &State, streams: Streams) -> Result<(), String> {
     rustix::process::umask(Mode::from_raw_mode(0o022));
     rustix::thread::set_thread_groups(&[]).map_err(|error| format!("the groups cannot be dropped: {error}"))?;
     let configuration = Configuration::read(bundle, &state.id)?;
-    own_pipes(&streams, configuration.uid).map_err(|error| format!("the streams cannot be given away: {error}"))?;
+    own_pipes(&streams, configuration.owner).map_err(|error| format!("the streams cannot be given away: {error}"))?;
     configuration.write(state)?;
     log::to_file(&state.log())?;
     let builder = || {

@@ -60,6 +60,10 @@ impl Backend for Embedded {
         command.env_clear();
         command.stdin(streams.stdin).stdout(streams.stdout).stderr(streams.stderr);
         let state = State::of(container);
+        // A process that its file names would be taken for the one that is made now.
+        if state.pid_file().exists() {
+            return Err(format!("the container {} has been made already", container.id));
+        }
         let status = command.status().map_err(|error| format!("this program cannot be executed again: {error}"))?;
         if !status.success() {
             let said = fs::read_to_string(state.error()).unwrap_or_default();
