@@ -5,5 +5,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cornercast_conformance::cli::main()
+    cornercast_engine::helper().unwrap_or_else(cornercast_conformance::cli::main)
 }

@@ -13,6 +13,8 @@ use cornercast::manifest::Isolator;
 use rustix::process::{Signal, set_parent_process_death_signal};
 use serde_json::Value;
 
+#[cfg(feature = "embedded")]
+use crate::backend::Embedded;
 use crate::backend::{Backend, Runc};
 use crate::engine::{self, Settings};
 use crate::instance;
@@ -102,8 +104,12 @@ pub struct RunArgs {
 /// The backends by name.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum BackendName {
-    /// The OCI runtime runc
+    /// What is linked in: libcontainer
+    #[cfg(feature = "embedded")]
     #[default]
+    Embedded,
+    /// The OCI runtime runc
+    #[cfg_attr(not(feature = "embedded"), default)]
     Runc,
 }
 
@@ -112,6 +118,8 @@ impl BackendName {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            #[cfg(feature = "embedded")]
+            Self::Embedded => "embedded",
             Self::Runc => "runc",
         }
     }
@@ -120,6 +128,8 @@ impl BackendName {
     #[must_use]
     pub fn make(self, program: Option<PathBuf>) -> Arc<dyn Backend> {
         match self {
+            #[cfg(feature = "embedded")]
+            Self::Embedded => Arc::new(Embedded),
             Self::Runc => Arc::new(Runc::at(program.unwrap_or_else(|| "runc".into()))),
         }
     }

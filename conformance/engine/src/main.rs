@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cornercast_engine::cli::main()
+    cornercast_engine::helper().unwrap_or_else(cornercast_engine::cli::main)
 }

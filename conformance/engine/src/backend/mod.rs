@@ -4,6 +4,8 @@
 //! container and starts the application in it, nothing else: the engine waits for the application, stops it and
 //! judges how it ended, so that this is the same whatever the backend.
 
+#[cfg(feature = "embedded")]
+pub mod embedded;
 mod runc;
 
 use std::os::fd::OwnedFd;
@@ -11,6 +13,8 @@ use std::path::Path;
 
 use rustix::process::Pid;
 
+#[cfg(feature = "embedded")]
+pub use self::embedded::Embedded;
 pub use self::runc::Runc;
 
 /// A container that is to be made.
