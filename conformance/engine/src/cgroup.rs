@@ -35,6 +35,11 @@ pub fn hierarchies(mountinfo: &str) -> Vec<PathBuf> {
     all
 }
 
+/// All places that something is mounted at, from such a text.
+pub(crate) fn mount_points(mountinfo: &str) -> Vec<PathBuf> {
+    mountinfo.lines().filter_map(|line| line.split(' ').nth(4)).map(|point| unescaped(point).into()).collect()
+}
+
 /// A path of mountinfo, in which blanks are octal numbers.
 fn unescaped(path: &str) -> String {
     path.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")

@@ -9,6 +9,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::mount::{UnmountFlags, unmount};
 
 use crate::cgroup;
 use crate::options::is_instance_id;
@@ -105,6 +106,7 @@ fn is_old(folder: &Path) -> io::Result<bool> {
 
 fn remove(folder: &Path, id: &str) -> io::Result<()> {
     cgroup::remove(id)?;
+    unmount_below(folder)?;
     // The lock goes last, so that nobody else takes the directory for an old one meanwhile.
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         if entry.file_name() == LOCK {
@@ -115,6 +117,25 @@ fn remove(folder: &Path, id: &str) -> io::Result<()> {
         gone(result)?;
     }
     gone(fs::remove_dir_all(folder))
+}
+
+/// Unmounts everything below `folder`, such as volumes, whose content is not to be removed with it.
+///
+/// # Errors
+///
+/// If something stays mounted: nothing is to be removed then.
+fn unmount_below(folder: &Path) -> io::Result<()> {
+    let mounted = || -> io::Result<Vec<PathBuf>> {
+        let points = cgroup::mount_points(&fs::read_to_string("/proc/self/mountinfo")?);
+        Ok(points.into_iter().filter(|point| point.starts_with(folder)).collect())
+    };
+    for point in mounted()?.into_iter().rev() {
+        unmount(&point, UnmountFlags::DETACH)?;
+    }
+    match mounted()?.first() {
+        None => Ok(()),
+        Some(point) => Err(io::Error::other(format!("{} is still mounted", point.display()))),
+    }
 }
 
 /// Two that remove the same do not hinder each other.

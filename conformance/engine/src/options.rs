@@ -127,12 +127,8 @@ pub(crate) fn judge(options: &Options) -> Vec<Reason> {
         }
     }
     let all = options.arguments.iter().flatten().chain(options.exec.iter().flatten());
-    for argument in all.filter(|argument| argument.len() > 131_071 || argument.contains('\0')) {
-        let message = if argument.contains('\0') {
-            "an argument has the character U+0000".to_owned()
-        } else {
-            format!("an argument has {} bytes; it can have 131071", argument.len())
-        };
+    for argument in all.filter(|argument| argument.len() > 131_071) {
+        let message = format!("an argument has {} bytes; it can have 131071", argument.len());
         reasons.push(Reason::new("RUN-010", message));
     }
     if options.exec.is_some() {
@@ -141,7 +137,7 @@ pub(crate) fn judge(options: &Options) -> Vec<Reason> {
     }
     for (name, volume) in &options.volumes {
         match volume {
-            Volume::Directory { source, .. } if !source.starts_with('/') || source.contains('\0') => {
+            Volume::Directory { source, .. } if !source.starts_with('/') => {
                 let message = format!("the source {source:?} of the volume `{name}` is no absolute path");
                 reasons.push(Reason::new("RUN-006", message));
             }
@@ -171,9 +167,6 @@ fn judge_variable(name: &str, value: &str) -> Result<(), String> {
     }
     if name.starts_with("CORNERCAST_") {
         return Err(format!("the variable `{name}` begins with `CORNERCAST_`; the engine itself sets these"));
-    }
-    if value.contains('\0') {
-        return Err(format!("the value of the variable `{name}` has the character U+0000"));
     }
     if name.len() + 1 + value.len() > 131_071 {
         return Err(format!("the variable `{name}` and its value have more than 131071 bytes"));

@@ -1,7 +1,9 @@
 //! System calls that have no safe interface.
 #![allow(unsafe_code)]
 
+use std::ffi::c_int;
 use std::io;
+use std::ptr;
 
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
@@ -11,13 +13,27 @@ pub(crate) fn own_mounts() -> io::Result<()> {
     Ok(unsafe { unshare_unsafe(UnshareFlags::NEWNS) }?)
 }
 
+/// The number of the last signal.
+const LAST: c_int = 64;
+
+/// How long a set of signals is for the kernel, in bytes.
+const SET_BYTES: usize = 8;
+
+/// Gives a signal its default action; nothing happens to those that have no other.
+fn set_default(signal: c_int) {
+    // The call itself, since the C library keeps two signals from its callers, which can be ignored all the same.
+    // Zeros are the default action in the structure of every architecture, none of which is longer than this.
+    let default = [0_u64; 8];
+    // SAFETY: the structure is as long as the kernel reads, and no function of ours is in it.
+    unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), ptr::null::<u64>(), SET_BYTES) };
+}
+
 /// Sets every signal to its default, as an ignored one is inherited by whatever is started; Rust's own choice for
 /// SIGPIPE stays, which it takes back in each process that it starts.
 pub(crate) fn default_signals() {
-    for signal in 1..=libc::SIGRTMAX() {
-        if ![libc::SIGPIPE, libc::SIGKILL, libc::SIGSTOP, libc::SIGSEGV, libc::SIGBUS].contains(&signal) {
-            // SAFETY: nothing of this process has set a handler yet.
-            unsafe { libc::signal(signal, libc::SIG_DFL) };
+    for signal in 1..=LAST {
+        if ![libc::SIGPIPE, libc::SIGSEGV, libc::SIGBUS].contains(&signal) {
+            set_default(signal);
         }
     }
 }
@@ -44,25 +60,13 @@ mod container {
 
     use seccompiler::sock_filter;
 
-    /// How long a set of signals is for the kernel, in bytes.
-    const SET_BYTES: usize = 8;
-
     /// Gives every signal its default action, and blocks none.
     ///
     /// # Errors
     ///
     /// Those of sigprocmask(2).
     pub(crate) fn reset_signals() -> io::Result<()> {
-        /// The number of the last signal.
-        const LAST: c_int = 64;
-        // The call itself, since the C library keeps two signals from its callers, which can be ignored all the same.
-        // Zeros are the default action in the structure of every architecture, none of which is longer than this.
-        let default = [0_u64; 8];
-        for signal in 1..=LAST {
-            // SAFETY: the structure is as long as the kernel reads, and no function of ours is in it. What cannot be
-            // changed (KILL, STOP) is refused and stays as it is.
-            unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), ptr::null::<u64>(), SET_BYTES) };
-        }
+        (1..=super::LAST).for_each(super::set_default);
         // SAFETY: the set is initialised by sigemptyset before it is read.
         let result = unsafe {
             let mut none: libc::sigset_t = std::mem::zeroed();
