@@ -50,6 +50,8 @@ impl Backend for Embedded {
         if !rustix::process::geteuid().is_root() {
             return Err("the embedded backend needs root".to_owned());
         }
+        capabilities::of_this_process()?;
+        seccomp::architecture()?;
         Ok(LIBCONTAINER.to_owned())
     }
 
@@ -162,5 +164,14 @@ fn absent(removed: io::Result<()>) -> io::Result<()> {
     match removed {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_version_is_that_of_the_lock_file() {
+        let locked = format!("name = \"libcontainer\"\nversion = \"{}\"\n", super::LIBCONTAINER);
+        assert!(include_str!("../../../../../Cargo.lock").contains(&locked));
     }
 }
