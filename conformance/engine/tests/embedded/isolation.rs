@@ -18,7 +18,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("names_in_dev", names_in_dev),
     ("devices", devices),
     ("devices_with_unified_control_groups", unified_devices),
-    ("a_loopback_interface", loopback),
+    ("the_network_and_the_name_of_the_host", host),
     ("masked_and_read_only_paths", masked_and_read_only),
     ("mounts", mounts),
     ("a_root_that_is_read_only", read_only_root),
@@ -133,8 +133,9 @@ fn unified_devices(_: &Path) {
     assert!(output.status.success() && said.contains("1 passed"), "{said}{}", String::from_utf8_lossy(&output.stderr));
 }
 
-fn loopback(probe: &Path) {
+fn host(probe: &Path) {
     let seen = Instance::of(probe, &[]).with_user(1000).look();
+    assert_eq!(seen["hostname"], "cornercast");
     assert_eq!(seen["interfaces"], json!([{"loopback": true, "name": "lo", "up": true}]));
 }
 

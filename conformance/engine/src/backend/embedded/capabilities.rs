@@ -1,5 +1,7 @@
 //! The capabilities of the application, and those that the process needs before it becomes it.
 
+use std::collections::BTreeSet;
+
 use libcontainer::capabilities::CapabilityExt;
 use libcontainer::oci_spec::runtime::{Capabilities as Names, Capability, LinuxCapabilities};
 use rustix::thread::{CapabilitySet, CapabilitySets};
@@ -26,17 +28,14 @@ impl Capabilities {
     ///
     /// Which of them this process cannot give, in words.
     pub(super) fn of(wanted: &LinuxCapabilities) -> Result<Self, String> {
-        let given = rustix::thread::capabilities(None).map_err(|error| format!("the capabilities: {error}"))?;
-        let capabilities = Self { wanted: wanted.clone(), useful: given.permitted.contains(bit(&USEFUL)) };
+        let given = of_this_process()?;
+        let capabilities = Self { wanted: wanted.clone(), useful: given.contains(bit(&USEFUL)) };
         let all = capabilities.before().into_iter().chain(names(wanted.bounding()));
-        let mut missing: Vec<String> =
-            all.filter(|name| !given.permitted.contains(bit(name))).map(|name| format!("CAP_{name}")).collect();
-        missing.sort_unstable();
-        missing.dedup();
+        let missing = missing(all, given);
         if missing.is_empty() {
             return Ok(capabilities);
         }
-        Err(format!("the application cannot be given {}, which this process does not have", missing.join(", ")))
+        Err(format!("the application cannot be given {missing}, which this process does not have"))
     }
 
     /// What the process is to have, permitted and effective, until [`Capabilities::assume`].
@@ -66,6 +65,24 @@ impl Capabilities {
             .iter()
             .try_for_each(|one| rustix::thread::configure_capability_in_ambient_set(one, true))
     }
+}
+
+/// What this process may use, which has to be enough for making any container.
+///
+/// # Errors
+///
+/// What is missing, in words.
+pub(super) fn of_this_process() -> Result<CapabilitySet, String> {
+    let given = rustix::thread::capabilities(None).map_err(|error| format!("the capabilities: {error}"))?.permitted;
+    let missing = missing(NEEDED, given);
+    if missing.is_empty() { Ok(given) } else { Err(format!("making a container needs {missing}")) }
+}
+
+/// The names of those that are not given.
+fn missing(names: impl IntoIterator<Item = Capability>, given: CapabilitySet) -> String {
+    let missing = names.into_iter().filter(|name| !given.contains(bit(name)));
+    let missing: BTreeSet<String> = missing.map(|name| format!("CAP_{name}")).collect();
+    missing.into_iter().collect::<Vec<_>>().join(", ")
 }
 
 fn names(names: &Option<Names>) -> impl Iterator<Item = Capability> {

@@ -18,6 +18,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -31,7 +32,7 @@ pub use helper::helper;
 pub const HELPER: &str = "cornercast:make-container";
 
 /// The name (`/proc/PID/comm`) of the process that waits to become the application. A process that has ended under
-/// this name never became it.
+/// this name never became it, unless its program has it too.
 pub const INIT_NAME: &str = "cornercast:init";
 
 /// The version of libcontainer that is linked in, as `Cargo.lock` has it.
@@ -50,6 +51,8 @@ impl Backend for Embedded {
         if !rustix::process::geteuid().is_root() {
             return Err("the embedded backend needs root".to_owned());
         }
+        capabilities::of_this_process()?;
+        seccomp::architecture()?;
         Ok(LIBCONTAINER.to_owned())
     }
 
@@ -58,6 +61,8 @@ impl Backend for Embedded {
         command.arg(HELPER).arg(container.id).arg(container.bundle).arg(container.state);
         // Some variables would change what libcontainer does.
         command.env_clear();
+        // What is typed at the terminal is for the caller, who would not know of what an ended helper leaves.
+        command.process_group(0);
         command.stdin(streams.stdin).stdout(streams.stdout).stderr(streams.stderr);
         let state = State::of(container);
         // A process that its file names would be taken for the one that is made now.
@@ -162,5 +167,14 @@ fn absent(removed: io::Result<()>) -> io::Result<()> {
     match removed {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_version_is_that_of_the_lock_file() {
+        let locked = format!("name = \"libcontainer\"\nversion = \"{}\"\n", super::LIBCONTAINER);
+        assert!(include_str!("../../../../../Cargo.lock").contains(&locked));
     }
 }

@@ -28,9 +28,7 @@ impl Filter {
     /// What cannot be filtered, in words.
     pub(super) fn of(configured: &LinuxSeccomp) -> Result<Self, String> {
         understood(configured)?;
-        let architecture = std::env::consts::ARCH;
-        let target = TargetArch::try_from(architecture)
-            .map_err(|_| format!("linux.seccomp cannot be applied on the architecture {architecture}"))?;
+        let target = architecture()?;
         let mut programs = foreign_numbers(target).into_iter().collect::<Vec<_>>();
         for (errno, rules) in rules(configured.syscalls().as_deref().unwrap_or_default())? {
             programs.push(compile(errno, &rules, target)?);
@@ -46,6 +44,16 @@ impl Filter {
     pub(super) fn install(&self) -> io::Result<()> {
         self.programs.iter().try_for_each(|program| sys::install_filter(program))
     }
+}
+
+/// The architecture of this program.
+///
+/// # Errors
+///
+/// That there is no filter for it, in words.
+pub(super) fn architecture() -> Result<TargetArch, String> {
+    let name = std::env::consts::ARCH;
+    TargetArch::try_from(name).map_err(|_| format!("system calls cannot be filtered on the architecture {name}"))
 }
 
 fn understood(configured: &LinuxSeccomp) -> Result<(), String> {
