@@ -3,6 +3,8 @@
 
 use std::ffi::c_int;
 use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::ptr;
 
 use rustix::thread::{UnshareFlags, unshare_unsafe};
@@ -35,6 +37,20 @@ pub(crate) fn default_signals() {
         if ![libc::SIGPIPE, libc::SIGSEGV, libc::SIGBUS].contains(&signal) {
             set_default(signal);
         }
+    }
+}
+
+/// Has `command` begin with every signal at its default action.
+///
+/// Not only with those that this process ignores: posix_spawn(3) of glibc ignores a signal of its own in what it
+/// starts, which a container would inherit.
+pub(crate) fn with_default_signals(command: &mut Command) -> &mut Command {
+    // SAFETY: system calls are all that is done between fork and exec.
+    unsafe {
+        command.pre_exec(|| {
+            (1..=LAST).for_each(set_default);
+            Ok(())
+        })
     }
 }
 

@@ -9,6 +9,7 @@ use rustix::process::Pid;
 use serde_json::Value;
 
 use super::{Backend, Container, Streams};
+use crate::sys;
 
 /// An OCI runtime that is called as runc is.
 #[derive(Debug, Clone)]
@@ -35,7 +36,7 @@ impl Runc {
     fn call(&self, container: &Container<'_>, command: &mut Command) -> Result<(), String> {
         let log = container.state.join("log");
         let _ = fs::remove_file(&log);
-        let status = command.status().map_err(|error| self.unavailable(&error))?;
+        let status = sys::with_default_signals(command).status().map_err(|error| self.unavailable(&error))?;
         if status.success() {
             return Ok(());
         }
