@@ -9,6 +9,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use cornercast_engine::instance::sweep;
 use serde_json::Value;
 
 use crate::adapter::{Adapter, Fault};
@@ -86,6 +87,23 @@ pub fn jobs<'a>(subjects: &'a [Subject], entries: &'a [Entry], asked: Option<Rol
 ///
 /// Those of `each`; the rest of the jobs is not started then.
 pub fn run(
+    jobs: &[Job<'_>],
+    codec: &Codec,
+    options: &Options,
+    each: impl FnMut(&Job<'_>, Line) -> io::Result<()>,
+) -> io::Result<()> {
+    let result = run_all(jobs, codec, options, each);
+    // What engines that had to be killed have left.
+    sweep(&instances(options))?;
+    result
+}
+
+/// The directory of the instances of a run.
+fn instances(options: &Options) -> PathBuf {
+    options.scratch.join("instances")
+}
+
+fn run_all(
     jobs: &[Job<'_>],
     codec: &Codec,
     options: &Options,
@@ -194,7 +212,7 @@ fn judged(job: &Job<'_>, index: usize, codec: &Codec, options: &Options, scratch
         (Task::Run(scenario), Reach::Engine(engine)) => {
             let instance = format!("suite-{}-{index}", std::process::id());
             let engine = Engine {
-                state: options.scratch.join("instances"),
+                state: instances(options),
                 probe: options.probe.clone(),
                 time: options.time,
                 ..engine.clone()

@@ -12,6 +12,8 @@ use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStat
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::low_level::pipe;
 
+use crate::cgroup;
+
 /// How an application has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
@@ -88,7 +90,9 @@ impl Application {
     }
 
     /// Waits for the end, and stops the application when that is requested. Whether it had to be killed, too.
-    pub(crate) fn wait(&self, requests: &Requests, stop: Stop) -> io::Result<(End, bool)> {
+    ///
+    /// All processes of `group` get the signal if an instance is named, which no engine has a reason to do.
+    pub(crate) fn wait(&self, requests: &Requests, stop: Stop, group: Option<&str>) -> io::Result<(End, bool)> {
         let mut deadline: Option<Instant> = None;
         let mut killed = false;
         while !self.has_ended()? {
@@ -105,6 +109,11 @@ impl Application {
                     self.kill();
                 } else if deadline.is_none() {
                     deadline = Some(Instant::now() + stop.grace);
+                    for other in group.into_iter().flat_map(cgroup::processes).filter(|other| *other != self.pid) {
+                        let _ = crate::sys::send(other, stop.signal);
+                        thread::sleep(Duration::from_millis(20));
+                    }
+                    // RUN-078
                     let _ = crate::sys::send(self.pid, stop.signal);
                 }
             }

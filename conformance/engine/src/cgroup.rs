@@ -53,6 +53,34 @@ pub fn directories(instance: &str) -> Vec<PathBuf> {
     hierarchies(&mountinfo).into_iter().map(below).filter(|path| path.is_dir()).collect()
 }
 
+/// The processes of `instance`.
+#[must_use]
+pub fn processes(instance: &str) -> Vec<Pid> {
+    directories(instance).iter().flat_map(|directory| processes_in(directory)).collect()
+}
+
+/// Kills whatever is in the group of `instance`, and waits until it has gone.
+///
+/// # Errors
+///
+/// If something is still there after some seconds.
+pub fn kill(instance: &str) -> io::Result<()> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let left = processes(instance);
+        if left.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() > until {
+            return Err(io::Error::other(format!("processes of the instance `{instance}` cannot be killed")));
+        }
+        for process in left {
+            let _ = kill_process(process, Signal::KILL);
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
 /// Kills whatever is in the group of `instance`, and removes it.
 ///
 /// # Errors
@@ -65,7 +93,7 @@ pub fn remove(instance: &str) -> io::Result<()> {
             if Instant::now() > until {
                 return Err(io::Error::new(error.kind(), format!("{}: {error}", directory.display())));
             }
-            for process in processes(&directory) {
+            for process in processes_in(&directory) {
                 let _ = kill_process(process, Signal::KILL);
             }
             thread::sleep(Duration::from_millis(2));
@@ -75,11 +103,11 @@ pub fn remove(instance: &str) -> io::Result<()> {
 }
 
 /// The processes in a group and below.
-fn processes(directory: &Path) -> Vec<Pid> {
+fn processes_in(directory: &Path) -> Vec<Pid> {
     let own = fs::read_to_string(directory.join("cgroup.procs")).unwrap_or_default();
     let mut all: Vec<Pid> = own.lines().filter_map(|line| Pid::from_raw(line.parse().ok()?)).collect();
     for child in children(directory) {
-        all.extend(processes(&child));
+        all.extend(processes_in(&child));
     }
     all
 }

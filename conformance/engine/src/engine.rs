@@ -21,12 +21,15 @@ use crate::options::{self, Options, is_instance_id};
 use crate::refusal::{Reason, Refusals};
 use crate::report::{self, Engine, IsolationReport, Outcome, Row, RunReport};
 use crate::view::View;
-use crate::{config, isolation, signal, streams, sys, tree, volume};
+use crate::{cgroup, config, isolation, signal, streams, sys, tree, volume};
 
 /// Changes what the engine does behind its back: a suite that is to notice faults has to make some.
 pub trait Tamper: Send + Sync {
     /// The app with the options put over it.
     fn app(&self, _: &mut App) {}
+
+    /// The image, before it is opened.
+    fn image(&self, _: &Path) {}
 
     /// The bundle before the backend gets it, with the content of its `config.json`.
     fn bundle(&self, _: &mut Value, _: &Path) {}
@@ -147,13 +150,17 @@ impl Run<'_> {
         settings.backend.version().map_err(|why| vec![Reason::of_host(why)])?;
         set_child_subreaper(Some(rustix::process::getpid())).map_err(io::Error::from)?;
         make_state(&settings.state)?;
-        sweep(&settings.state)?;
-        let instance = Instance::create(&settings.state, &id).map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => {
-                Stopped::from(vec![Reason::new("RUN-007", format!("there is an instance `{id}` already"))])
+        if !settings.without.contains("RUN-081") {
+            sweep(&settings.state)?;
+        }
+        let instance = match Instance::create(&settings.state, &id) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                refusals.add("RUN-007", format!("there is an instance `{id}` already"));
+                refusals.verdict()?;
+                Instance::create(&settings.state, &new_id()?)?
             }
-            _ => error.into(),
-        })?;
+            instance => instance?,
+        };
         let ended = self.with(&instance, &options, &requests);
         let removed = instance.remove();
         let ended = ended?;
@@ -168,13 +175,14 @@ impl Run<'_> {
         sys::own_mounts()?;
         let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
         mount_change("/", private).map_err(io::Error::from)?;
+        settings.tamper.image(&settings.image);
         let is_judged = !settings.without.contains("RUN-001");
         let image = Image::open(&settings.image, settings.wanted, &instance.folder, is_judged)?;
         self.image = Some(image.id);
         let mut refusals = Refusals::without(settings.without.clone());
         let (app, volumes) = self.judge(&image, options, &mut refusals);
         refusals.verdict()?;
-        let Some(app) = app else { return Err(vec![Reason::new("RUN-002", "there is nothing to run")].into()) };
+        let Some(app) = app else { return Err(Stopped::failed("RUN-002", "there is nothing to run")) };
 
         let bundle = instance.folder.join("bundle");
         fs::create_dir(&bundle)?;
@@ -183,7 +191,8 @@ impl Run<'_> {
         let hostname = options.hostname.as_deref().unwrap_or(&instance.id);
         rustix::process::umask(rustix::fs::Mode::empty());
         tree::prepare(&rootfs, &image.tree, hostname)?;
-        let volumes = volume::stage(volumes, &instance.folder.join("volumes"))?;
+        let is_deep = settings.without.contains("RUN-072");
+        let volumes = volume::stage(volumes, &instance.folder.join("volumes"), is_deep)?;
         rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
         let view = View::new(&instance.folder.join("view"), &rootfs, &volumes)?;
         if let Err((clause, why)) = view.judge_directory(&app.working_directory) {
@@ -206,7 +215,7 @@ impl Run<'_> {
         let state = instance.folder.join("backend");
         fs::create_dir(&state)?;
         let container = Container { id: &instance.id, bundle: &bundle, state: &state };
-        let ended = start(&*settings.backend, &container, &app, requests);
+        let ended = start(settings, &container, &app, requests);
         let deleted = settings.backend.delete(&container);
         let ended = ended?;
         deleted.map_err(|why| vec![Reason::of_host(why)])?;
@@ -311,11 +320,12 @@ impl Run<'_> {
 
 /// Makes the container, and waits for the end of the application in it.
 fn start(
-    backend: &dyn Backend,
+    settings: &Settings,
     container: &Container<'_>,
     app: &App,
     requests: &Requests,
 ) -> Result<(End, bool), Stopped> {
+    let backend = &*settings.backend;
     let (streams, mut passing) = streams::open()?;
     let pid = backend.create(container, streams).map_err(|why| Stopped::failed("RUN-093", why))?;
     let application = Application::waiting(pid)?;
@@ -337,7 +347,12 @@ fn start(
         signal: signal::number(&app.stop.signal).unwrap_or(15),
         grace: Duration::from_secs(u64::from(app.stop.grace_seconds)),
     };
-    let ended = application.wait(requests, stop)?;
+    let group = settings.without.contains("RUN-078").then_some(container.id);
+    let ended = application.wait(requests, stop, group)?;
+    if !settings.without.contains("RUN-077") {
+        // Also where a backend has no namespace whose end would end them.
+        cgroup::kill(container.id)?;
+    }
     passing.finish();
     Ok(ended)
 }

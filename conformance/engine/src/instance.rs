@@ -73,12 +73,14 @@ pub fn sweep(state: &Path) -> io::Result<Vec<String>> {
         let name = entry.file_name().to_string_lossy().into_owned();
         // A name that an instance has before it is held.
         let id = name.trim_start_matches('.').split('.').next().unwrap_or_default();
-        if is_instance_id(id) && is_left(&entry.path())? {
-            if name == id {
-                remove(&entry.path(), id)?;
-            } else {
-                gone(fs::remove_dir_all(entry.path()))?;
-            }
+        if !is_instance_id(id) {
+            continue;
+        }
+        if name == id && is_left(&entry.path())? {
+            remove(&entry.path(), id)?;
+            removed.push(id.to_owned());
+        } else if name != id && is_old(&entry.path())? {
+            gone(fs::remove_dir_all(entry.path()))?;
             removed.push(id.to_owned());
         }
     }
@@ -96,7 +98,7 @@ fn is_left(folder: &Path) -> io::Result<bool> {
     Ok(flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok())
 }
 
-/// A directory without a lock is between two steps of an engine, or one that stopped there.
+/// A directory that is not held yet is between two steps of an engine, or of one that stopped there.
 fn is_old(folder: &Path) -> io::Result<bool> {
     match fs::metadata(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),

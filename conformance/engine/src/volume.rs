@@ -10,7 +10,7 @@ use cornercast::layer::{Attributes, Node, Tree};
 use cornercast::manifest::App;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
-use rustix::mount::mount_bind;
+use rustix::mount::{mount_bind, mount_bind_recursive};
 
 use crate::options::{Options, Volume};
 use crate::refusal::Refusals;
@@ -96,7 +96,9 @@ fn open(source: &str) -> Result<OwnedFd, String> {
 
 /// Puts the volumes into directories below `folder`, in a mount namespace of the engine's own. What is opened is what
 /// is mounted, whatever has become of its name, and what is mounted below it is not included.
-pub(crate) fn stage(found: Vec<Found>, folder: &Path) -> io::Result<Vec<Staged>> {
+///
+/// With `is_deep` it is included after all, which no engine has a reason for.
+pub(crate) fn stage(found: Vec<Found>, folder: &Path, is_deep: bool) -> io::Result<Vec<Staged>> {
     let mut staged = Vec::new();
     fs::create_dir_all(folder)?;
     for Found { name, path, read_only, origin } in found {
@@ -104,7 +106,9 @@ pub(crate) fn stage(found: Vec<Found>, folder: &Path) -> io::Result<Vec<Staged>>
         DirBuilder::new().mode(0o700).create(&source)?;
         match origin {
             Origin::Directory(directory) => {
-                mount_bind(format!("/proc/self/fd/{}", directory.as_raw_fd()), &source)?;
+                let place = format!("/proc/self/fd/{}", directory.as_raw_fd());
+                // RUN-072
+                if is_deep { mount_bind_recursive(place, &source) } else { mount_bind(place, &source) }?;
             }
             Origin::Empty(attributes) => {
                 chown(&source, Some(attributes.uid), Some(attributes.gid))?;

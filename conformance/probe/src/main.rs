@@ -1,7 +1,7 @@
 //! The program that runs inside the suite's images: it says what it sees, or does what it is told.
 //!
 //! The last component of its name says which. As `act` it does the steps that its arguments name,
-//! and says what came of each (see [`act`]). By any other name it prints what it sees as one JSON
+//! and says what came of each (see [`act`]); as `shim` it does steps and then executes another program (see [`shim`]). By any other name it prints what it sees as one JSON
 //! document on standard output, and changes nothing (see [`look`]).
 //!
 //! It has to be a static program, since an image holds nothing else:
@@ -25,6 +25,7 @@ mod errno;
 mod filesystem;
 mod look;
 mod output;
+mod shim;
 mod signal;
 mod sys;
 mod tree;
@@ -36,12 +37,19 @@ use std::path::Path;
 /// The name by which the program acts.
 const ACT: &str = "act";
 
+/// The name by which it stands before another program.
+const SHIM: &str = "shim";
+
 /// Does what the name asks for; the exit code.
 fn run() -> u8 {
     let mut arguments = std::env::args_os();
     let name = arguments.next().unwrap_or_default();
-    if Path::new(&name).file_name() == Some(OsStr::new(ACT)) {
+    let name = Path::new(&name).file_name().unwrap_or_default();
+    if name == OsStr::new(ACT) {
         return act::run(&arguments.collect::<Vec<_>>());
+    }
+    if name == OsStr::new(SHIM) {
+        return shim::run(&arguments.collect::<Vec<_>>());
     }
     let document = format!("{}\n", look::document());
     match output::standard(document.as_bytes()) {

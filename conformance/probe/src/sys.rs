@@ -184,6 +184,14 @@ extern "C" fn caught(signal: c_int) {
     unsafe { libc::_exit(code.into()) }
 }
 
+/// Blocks a signal from now on.
+pub(crate) fn block(signal: i32) -> io::Result<()> {
+    let mask = 1_u64 << (signal - 1);
+    // SAFETY: the mask is as large as is told, and nothing is written.
+    done(unsafe { libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_BLOCK, &raw const mask, null::<u64>(), 8) })
+        .map(drop)
+}
+
 /// Ignores a signal from now on.
 pub(crate) fn ignore(signal: i32) -> io::Result<()> {
     // SAFETY: to ignore takes no handler.

@@ -2,6 +2,7 @@
 
 mod explain;
 mod implementations;
+mod mutants;
 mod reproduce;
 mod run;
 
@@ -38,6 +39,8 @@ enum Command {
     Explain(CaseArgs),
     /// Print a shell script that repeats one case by hand
     Reproduce(reproduce::ReproduceArgs),
+    /// Put the cases to engines that are broken on purpose, and print which of them are noticed
+    Mutants(mutants::MutantsArgs),
     /// Write the input of a case
     #[command(hide = true)]
     Make(reproduce::MakeArgs),
@@ -141,6 +144,7 @@ pub fn main() -> ExitCode {
 fn dispatch(command: Command) -> Result<u8, Trouble> {
     match command {
         Command::Run(arguments) => return run::run(&arguments),
+        Command::Mutants(arguments) => return mutants::mutants(&arguments),
         Command::List(arguments) => explain::list(&arguments.selection)?,
         Command::Explain(arguments) => explain::explain(&arguments.fixtures, &arguments.case)?,
         Command::Reproduce(arguments) => reproduce::reproduce(&arguments)?,

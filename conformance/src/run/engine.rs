@@ -124,6 +124,10 @@ pub fn main(arguments: &EngineArgs) -> io::Result<ExitCode> {
         How::Without(clause) => cornercast_engine::cli::run(&arguments.run, |settings| {
             settings.without.insert(clause.to_owned());
         }),
+        How::Both(clause, tamper) => cornercast_engine::cli::run(&arguments.run, |settings| {
+            settings.without.insert(clause.to_owned());
+            settings.tamper = tamper;
+        }),
         How::Tamper(tamper) => cornercast_engine::cli::run(&arguments.run, |settings| settings.tamper = tamper),
         How::Wrap(wrap) => wrap(&arguments.run)?,
     })

@@ -24,6 +24,7 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 
 use cornercast::digest::Digest;
+use cornercast_engine::instance::sweep;
 use cornercast_engine::report::{ISOLATION_REPORT, IsolationReport, Outcome, RUN_REPORT, RunReport};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::de::DeserializeOwned;
@@ -134,6 +135,18 @@ pub fn prepare(scenario: &Scenario, probe: Option<&Path>, instance: &str, folder
 /// Runs a case on an engine.
 #[must_use]
 pub fn run(engine: &Engine, scenario: &Scenario, instance: &str, scratch: &Path) -> Judged {
+    let is_killed = scenario.other.as_ref().is_some_and(|other| other.state == State::Killed);
+    if !is_killed {
+        return run_in(engine, scenario, instance, scratch);
+    }
+    // In the directory of the other instances, the engine of another case would clean up.
+    let own = Engine { state: scratch.join("instances"), ..engine.clone() };
+    let judged = run_in(&own, scenario, instance, scratch);
+    let _ = sweep(&own.state);
+    judged
+}
+
+fn run_in(engine: &Engine, scenario: &Scenario, instance: &str, scratch: &Path) -> Judged {
     let outcome = engine.ready().map_err(Obstacle::Host).and_then(|()| {
         let ready = prepare(scenario, engine.probe.as_deref(), instance, scratch)?;
         let stop = (scenario.stops > 0).then_some(Stop { after: READY, times: scenario.stops });

@@ -167,6 +167,13 @@ pub(crate) fn run(arguments: &[OsString]) -> u8 {
     0
 }
 
+/// Does one step, and says nothing of it.
+pub(crate) fn quietly(argument: &OsString) {
+    if let Ok(called) = called(argument.as_bytes()) {
+        let _ = (called.step.act)(called.parameters);
+    }
+}
+
 /// A step as an argument has it.
 struct Called<'a> {
     argument: &'a [u8],
