@@ -128,13 +128,6 @@ pub(crate) fn fork(child: impl FnOnce() -> u8) -> io::Result<pid_t> {
     // SAFETY: with one thread, the child has all that the parent has, in a sound state.
     let forked = done(unsafe { libc::fork() }.into())?;
     if forked == 0 {
-        // A trap prints a line and is to do so once.
-        for (signal, trap) in (0..).zip(&TRAPS) {
-            if trap.line.get().is_some() {
-                // SAFETY: the default takes no handler.
-                unsafe { libc::signal(signal, libc::SIG_DFL) };
-            }
-        }
         let code = child();
         // SAFETY: it ends the child at once; what the parent would do at its end is the parent's.
         unsafe { libc::_exit(code.into()) }

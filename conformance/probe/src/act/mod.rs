@@ -31,7 +31,8 @@
 //! - `signal:NAME` sends a signal to the program itself
 //! - `fault` touches memory that cannot be touched
 //! - `abort` aborts
-//! - `trap:NAME[:CODE]` has the signal print `{"caught":"SIGTERM"}` from now on and exit, with 42 if nothing is said
+//! - `trap:NAME[:CODE]` has the signal print `{"caught":"SIGTERM"}` from now on and exit, with 42 if nothing is said,
+//!   in children that are started later as well
 //! - `ignore:NAME` ignores the signal from now on
 //!
 //! Files:
