@@ -9,10 +9,13 @@
 //! | [`evidence`] | what there is to see of a run |
 //! | [`mutants`] | the engines that are broken on purpose |
 
+#[allow(clippy::indexing_slicing, reason = "a member that a JSON value does not have is null")]
 pub mod cases;
 pub mod engine;
+#[allow(clippy::indexing_slicing, reason = "as above")]
 pub mod evidence;
 pub mod image;
+#[allow(clippy::indexing_slicing, reason = "as above")]
 pub mod mutants;
 pub mod probe;
 pub mod scenario;

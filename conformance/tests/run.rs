@@ -1,0 +1,148 @@
+//! The cases of the role `run` on the reference engine, for real.
+//!
+//! They need root, a backend, and the probe, which is built here. What is missing makes them *ignored*, with the
+//! reason, or *failed* if the variable below is 1.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::sync::OnceLock;
+
+use clap::ValueEnum;
+use cornercast_conformance::results::{Conclusion, Footer, Line, Verdict};
+use cornercast_conformance::run::Engine;
+use cornercast_engine::cli::BackendName;
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+
+/// Set this to 1 where the backends have to be there.
+const REQUIRE: &str = "CORNERCAST_REQUIRE_PEERS";
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let mut trials = Vec::new();
+    for backend in BackendName::value_variants() {
+        let name = format!("all_cases_on_{}", backend.name());
+        trials.push(Trial::ignorable_test(name, move || all_cases(*backend)));
+    }
+    trials.push(Trial::ignorable_test("mutants_are_noticed", mutants_are_noticed));
+    trials.push(Trial::ignorable_test("the_script_of_reproduce_works", reproduce));
+    trials.push(Trial::ignorable_test("results_are_the_same_again", same_again));
+    trials.push(Trial::test("without_runc_nothing_is_claimed", without_runc));
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// The probe, or why the cases cannot run here.
+fn peers(backend: BackendName) -> Result<&'static Path, Completion> {
+    static PROBE: OnceLock<PathBuf> = OnceLock::new();
+    match Engine::new(backend).ready() {
+        Ok(()) => Ok(PROBE.get_or_init(build_probe)),
+        Err(reason) if std::env::var_os(REQUIRE).is_some_and(|value| value == "1") => panic!("{REQUIRE}: {reason}"),
+        Err(reason) => Err(Completion::ignored_with(reason)),
+    }
+}
+
+fn build_probe() -> PathBuf {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    // A folder of its own: the same program without the flag is built in the usual one.
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("probe");
+    let mut command = Command::new(cargo);
+    command.args(["rustc", "--quiet", "--locked", "-p", "cornercast-probe", "--release", "--target-dir"]).arg(&target);
+    command.args(["--", "-C", "target-feature=+crt-static"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "the probe cannot be built:\n{}", String::from_utf8_lossy(&output.stderr));
+    target.join("release/cornercast-probe")
+}
+
+fn suite(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cornercast-conformance"));
+    command.args(arguments);
+    command
+}
+
+fn results(command: &mut Command) -> (i32, Vec<Line>, Footer) {
+    let output = command.args(["--json", "-"]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut lines: Vec<&str> = text.lines().skip(1).collect();
+    let footer = lines.pop().unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+    let lines = lines.into_iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    (output.status.code().unwrap(), lines, serde_json::from_str(footer).unwrap())
+}
+
+/// Every case passes, but for what this host cannot do.
+fn all_cases(backend: BackendName) -> Result<Completion, Failed> {
+    let probe = match peers(backend) {
+        Ok(probe) => probe,
+        Err(ignored) => return Ok(ignored),
+    };
+    let (status, lines, footer) =
+        results(suite(&["run", "--role", "run", "--impl", backend.name(), "--probe"]).arg(probe));
+    let wrong: Vec<&Line> = lines.iter().filter(|line| line.verdict != Verdict::Pass).collect();
+    assert!(wrong.iter().all(|line| line.verdict == Verdict::Unsupported), "{wrong:#?}");
+    assert!(lines.len() >= 300, "there are only {} cases", lines.len());
+    if let Some(line) = wrong.first() {
+        return Ok(Completion::ignored_with(line.reason.clone().unwrap_or_default()));
+    }
+    assert_eq!((status, footer.result), (0, Conclusion::Conformant));
+    Ok(Completion::Completed)
+}
+
+/// Some mutants, one of each sort; CI runs them all.
+fn mutants_are_noticed() -> Result<Completion, Failed> {
+    let probe = match peers(BackendName::default()) {
+        Ok(probe) => probe,
+        Err(ignored) => return Ok(ignored),
+    };
+    let cases = ["RUN-003", "RUN-004", "RUN-024", "RUN-028", "RUN-078", "RUN-089"];
+    let mut command = suite(&["mutants", "--probe"]);
+    command.arg(probe).args(cases.iter().flat_map(|case| ["--case", case]));
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("descriptor-leaks"), "{said}");
+    Ok(Completion::Completed)
+}
+
+fn reproduce() -> Result<Completion, Failed> {
+    let probe = match peers(BackendName::default()) {
+        Ok(probe) => probe,
+        Err(ignored) => return Ok(ignored),
+    };
+    let backend = BackendName::default().name();
+    let script = suite(&["reproduce", "RUN-012/exec-and-arguments", "--impl", backend]).output().unwrap();
+    let script = String::from_utf8(script.stdout).unwrap();
+    let output = Command::new("sh").arg("-c").arg(&script).env("CORNERCAST_PROBE", probe).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("\"of exec\""), "{script}\n{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("\"outcome\":\"exited\""), "{script}\n{said}");
+    Ok(Completion::Completed)
+}
+
+/// A second run says the same of each case, its values too.
+fn same_again() -> Result<Completion, Failed> {
+    let probe = match peers(BackendName::default()) {
+        Ok(probe) => probe,
+        Err(ignored) => return Ok(ignored),
+    };
+    let run = || {
+        let arguments = ["run", "--impl", BackendName::default().name(), "--case", "RUN-0[0-5]*", "--case", "RUN-05*"];
+        let (_, lines, _) = results(suite(&arguments).arg("--probe").arg(probe));
+        lines.into_iter().map(|line| (line.case.clone(), (line.verdict, line.values))).collect::<BTreeMap<_, _>>()
+    };
+    let (one, other) = (run(), run());
+    assert!(!one.is_empty());
+    assert_eq!(one, other);
+    Ok(Completion::Completed)
+}
+
+/// A missing runtime is said to be missing, and the run is incomplete.
+fn without_runc() -> Result<(), Failed> {
+    let (status, lines, footer) =
+        results(suite(&["run", "--impl", "runc", "--case", "RUN-012"]).env("PATH", "/nowhere"));
+    assert!(!lines.is_empty());
+    for line in lines {
+        assert_eq!(line.verdict, Verdict::Unsupported);
+    }
+    assert_eq!((status, footer.result), (2, Conclusion::Incomplete));
+    Ok(())
+}
