@@ -28,6 +28,7 @@ fn main() -> ExitCode {
     trials.push(Trial::ignorable_test("mutants_are_noticed", mutants_are_noticed));
     trials.push(Trial::ignorable_test("the_script_of_reproduce_works", reproduce));
     trials.push(Trial::ignorable_test("results_are_the_same_again", same_again));
+    trials.push(Trial::ignorable_test("an_honest_wrapper_scores_as_what_it_wraps", wrappers));
     trials.push(Trial::test("without_runc_nothing_is_claimed", without_runc));
     libtest_mimic::run(&arguments, trials).exit_code()
 }
@@ -132,6 +133,44 @@ fn same_again() -> Result<Completion, Failed> {
     let (one, other) = (run(), run());
     assert!(!one.is_empty());
     assert_eq!(one, other);
+    Ok(Completion::Completed)
+}
+
+/// An honest program around runc scores as runc does, and one that lies about one thing is caught.
+fn wrappers() -> Result<Completion, Failed> {
+    use std::os::unix::fs::PermissionsExt;
+
+    let probe = match peers(BackendName::Runc) {
+        Ok(probe) => probe,
+        Err(ignored) => return Ok(ignored),
+    };
+    let path = std::env::var("PATH").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let run = |script: &str| {
+        let runc = folder.path().join("runc");
+        std::fs::write(&runc, format!("#!/bin/sh\nPATH='{path}'\n{script}\nexec runc \"$@\"\n")).unwrap();
+        std::fs::set_permissions(&runc, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let arguments = ["run", "--impl", "runc", "--case", "RUN-02[0-9]*", "--case", "RUN-03*", "--case", "RUN-07*"];
+        let mut command = suite(&arguments);
+        command.arg("--probe").arg(probe).env("PATH", format!("{}:{path}", folder.path().display()));
+        let (status, lines, _) = results(&mut command);
+        (status, lines.into_iter().map(|line| (line.case.clone(), (line.verdict, line.values))).collect::<Vec<_>>())
+    };
+    let (status, honest) = run("");
+    assert_eq!(status, 0, "{honest:#?}");
+    let direct = ["run", "--impl", "runc", "--case", "RUN-02[0-9]*", "--case", "RUN-03*", "--case", "RUN-07*"];
+    let (_, lines, _) = results(suite(&direct).arg("--probe").arg(probe));
+    let direct: Vec<_> = lines.into_iter().map(|line| (line.case.clone(), (line.verdict, line.values))).collect();
+    assert_eq!(honest, direct);
+    // Called as `runc --root STATE --log LOG --log-format json create --bundle BUNDLE …`.
+    for lie in [
+        "[ \"$7\" != create ] || sed -i 's/\"umask\":18/\"umask\":0/' \"$9/config.json\"",
+        "[ \"$7\" != create ] || chmod 700 \"$9/rootfs/srv/drop\"",
+    ] {
+        let (status, lines) = run(lie);
+        let is_caught = status == 1 && lines.iter().any(|(_, (verdict, _))| *verdict == Verdict::Fail);
+        assert!(is_caught, "{lie}: {lines:#?}");
+    }
     Ok(Completion::Completed)
 }
 

@@ -163,7 +163,7 @@ fn run_in(engine: &Engine, scenario: &Scenario, instance: &str, scratch: &Path) 
         Ok((ready, ended?))
     });
     match outcome {
-        Ok((ready, ended)) => judge(scenario, ready, ended, instance, scratch),
+        Ok((ready, ended)) => judge(engine, scenario, ready, ended, instance, scratch),
         Err(obstacle) => obstacle.judged(),
     }
 }
@@ -206,7 +206,7 @@ fn finish(mut child: Child) -> io::Result<()> {
     child.wait().map(drop)
 }
 
-fn judge(scenario: &Scenario, ready: Ready, ended: Ended, instance: &str, scratch: &Path) -> Judged {
+fn judge(engine: &Engine, scenario: &Scenario, ready: Ready, ended: Ended, instance: &str, scratch: &Path) -> Judged {
     if let Some(how) = ended.killed {
         return Judged::because(Verdict::Errored, format!("the engine was killed: {}", how.words()));
     }
@@ -232,6 +232,7 @@ fn judge(scenario: &Scenario, ready: Ready, ended: Ended, instance: &str, scratc
         image: ready.image,
         instance: instance.to_owned(),
         place: ready.place,
+        state: Some(engine.state.clone()),
         output: ended.output,
         errors: ended.errors,
         isolation: document::<IsolationReport>(&scratch.join(REPORTS).join(ISOLATION_REPORT)),
@@ -256,7 +257,8 @@ fn judge(scenario: &Scenario, ready: Ready, ended: Ended, instance: &str, scratc
 /// Whether the outcome is the one that is expected, for the reason that is expected.
 fn expected(scenario: &Scenario, evidence: &Evidence) -> Result<(), String> {
     let Evidence { report, output, errors, .. } = evidence;
-    if report.outcome != scenario.outcome {
+    let is_other = scenario.can_exit && report.outcome == Outcome::Exited;
+    if report.outcome != scenario.outcome && !is_other {
         let reasons: Vec<&str> = report.reasons.iter().map(|reason| reason.message.as_str()).collect();
         let why = if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join("; ")) };
         return Err(format!("expected the outcome {}, got {}{why}", scenario.outcome.name(), report.outcome.name()));

@@ -106,6 +106,8 @@ pub struct Scenario {
     pub code: u8,
     /// The clause that the reference names as the reason.
     pub reason: Option<&'static str>,
+    /// Whether it can exit with its code as well.
+    pub can_exit: bool,
     /// The clause by which an engine can refuse it as well.
     pub alternative: Option<&'static str>,
     judge: Judge,
@@ -134,6 +136,7 @@ impl Scenario {
             outcome: Outcome::Exited,
             code: 0,
             reason: None,
+            can_exit: false,
             alternative: None,
             judge: Arc::new(judge),
             other: None,
@@ -176,6 +179,13 @@ impl Scenario {
     #[must_use]
     pub fn or_refused(mut self, clause: &'static str) -> Self {
         self.alternative = Some(clause);
+        self
+    }
+
+    /// It can exit with 0 as well.
+    #[must_use]
+    pub fn or_exits(mut self) -> Self {
+        self.can_exit = true;
         self
     }
 
