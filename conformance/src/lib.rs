@@ -19,4 +19,5 @@ pub mod reference;
 pub mod results;
 pub mod run;
 pub mod runner;
+pub mod scratch;
 pub mod suite;

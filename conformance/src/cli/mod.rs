@@ -1,6 +1,8 @@
 //! The command line.
 
+mod clean;
 mod explain;
+mod guard;
 mod implementations;
 mod mutants;
 mod reproduce;
@@ -15,6 +17,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::builtin;
 use crate::protocol::Role;
 use crate::run::engine::{self, EngineArgs};
+use crate::scratch::Scratch;
 use crate::suite::{self, Entry};
 
 /// The exit status of a run that could not be done.
@@ -41,6 +44,11 @@ enum Command {
     Reproduce(reproduce::ReproduceArgs),
     /// Put the cases to engines that are broken on purpose, and print which of them are noticed
     Mutants(mutants::MutantsArgs),
+    /// Remove what runs that were killed have left
+    Clean,
+    /// Wait until a suite has gone, and remove what is left
+    #[command(hide = true)]
+    Guard(guard::GuardArgs),
     /// Write the input of a case
     #[command(hide = true)]
     Make(reproduce::MakeArgs),
@@ -148,6 +156,8 @@ fn dispatch(command: Command) -> Result<u8, Trouble> {
         Command::List(arguments) => explain::list(&arguments.selection)?,
         Command::Explain(arguments) => explain::explain(&arguments.fixtures, &arguments.case)?,
         Command::Reproduce(arguments) => reproduce::reproduce(&arguments)?,
+        Command::Clean => clean::clean()?,
+        Command::Guard(arguments) => guard::guard(&arguments)?,
         Command::Make(arguments) => reproduce::make(&arguments)?,
         // It has an exit status of its own.
         Command::Engine(_) => {}
@@ -159,7 +169,7 @@ fn dispatch(command: Command) -> Result<u8, Trouble> {
 /// The cases, and the temporary folder that they are in, if they are.
 struct Cases {
     entries: Vec<Entry>,
-    made: Option<tempfile::TempDir>,
+    made: Option<Scratch>,
 }
 
 impl Fixtures {
@@ -173,9 +183,10 @@ impl Fixtures {
             let entries = suite::load(&checkout).map_err(Trouble::at(checkout.display()))?;
             return Ok(Cases { entries, made: None });
         }
-        let made = tempfile::Builder::new().prefix("cornercast-cases-").tempdir()?;
-        suite::write(made.path())?;
-        Ok(Cases { entries: suite::load(made.path())?, made: Some(made) })
+        let made = Scratch::new("cases")?;
+        let folder = made.path().join("cases");
+        suite::write(&folder)?;
+        Ok(Cases { entries: suite::load(&folder)?, made: Some(made) })
     }
 }
 

@@ -19,6 +19,7 @@ use crate::matrix::{self, Row};
 use crate::protocol::Codec;
 use crate::results::{Footer, Header};
 use crate::runner::{self, Options, Subject};
+use crate::scratch::Scratch;
 
 /// Puts the cases to each implementation and compares what it does with what the clauses say.
 ///
@@ -73,14 +74,14 @@ pub(super) fn run(arguments: &RunArgs) -> Result<u8, Trouble> {
     if jobs.is_empty() {
         return Err(Trouble::new("none of the cases is for a role that the implementations have; --role asks anyway"));
     }
-    let scratch = tempfile::Builder::new().prefix("cornercast-run-").tempdir()?;
+    super::clean::silently();
+    let scratch = Scratch::new("run")?;
     let cpus = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let options = Options {
         time: arguments.timeout,
         jobs: arguments.jobs.unwrap_or(cpus).get(),
         probe: arguments.probe.clone(),
-        // The system's folder can be a link; adapters get the real path.
-        scratch: scratch.path().canonicalize()?,
+        scratch: scratch.path().to_owned(),
         expectations,
     };
     let implementations = subjects.iter().map(|subject| subject.implementation.clone()).collect();
