@@ -5,6 +5,8 @@ mod explain;
 mod guard;
 mod implementations;
 mod mutants;
+mod output;
+mod report;
 mod reproduce;
 mod run;
 
@@ -44,6 +46,8 @@ enum Command {
     Reproduce(reproduce::ReproduceArgs),
     /// Put the cases to engines that are broken on purpose, and print which of them are noticed
     Mutants(mutants::MutantsArgs),
+    /// Print what came of an earlier run, or what is another one between two
+    Report(report::ReportArgs),
     /// Remove what runs that were killed have left
     Clean,
     /// Wait until a suite has gone, and remove what is left
@@ -156,6 +160,7 @@ fn dispatch(command: Command) -> Result<u8, Trouble> {
         Command::List(arguments) => explain::list(&arguments.selection)?,
         Command::Explain(arguments) => explain::explain(&arguments.fixtures, &arguments.case)?,
         Command::Reproduce(arguments) => reproduce::reproduce(&arguments)?,
+        Command::Report(arguments) => return report::report(&arguments),
         Command::Clean => clean::clean()?,
         Command::Guard(arguments) => guard::guard(&arguments)?,
         Command::Make(arguments) => reproduce::make(&arguments)?,
