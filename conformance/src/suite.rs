@@ -92,7 +92,26 @@ pub fn checkout() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("")).join("fixtures")
 }
 
-/// All cases: those of `folder`, and those that are run.
+/// The cases of `folder` and those that are run, in the order of the chapters.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn load_all(folder: &Path) -> io::Result<Vec<Entry>> {
+    let mut entries = load(folder)?;
+    entries.extend(run::cases());
+    sort(&mut entries);
+    Ok(entries)
+}
+
+fn sort(entries: &mut [Entry]) {
+    entries.sort_by_cached_key(|entry| {
+        let id = entry.name.split('/').next().unwrap_or_default();
+        (clauses().get(id).map_or(usize::MAX, |(at, _)| *at), entry.name.clone())
+    });
+}
+
+/// The cases of `folder`.
 ///
 /// # Errors
 ///
@@ -116,11 +135,7 @@ pub fn load(folder: &Path) -> io::Result<Vec<Entry>> {
     if entries.is_empty() {
         return Err(io::Error::new(io::ErrorKind::NotFound, format!("there is no case in {}", folder.display())));
     }
-    entries.extend(run::cases());
-    entries.sort_by_cached_key(|entry| {
-        let id = entry.name.split('/').next().unwrap_or_default();
-        (clauses().get(id).map_or(usize::MAX, |(at, _)| *at), entry.name.clone())
-    });
+    sort(&mut entries);
     Ok(entries)
 }
 

@@ -248,7 +248,7 @@ fn all_are_killed(probe: &Path) {
 fn next_run_cleans(probe: &Path) {
     let bench = Bench::new();
     let suite = kill_all(&bench, bench.suite(probe));
-    let output = bench.command(&["run", "--case", "CNF-002"]).stdout(Stdio::piped()).output().unwrap();
+    let output = bench.command(&["run", "--impl", "reference", "--case", "CNF-002"]).stdout(Stdio::piped()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && !said.contains("removed"), "{said}");
     assert_eq!(bench.remains(suite), BTreeSet::new());

@@ -40,7 +40,7 @@ fn own(step: &OsString) -> Option<io::Result<()>> {
     let (name, parameter) = step.split_once(':').unwrap_or((step, ""));
     Some(match name {
         "leak" => open("/", OFlags::PATH).map(std::mem::forget),
-        "merge" => Ok(dup2_stderr(io::stdout().as_fd()).unwrap_or_default()),
+        "merge" => dup2_stderr(io::stdout().as_fd()).map_err(Into::into),
         "block" => signal::number(parameter).map_or(Ok(()), sys::block),
         "stdin" => open(parameter, OFlags::RDONLY).and_then(|file| Ok(dup2_stdin(&file)?)),
         "terminal" => terminal(),

@@ -66,6 +66,11 @@ impl Named {
         Self { name: REFERENCE.to_owned(), path: None }
     }
 
+    /// The reference engine with its own backend.
+    pub(super) fn engine() -> Self {
+        Self { name: BackendName::default().name().to_owned(), path: None }
+    }
+
     /// The argument that names it.
     pub(super) fn argument(&self) -> String {
         match &self.path {

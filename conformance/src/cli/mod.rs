@@ -67,7 +67,8 @@ enum Command {
 /// Where the cases are.
 #[derive(Debug, Clone, Args)]
 struct Fixtures {
-    /// The folder of the cases [default: that of the checkout, or else the cases built into this program]
+    /// The folder of the cases, and no others [default: those of the checkout, or else those built into this program, and
+    /// the cases of the role `run`]
     #[arg(long = "fixtures", value_name = "DIR")]
     folder: Option<PathBuf>,
 }
@@ -185,13 +186,13 @@ impl Fixtures {
         }
         let checkout = suite::checkout();
         if has_cases(&checkout) {
-            let entries = suite::load(&checkout).map_err(Trouble::at(checkout.display()))?;
+            let entries = suite::load_all(&checkout).map_err(Trouble::at(checkout.display()))?;
             return Ok(Cases { entries, made: None });
         }
         let made = Scratch::new("cases")?;
         let folder = made.path().join("cases");
         suite::write(&folder)?;
-        Ok(Cases { entries: suite::load(&folder)?, made: Some(made) })
+        Ok(Cases { entries: suite::load_all(&folder)?, made: Some(made) })
     }
 }
 

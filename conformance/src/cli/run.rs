@@ -26,7 +26,8 @@ use crate::scratch::Scratch;
 pub(super) struct RunArgs {
     #[command(flatten)]
     selection: Selection,
-    /// An implementation: a built-in one (reference, runc), or NAME=PATH with an adapter program [default: reference]
+    /// An implementation: a built-in one (reference, embedded, runc), or NAME=PATH with an adapter program [default:
+    /// reference and embedded]
     #[arg(long = "impl", value_name = "NAME[=PATH]")]
     implementations: Vec<Named>,
     /// Write the results as JSON lines to FILE, or with `-` to standard output in place of the text
@@ -67,8 +68,12 @@ pub(super) fn run(arguments: &RunArgs) -> Result<u8, Trouble> {
         None => Expectations::default(),
     };
     let codec = Codec::new().map_err(Trouble::new)?;
-    let named =
-        if arguments.implementations.is_empty() { vec![Named::reference()] } else { arguments.implementations.clone() };
+    let named = match arguments.implementations.as_slice() {
+        // Other people's cases are not run.
+        [] if arguments.selection.fixtures.folder.is_some() => vec![Named::reference()],
+        [] => vec![Named::reference(), Named::engine()],
+        given => given.to_vec(),
+    };
     let subjects = subjects(&named, &codec, arguments.timeout)?;
     let jobs = runner::jobs(&subjects, &selected, arguments.selection.role);
     if jobs.is_empty() {
