@@ -238,17 +238,25 @@ fn all_are_killed(probe: &Path) {
     let left = bench.left();
     assert_eq!(left.len(), 1);
     assert!(!instance_processes(suite).is_empty(), "there is nothing to clean");
+    let (elsewhere, mounted) = (bench.path().join("elsewhere"), bench.path().join(&left[0]).join("mounted"));
+    for folder in [&elsewhere, &mounted] {
+        fs::create_dir(folder).unwrap();
+    }
+    fs::write(elsewhere.join("file"), "not of the suite").unwrap();
+    rustix::mount::mount_bind(&elsewhere, &mounted).unwrap();
     let said = bench.clean();
     assert!(said.contains(&format!("removed {}", bench.path().join(&left[0]).display())), "{said}");
     assert!(said.contains(&format!("removed the instance suite-{suite}-")), "{said}");
     assert_eq!(bench.remains(suite), BTreeSet::new());
     assert_eq!(bench.clean(), "nothing is left of earlier runs\n");
+    assert!(elsewhere.join("file").exists(), "what was mounted has been removed");
 }
 
 fn next_run_cleans(probe: &Path) {
     let bench = Bench::new();
     let suite = kill_all(&bench, bench.suite(probe));
-    let output = bench.command(&["run", "--impl", "reference", "--case", "CNF-002"]).stdout(Stdio::piped()).output().unwrap();
+    let output =
+        bench.command(&["run", "--impl", "reference", "--case", "CNF-002"]).stdout(Stdio::piped()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && !said.contains("removed"), "{said}");
     assert_eq!(bench.remains(suite), BTreeSet::new());

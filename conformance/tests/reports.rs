@@ -228,7 +228,9 @@ fn said(output: &Output) -> String {
 #[test]
 fn on_the_command_line() {
     let folder = tempfile::tempdir().unwrap();
-    let run = |arguments: &[&str]| suite(folder.path(), &[&["run", "--impl", "reference", "--case", "CNF-002"], arguments].concat());
+    let run = |arguments: &[&str]| {
+        suite(folder.path(), &[&["run", "--impl", "reference", "--case", "CNF-002"], arguments].concat())
+    };
     let text = run(&["--json", "all.jsonl", "--output", "junit=all.xml", "-o", "markdown=all.md"]);
     assert_eq!(text.status.code(), Some(0), "{}", String::from_utf8_lossy(&text.stderr));
     let file = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();

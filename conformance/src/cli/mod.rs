@@ -2,6 +2,7 @@
 
 mod clean;
 mod explain;
+mod export;
 mod guard;
 mod implementations;
 mod mutants;
@@ -48,6 +49,8 @@ enum Command {
     Mutants(mutants::MutantsArgs),
     /// Print what came of an earlier run, or what is another one between two
     Report(report::ReportArgs),
+    /// Write cases that run images as files: images in all forms, options, what is expected
+    Export(export::ExportArgs),
     /// Remove what runs that were killed have left
     Clean,
     /// Wait until a suite has gone, and remove what is left
@@ -162,6 +165,7 @@ fn dispatch(command: Command) -> Result<u8, Trouble> {
         Command::Explain(arguments) => explain::explain(&arguments.fixtures, &arguments.case)?,
         Command::Reproduce(arguments) => reproduce::reproduce(&arguments)?,
         Command::Report(arguments) => return report::report(&arguments),
+        Command::Export(arguments) => export::export(&arguments)?,
         Command::Clean => clean::clean()?,
         Command::Guard(arguments) => guard::guard(&arguments)?,
         Command::Make(arguments) => reproduce::make(&arguments)?,

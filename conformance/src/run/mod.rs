@@ -8,12 +8,14 @@
 //! | [`engine`] | calling the reference engine, as it is or broken on purpose |
 //! | [`evidence`] | what there is to see of a run |
 //! | [`mutants`] | the engines that are broken on purpose |
+//! | [`export`] | cases as files |
 
 #[allow(clippy::indexing_slicing, reason = "a member that a JSON value does not have is null")]
 pub mod cases;
 pub mod engine;
 #[allow(clippy::indexing_slicing, reason = "as above")]
 pub mod evidence;
+pub mod export;
 pub mod image;
 #[allow(clippy::indexing_slicing, reason = "as above")]
 pub mod mutants;
