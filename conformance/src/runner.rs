@@ -20,6 +20,7 @@ use crate::protocol::{Answer, Codec, Outcome, Request, Role};
 use crate::recipe::Bytes;
 use crate::results::{Implementation, Line, Verdict};
 use crate::run::{self, Engine, Judged};
+use crate::scratch;
 use crate::suite::{Entry, Task};
 
 /// An implementation under test.
@@ -100,7 +101,7 @@ pub fn run(
 
 /// The directory of the instances of a run.
 fn instances(options: &Options) -> PathBuf {
-    options.scratch.join("instances")
+    options.scratch.join(scratch::INSTANCES)
 }
 
 fn run_all(

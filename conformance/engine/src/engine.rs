@@ -11,7 +11,7 @@ use cornercast::digest::Digest;
 use cornercast::manifest::App;
 use rustix::fs::Mode;
 use rustix::mount::{MountPropagationFlags, mount_change};
-use rustix::process::set_child_subreaper;
+use rustix::process::{Pid, set_child_subreaper};
 use serde_json::Value;
 
 use crate::application::{Application, End, Requests, Stop};
@@ -60,6 +60,9 @@ pub struct Settings {
     pub reports: Option<PathBuf>,
     /// What makes the container.
     pub backend: Arc<dyn Backend>,
+    /// The parent of this process, if the application is to be killed at once when it has ended. Its end has to be
+    /// a signal to this process.
+    pub parent: Option<Pid>,
     /// Clauses that are not enforced. No engine has a reason to; a suite has one, to see whether it would notice.
     pub without: BTreeSet<String>,
     /// Changes what is done, for the same purpose.
@@ -135,7 +138,7 @@ impl Run<'_> {
     fn attempt(&mut self) -> Result<(End, bool), Stopped> {
         let settings = self.settings;
         sys::default_signals();
-        let requests = Requests::listen()?;
+        let requests = Requests::listen(settings.parent)?;
         let mut refusals = Refusals::without(settings.without.clone());
         let options = settings.options.clone().unwrap_or_else(|reason| {
             refusals.push(reason);

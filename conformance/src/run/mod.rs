@@ -8,12 +8,14 @@
 //! | [`engine`] | calling the reference engine, as it is or broken on purpose |
 //! | [`evidence`] | what there is to see of a run |
 //! | [`mutants`] | the engines that are broken on purpose |
+//! | [`export`] | cases as files |
 
 #[allow(clippy::indexing_slicing, reason = "a member that a JSON value does not have is null")]
 pub mod cases;
 pub mod engine;
 #[allow(clippy::indexing_slicing, reason = "as above")]
 pub mod evidence;
+pub mod export;
 pub mod image;
 #[allow(clippy::indexing_slicing, reason = "as above")]
 pub mod mutants;
@@ -42,6 +44,7 @@ use self::image::{Image, Packed};
 use self::scenario::{Other, Place, State};
 use crate::process::{Ended, Stop};
 use crate::results::Verdict;
+use crate::scratch::INSTANCES;
 
 /// What came of a case: the verdict, why, and what was seen.
 #[derive(Debug)]
@@ -143,7 +146,7 @@ pub fn run(engine: &Engine, scenario: &Scenario, instance: &str, scratch: &Path)
         return run_in(engine, scenario, instance, scratch);
     }
     // In the directory of the other instances, the engine of another case would clean up.
-    let own = Engine { state: scratch.join("instances"), ..engine.clone() };
+    let own = Engine { state: scratch.join(INSTANCES), ..engine.clone() };
     let judged = run_in(&own, scenario, instance, scratch);
     let _ = sweep(&own.state);
     judged

@@ -115,6 +115,8 @@ pub struct Scenario {
     pub other: Option<Other>,
     /// Changes the bytes of the packed archive.
     pub corrupt: Option<fn(&mut Vec<u8>)>,
+    /// Whether it needs something on the host.
+    pub has_host: bool,
 }
 
 impl fmt::Debug for Scenario {
@@ -141,6 +143,7 @@ impl Scenario {
             judge: Arc::new(judge),
             other: None,
             corrupt: None,
+            has_host: false,
         }
     }
 
@@ -237,6 +240,7 @@ impl Scenario {
     #[must_use]
     pub fn host(mut self, prepare: impl Fn(&Place) -> io::Result<()> + Send + Sync + 'static) -> Self {
         self.prepare = Arc::new(prepare);
+        self.has_host = true;
         self
     }
 
