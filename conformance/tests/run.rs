@@ -12,6 +12,7 @@ use std::sync::OnceLock;
 use clap::ValueEnum;
 use cornercast_conformance::results::{Conclusion, Footer, Line, Verdict};
 use cornercast_conformance::run::Engine;
+use cornercast_conformance::run::document::Document;
 use cornercast_engine::cli::BackendName;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
     trials.push(Trial::ignorable_test("the_script_of_reproduce_works", reproduce));
     trials.push(Trial::ignorable_test("results_are_the_same_again", same_again));
     trials.push(Trial::ignorable_test("an_honest_wrapper_scores_as_what_it_wraps", wrappers));
+    trials.push(Trial::test("the_probe_says_what_its_type_says", document));
     trials.push(Trial::test("without_runc_nothing_is_claimed", without_runc));
     libtest_mimic::run(&arguments, trials).exit_code()
 }
@@ -172,6 +174,16 @@ fn wrappers() -> Result<Completion, Failed> {
         assert!(is_caught, "{lie}: {lines:#?}");
     }
     Ok(Completion::Completed)
+}
+
+/// On this host as anywhere.
+fn document() -> Result<(), Failed> {
+    let output = Command::new(build_probe()).output().unwrap();
+    let seen: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let typed: Document = serde_json::from_value(seen.clone()).unwrap();
+    assert_eq!(serde_json::to_value(&typed).unwrap(), seen);
+    assert_eq!(typed.probe, 2);
+    Ok(())
 }
 
 /// A missing runtime is said to be missing, and the run is incomplete.

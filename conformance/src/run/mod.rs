@@ -12,6 +12,7 @@
 
 #[allow(clippy::indexing_slicing, reason = "a member that a JSON value does not have is null")]
 pub mod cases;
+pub mod document;
 pub mod engine;
 #[allow(clippy::indexing_slicing, reason = "as above")]
 pub mod evidence;
