@@ -56,6 +56,8 @@ pub struct Options {
     pub scratch: PathBuf,
     /// Failures that are expected.
     pub expectations: Expectations,
+    /// Whether all that the probe sees is recorded.
+    pub observed: bool,
 }
 
 /// A case and who it is put to.
@@ -216,6 +218,7 @@ fn judged(job: &Job<'_>, index: usize, codec: &Codec, options: &Options, scratch
                 state: instances(options),
                 probe: options.probe.clone(),
                 time: options.time,
+                observed: options.observed,
                 ..engine.clone()
             };
             run::run(&engine, scenario, &instance, scratch)

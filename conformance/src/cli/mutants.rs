@@ -62,6 +62,7 @@ pub(super) fn mutants(arguments: &MutantsArgs) -> Result<u8, Trouble> {
         probe: arguments.probe.clone(),
         scratch: scratch.path().to_owned(),
         expectations: Expectations::default(),
+        observed: false,
     };
     let codec = Codec::new().map_err(Trouble::new)?;
     let is_terminal = io::stderr().is_terminal();

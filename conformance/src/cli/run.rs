@@ -13,8 +13,8 @@ use super::output::{Output, Outputs};
 use super::{Selection, Trouble};
 use crate::expectations::Expectations;
 use crate::protocol::Codec;
-use crate::report::{Report, Row, matrix};
-use crate::results::{Footer, Header};
+use crate::report::{Report, Row, matrix, observed};
+use crate::results::{Footer, Header, Line};
 use crate::runner::{self, Options, Subject};
 use crate::scratch::Scratch;
 
@@ -45,6 +45,9 @@ pub(super) struct RunArgs {
     /// Failures that are expected (TOML); those that pass, and cases that do not exist, fail the run
     #[arg(long, value_name = "FILE")]
     xfail: Option<PathBuf>,
+    /// Record all that the probe sees, and list what the implementations differ in, judged or not
+    #[arg(long)]
+    observed: bool,
     /// The probe for cases of the role `run` [default: $CORNERCAST_PROBE, or beside this program]
     #[arg(long, value_name = "FILE")]
     probe: Option<PathBuf>,
@@ -88,6 +91,7 @@ pub(super) fn run(arguments: &RunArgs) -> Result<u8, Trouble> {
         probe: arguments.probe.clone(),
         scratch: scratch.path().to_owned(),
         expectations,
+        observed: arguments.observed,
     };
     let implementations = subjects.iter().map(|subject| subject.implementation.clone()).collect();
     let header = Header::new(implementations, jobs.len());
@@ -115,6 +119,10 @@ pub(super) fn run(arguments: &RunArgs) -> Result<u8, Trouble> {
     if outputs.finish(&report)? {
         let mut out = BufWriter::new(anstream::stdout());
         matrix::write(&mut out, &report)?;
+        if arguments.observed {
+            let lines: Vec<Line> = report.rows.iter().map(|row| row.line.clone()).collect();
+            observed::write(&mut out, &observed::differences(&lines))?;
+        }
         out.flush()?;
     }
     Ok(report.footer.result.status())

@@ -6,11 +6,13 @@
 //! | [`markdown`] | a pull request |
 //! | [`junit`] | programs that show tests |
 //! | [`difference`] | what is another one since an earlier run |
+//! | [`observed`] | what implementations do differently, judged or not |
 
 pub mod difference;
 pub mod junit;
 pub mod markdown;
 pub mod matrix;
+pub mod observed;
 
 use std::collections::BTreeSet;
 

@@ -31,6 +31,8 @@ pub struct Engine {
     pub probe: Option<PathBuf>,
     /// The longest that one case can take.
     pub time: Duration,
+    /// Whether all that the probe sees is recorded.
+    pub observed: bool,
 }
 
 impl std::fmt::Debug for Engine {
@@ -43,7 +45,14 @@ impl Engine {
     /// The engine with a backend; where it keeps its instances and how long it can take is said for each run.
     #[must_use]
     pub fn new(backend: BackendName) -> Self {
-        Self { backend, broken: None, state: PathBuf::new(), probe: None, time: Duration::from_secs(10) }
+        Self {
+            backend,
+            broken: None,
+            state: PathBuf::new(),
+            probe: None,
+            time: Duration::from_secs(10),
+            observed: false,
+        }
     }
 
     /// What it would say to `hello`.

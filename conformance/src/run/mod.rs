@@ -44,6 +44,7 @@ use self::evidence::Evidence;
 use self::image::{Image, Packed};
 use self::scenario::{Other, Place, State};
 use crate::process::{Ended, Stop};
+use crate::report::observed::{OBSERVED, recorded};
 use crate::results::Verdict;
 use crate::scratch::INSTANCES;
 
@@ -243,6 +244,13 @@ fn judge(engine: &Engine, scenario: &Scenario, ready: Ready, ended: Ended, insta
         report,
         image_path,
     };
+    if engine.observed
+        && let Ok(document) = evidence.seen()
+    {
+        let scratch = scratch.display().to_string();
+        let names = [(instance, "$INSTANCE"), (scratch.as_str(), "$SCRATCH")];
+        values.insert(OBSERVED.to_owned(), recorded(&document, &names));
+    }
     let judged = match scenario.alternative {
         Some(clause) if evidence.report.outcome == Outcome::Refused => refused_by(clause, &evidence),
         _ => expected(scenario, &evidence).and_then(|()| scenario.judge(&evidence)),
