@@ -37,8 +37,11 @@ pub const INSTANCES: &str = "instances";
 /// How long the processes of a suite that has gone can take to end by themselves.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// How long a folder without a lock is left alone: it may be that it is being made.
-const NEW: Duration = Duration::from_secs(10);
+/// The name of that file until it is held.
+const NEW: &str = "new";
+
+/// How long an empty folder is left alone: it may be that it is being made.
+const MAKING: Duration = Duration::from_secs(10);
 
 /// A temporary folder that is held, and removed in the end.
 #[derive(Debug)]
@@ -54,7 +57,7 @@ impl Scratch {
         debug_assert!(KINDS.contains(&kind), "nobody would look for it");
         let folder = tempfile::Builder::new().prefix(&format!("{PREFIX}{kind}-")).tempdir()?;
         // The lock gets its name when it is held, so that nobody takes the folder for a leftover.
-        let new = folder.path().join("new");
+        let new = folder.path().join(NEW);
         let mut lock = File::create_new(&new)?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
         lock.write_all(process::mark().as_bytes())?;
@@ -170,7 +173,10 @@ fn left(folder: &Path) -> io::Result<Option<[Option<File>; 2]>> {
         }
     };
     let lock = take(LOCK)?;
-    if lock.is_none() && metadata.modified()?.elapsed().is_ok_and(|age| age < NEW) {
+    // Something that has no lock may be another program's, or of a version that has none.
+    let is_empty = || Ok::<_, io::Error>(entries(folder)?.iter().all(|entry| entry.file_name() == NEW));
+    let is_old = || Ok::<_, io::Error>(metadata.modified()?.elapsed().is_ok_and(|age| age > MAKING));
+    if lock.is_none() && !(is_empty()? && is_old()?) {
         return Ok(None);
     }
     Ok(Some([lock, take(GUARD_LOCK)?]))

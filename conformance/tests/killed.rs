@@ -36,6 +36,7 @@ const TESTS: &[Test] = &[
     ("a_suite_that_is_killed_at_any_time", suite_is_killed_at_any_time),
     ("a_suite_that_is_killed_with_its_guard_and_engines", all_are_killed),
     ("the_next_run_removes_what_is_left", next_run_cleans),
+    ("folders_without_a_lock", folders_without_a_lock),
     ("a_suite_that_is_interrupted", suite_is_interrupted),
     ("an_adapter_of_a_suite_that_is_killed", adapter_is_ended),
     ("two_suites_do_not_disturb_each_other", two_suites),
@@ -250,6 +251,22 @@ fn all_are_killed(probe: &Path) {
     assert_eq!(bench.remains(suite), BTreeSet::new());
     assert_eq!(bench.clean(), "nothing is left of earlier runs\n");
     assert!(elsewhere.join("file").exists(), "what was mounted has been removed");
+}
+
+/// It may be of another program, or of a version without locks.
+fn folders_without_a_lock(_: &Path) {
+    let bench = Bench::new();
+    let (full, new) = (bench.path().join("cornercast-run-full"), bench.path().join("cornercast-run-new"));
+    fs::create_dir_all(full.join("0")).unwrap();
+    fs::create_dir(&new).unwrap();
+    for folder in [&full, &new] {
+        let hour = std::time::SystemTime::now() - Duration::from_secs(3600);
+        fs::File::open(folder).unwrap().set_modified(hour).unwrap();
+    }
+    assert_eq!(bench.clean(), format!("removed {}\n", new.display()));
+    fs::create_dir(&new).unwrap();
+    assert_eq!(bench.clean(), "nothing is left of earlier runs\n");
+    assert!(full.join("0").exists() && new.exists());
 }
 
 fn next_run_cleans(probe: &Path) {

@@ -4,6 +4,8 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
+use cornercast::shown::escaped;
+
 use super::{Report, Row, chapters, title};
 use crate::results::Verdict;
 
@@ -112,9 +114,9 @@ fn failures(out: &mut dyn Write, implementation: &str, rows: &[Row]) -> io::Resu
     for Row { line, why, reproduce, .. } in failed.iter().take(MAX_SHOWN) {
         let style = style(line.verdict);
         writeln!(out, "{style}{}{style:#}  {implementation}  {BOLD}{}{BOLD:#}", line.verdict.name(), line.case)?;
-        writeln!(out, "    {}", line.reason.as_deref().unwrap_or_default().replace('\n', " "))?;
+        writeln!(out, "    {}", escaped(&line.reason.as_deref().unwrap_or_default().replace('\n', " ")))?;
         if let Some(words) = line.values.get("stderr").and_then(|words| words.as_str()) {
-            writeln!(out, "    {DIM}it said: {words}{DIM:#}")?;
+            writeln!(out, "    {DIM}it said: {}{DIM:#}", escaped(words))?;
         }
         if !why.is_empty() {
             writeln!(out, "    {DIM}case: {why}{DIM:#}")?;
