@@ -19,4 +19,6 @@ pub mod reference;
 pub mod results;
 pub mod run;
 pub mod runner;
+pub mod schema;
+pub mod session;
 pub mod suite;
