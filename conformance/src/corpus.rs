@@ -1,5 +1,6 @@
 //! The catalogue of hostile inputs that the cases cover: JSON (J), digests (D), tar archives (T),
-//! compression (C), names and versions (M), and differences between real tools (X), by row.
+//! compression (C), names and versions (M), what an engine must refuse or contain (R), and differences between real
+//! tools (X), by row.
 
 /// A row of the catalogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct Row {
 pub enum Covered {
     /// By the cases that name it.
     Cases,
+    /// By these cases.
+    By(&'static [&'static str]),
     /// By a test in this file.
     Test(&'static str),
     /// By a chapter that is not written yet.
@@ -25,7 +28,7 @@ pub enum Covered {
     NotApplicable(&'static str),
 }
 
-use Covered::{Cases, Later, NotApplicable, Test};
+use Covered::{By, Cases, Later, NotApplicable, Test};
 
 /// All rows.
 pub const ROWS: &[Row] = &[
@@ -242,6 +245,136 @@ pub const ROWS: &[Row] = &[
         what: "annotation that an engine executes or maps to a privileged setting",
         covered: Later("the runtime: nothing here runs an image"),
     },
+    Row {
+        id: "R01",
+        what: "variable whose name is empty or has `=`, a newline or U+0000",
+        covered: By(&["RUN-009/equals", "RUN-009/empty", "RUN-009/newline"]),
+    },
+    Row {
+        id: "R02",
+        what: "variable whose value has U+0000 or a newline",
+        covered: By(&["RUN-006/zero-in-a-variable", "RUN-009/longest"]),
+    },
+    Row { id: "R03", what: "variables that loaders and shells obey", covered: By(&["RUN-013/loader"]) },
+    Row { id: "R04", what: "variable that is the engine's own", covered: By(&["RUN-009/own", "RUN-001/variable"]) },
+    Row { id: "R05", what: "a variable twice", covered: By(&["RUN-006/twice", "RUN-013/option"]) },
+    Row { id: "R06", what: "10 MiB of environment", covered: By(&["RUN-006/too-long", "RUN-009/too-long"]) },
+    Row { id: "R07", what: "user by a name that the image does not have", covered: NotApplicable("users are numbers") },
+    Row {
+        id: "R08",
+        what: "user that is the greatest number, negative or too great",
+        covered: By(&["RUN-001/user", "RUN-022/user", "RUN-022/above-2-31"]),
+    },
+    Row {
+        id: "R09",
+        what: "number that the image's user file has another meaning for",
+        covered: By(&["RUN-020/passwd"]),
+    },
+    Row {
+        id: "R10",
+        what: "user file that is a link, a pipe or endless",
+        covered: By(&["RUN-020/passwd-link", "RUN-021/group-file"]),
+    },
+    Row {
+        id: "R11",
+        what: "supplementary groups: many, without the primary one",
+        covered: By(&["RUN-021/1024", "RUN-021/none"]),
+    },
+    Row {
+        id: "R12",
+        what: "working directory that is relative, empty, or has `..`",
+        covered: By(&["MAN-019/rejected-relative", "MAN-019/rejected-empty", "MAN-019/rejected-dot-dot"]),
+    },
+    Row { id: "R13", what: "working directory that is missing", covered: By(&["RUN-018/hidden-by-a-volume"]) },
+    Row {
+        id: "R14",
+        what: "working directory that is a descriptor of the runtime",
+        covered: By(&["RUN-019/descriptor", "RUN-019/link"]),
+    },
+    Row {
+        id: "R15",
+        what: "working directory that is a link out of the root",
+        covered: By(&["RUN-017/link-above-the-root", "RUN-018/link-out-of-a-volume"]),
+    },
+    Row {
+        id: "R16",
+        what: "program that is missing, has no interpreter, or is the runtime itself",
+        covered: By(&["RUN-001/exec", "RUN-091/interpreter", "RUN-091/exe-of-the-runtime"]),
+    },
+    Row { id: "R17", what: "descriptors that are inherited", covered: By(&["RUN-024/descriptors"]) },
+    Row { id: "R18", what: "mount at /proc, /sys, /dev or the root", covered: By(&["RUN-001/mount"]) },
+    Row { id: "R19", what: "/proc of the image is a link", covered: By(&["RUN-041/link-proc"]) },
+    Row { id: "R20", what: "/dev of the image is a link", covered: By(&["RUN-041/link-dev"]) },
+    Row {
+        id: "R21",
+        what: "/dev/null of the image is a link to a file of the kernel",
+        covered: By(&["RUN-046/null-of-the-image", "RUN-051/core-pattern"]),
+    },
+    Row {
+        id: "R22",
+        what: "/dev/pts or /dev/console of the image is a link",
+        covered: By(&["RUN-046/null-of-the-image"]),
+    },
+    Row { id: "R23", what: "label of a security module that is written elsewhere", covered: Later("Isolation") },
+    Row {
+        id: "R24",
+        what: "mount point that is swapped for a link while it is mounted on",
+        covered: NotApplicable("no link of the image leads to a mount, and no volume lies in another"),
+    },
+    Row {
+        id: "R25",
+        what: "volume whose source is a link or does not exist",
+        covered: By(&["RUN-068/link", "RUN-068/missing", "RUN-068/link-to-root"]),
+    },
+    Row {
+        id: "R26",
+        what: "mount whose path is empty, relative or has `..`",
+        covered: By(&["MAN-039/rejected-relative", "MAN-039/rejected-dot-dot"]),
+    },
+    Row {
+        id: "R27",
+        what: "two mounts that are equal or nested",
+        covered: By(&["MAN-041/rejected-below", "MAN-041/rejected-equal"]),
+    },
+    Row { id: "R28", what: "mount over the engine's directory", covered: By(&["MAN-040/rejected-cornercast"]) },
+    Row {
+        id: "R29",
+        what: "/etc/hosts and the like are links",
+        covered: By(&["RUN-043/hosts-of-the-host", "RUN-043/resolv.conf-of-the-image", "RUN-043/hosts-hard-link"]),
+    },
+    Row {
+        id: "R30",
+        what: "kernel parameter with a newline, or an unknown one",
+        covered: NotApplicable("neither images nor options have kernel parameters"),
+    },
+    Row {
+        id: "R31",
+        what: "capability that is unknown, in small letters, or twice",
+        covered: By(&["RUN-086/capability", "RUN-086/capability-name", "RUN-086/capability-twice"]),
+    },
+    Row {
+        id: "R32",
+        what: "inheritable and ambient capabilities",
+        covered: By(&["RUN-034/inheritable", "RUN-034/ambient"]),
+    },
+    Row {
+        id: "R33",
+        what: "a way into a running instance that skips isolation",
+        covered: NotApplicable("there is no way into a running instance"),
+    },
+    Row { id: "R34", what: "port 0, 65536 or twice", covered: By(&["MAN-035/rejected-0", "MAN-035/rejected-65536"]) },
+    Row {
+        id: "R35",
+        what: "instance id or hostname that becomes a part of a path or file",
+        covered: By(&["RUN-007/slash", "RUN-007/parent", "RUN-008/newline"]),
+    },
+    Row { id: "R36", what: "instance id that is used again", covered: By(&["RUN-007/taken", "RUN-081/same-id"]) },
+    Row { id: "R37", what: "hook of the image that runs on the host", covered: NotApplicable("images have no hooks") },
+    Row {
+        id: "R38",
+        what: "image that is replaced between being verified and run",
+        covered: NotApplicable("what is hashed is what is unpacked"),
+    },
     Row { id: "X01", what: "a whiteout with nothing after `.wh.`", covered: Cases },
     Row { id: "X02", what: "opaque whiteout after the entries of its layer", covered: Cases },
     Row { id: "X03", what: "a real file whose name begins with `.wh.`", covered: Cases },
@@ -279,9 +412,9 @@ pub const ROWS: &[Row] = &[
     Row {
         id: "X23",
         what: "supplementary groups without the primary one",
-        covered: NotApplicable("a runtime adds groups; an image names none"),
+        covered: By(&["RUN-021/none", "RUN-021/given"]),
     },
-    Row { id: "X24", what: "default of HOME", covered: NotApplicable("a runtime sets HOME; an image need not") },
+    Row { id: "X24", what: "default of HOME", covered: By(&["RUN-014/defaults", "RUN-014/given"]) },
     Row { id: "X25", what: "working directory that is not there", covered: Cases },
     Row { id: "X26", what: "entrypoint that is null, empty, or one empty string", covered: Cases },
     Row { id: "X27", what: "a variable twice in the environment", covered: Cases },
@@ -293,5 +426,51 @@ pub const ROWS: &[Row] = &[
         covered: NotApplicable("what an engine makes of labels and annotations is not in the image"),
     },
     Row { id: "X31", what: "null for an absent member; a name in other capitals", covered: Cases },
+    Row { id: "X32", what: "umask", covered: By(&["RUN-023/umask"]) },
+    Row {
+        id: "X33",
+        what: "exit codes 126, 127 and above 128; programs that cannot be started",
+        covered: By(&["RUN-075/127", "RUN-075/137", "RUN-091/interpreter"]),
+    },
+    Row {
+        id: "X34",
+        what: "when hooks run, and what their failure means",
+        covered: NotApplicable("images have no hooks"),
+    },
+    Row {
+        id: "X35",
+        what: "killing and deleting a container that has stopped",
+        covered: NotApplicable("a matter of the commands of a runtime"),
+    },
+    Row { id: "X36", what: "shares of processors, and their arithmetic", covered: By(&["RUN-082/cpu"]) },
+    Row { id: "X37", what: "limits of memory and swap", covered: By(&["RUN-082/memory", "RUN-082/memory-enough"]) },
+    Row { id: "X38", what: "size of /dev/shm", covered: By(&["RUN-048/shm"]) },
+    Row { id: "X39", what: "masked and read-only paths", covered: By(&["RUN-050/root", "RUN-051/read-only"]) },
+    Row {
+        id: "X40",
+        what: "/etc/hosts and hostname, also of an image without /etc",
+        covered: By(&["RUN-058/hosts", "RUN-035/bare"]),
+    },
+    Row { id: "X41", what: "size of a terminal", covered: NotApplicable("an application has no terminal") },
+    Row {
+        id: "X42",
+        what: "what is copied into an empty volume, and its mode",
+        covered: By(&["RUN-074/empty", "RUN-074/attributes"]),
+    },
+    Row {
+        id: "X43",
+        what: "which system calls are refused",
+        covered: By(&["RUN-082/no-mount", "RUN-082/no-unshare-user", "RUN-082/no-clone3"]),
+    },
     Row { id: "X44", what: "version strings with a pre-release", covered: Cases },
+    Row {
+        id: "X45",
+        what: "limits of runtimes in virtual machines",
+        covered: NotApplicable("what a runtime cannot do it refuses"),
+    },
+    Row {
+        id: "X46",
+        what: "names of kernel parameters and mount options",
+        covered: NotApplicable("neither images nor options have them"),
+    },
 ];

@@ -35,6 +35,15 @@ pub enum Failure {
     Unknown,
 }
 
+/// Exports the one image of a store as an image layout and as what `docker save` writes.
+///
+/// # Errors
+///
+/// Why it was not.
+pub fn export_both(store: &Path, layout: &Path, saved: &Path) -> Result<(), Failure> {
+    convert::export_both(store, layout, saved)
+}
+
 /// Makes what is ordered.
 ///
 /// # Errors

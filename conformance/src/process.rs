@@ -4,6 +4,7 @@
 use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -18,6 +19,19 @@ const AFTERMATH: Duration = Duration::from_secs(2);
 
 /// How long it takes until a program is asked to end once more.
 const BETWEEN_STOPS: Duration = Duration::from_millis(250);
+
+/// The variable that marks whatever a suite starts, so that it can be found when the suite has gone.
+pub const MARK: &str = "CORNERCAST_SUITE";
+
+/// The value of [`MARK`], which no other suite has, on whatever host.
+#[must_use]
+pub fn mark() -> &'static str {
+    static OWN: OnceLock<String> = OnceLock::new();
+    OWN.get_or_init(|| {
+        let uuid = std::fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap_or_default();
+        format!("{}-{}", std::process::id(), uuid.trim())
+    })
+}
 
 /// What a program is held to.
 #[derive(Debug, Clone, Copy)]
@@ -145,6 +159,7 @@ impl Running {
     }
 
     fn begin(command: &mut Command, input: &[u8], bounds: &Bounds, stop: Option<Stop>) -> io::Result<Self> {
+        command.env(MARK, mark());
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).spawn()?;
         let group = group_of(&child)?;

@@ -142,6 +142,12 @@ impl Verdict {
         }
     }
 
+    /// How bad it is: more than that of each verdict that is better.
+    #[must_use]
+    pub fn badness(self) -> usize {
+        Self::ALL.iter().position(|known| *known == self).unwrap_or(Self::ALL.len())
+    }
+
     /// Whether the case did run and went wrong.
     #[must_use]
     pub fn is_failure(self) -> bool {

@@ -21,6 +21,7 @@ use crate::recipe::Bytes;
 use crate::results::{Implementation, Line, Verdict};
 use crate::run::through::Through;
 use crate::run::{self, Engine, Judged};
+use crate::scratch;
 use crate::session::Sessions;
 use crate::suite::{Entry, Task};
 
@@ -102,7 +103,7 @@ pub fn run(
 
 /// The directory of the instances of a run.
 fn instances(options: &Options) -> PathBuf {
-    options.scratch.join("instances")
+    options.scratch.join(scratch::INSTANCES)
 }
 
 fn run_all(

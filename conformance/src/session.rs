@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::adapter::{Adapter, Fault};
-use crate::process::{ERROR_LIMIT, group_of, has_ended, last_words};
+use crate::process::{ERROR_LIMIT, MARK, group_of, has_ended, last_words, mark};
 use crate::protocol::{Answer, Codec, OUTPUT_LIMIT, Request};
 
 /// How long a process that has closed its output can take to end before it is said that it did not.
@@ -98,6 +98,7 @@ impl Session {
     fn start(adapter: &Adapter) -> Result<Self, Fault> {
         let start = || -> io::Result<Self> {
             let mut command = adapter.command();
+            command.env(MARK, mark());
             let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
             let mut child = command.process_group(0).spawn()?;
             let group = Some(group_of(&child)?);

@@ -453,8 +453,9 @@ fn the_coverage_page_is_fresh() {
 #[test]
 fn the_catalogue_of_inputs_is_fresh_and_complete() {
     let all = fixtures::all();
+    let runs = cornercast_conformance::run::cases();
     let mut out = String::from(
-        "# Catalogue of hostile inputs\n\nThis page is generated. Each row is an input that readers have got wrong, with the cases that cover it: JSON (J), digests (D), tar archives (T), compression (C), names and versions (M), and what real tools do differently (X).\n\n| row | input | covered by |\n| --- | --- | --- |\n",
+        "# Catalogue of hostile inputs\n\nThis page is generated. Each row is an input that readers have got wrong, with the cases that cover it: JSON (J), digests (D), tar archives (T), compression (C), names and versions (M), what an engine must refuse or contain (R), and what real tools do differently (X).\n\n| row | input | covered by |\n| --- | --- | --- |\n",
     );
     let mut problems = Vec::new();
     for Row { id, what, covered } in corpus::ROWS {
@@ -472,6 +473,15 @@ fn the_catalogue_of_inputs_is_fresh_and_complete() {
         }
         match covered {
             Covered::Cases => {}
+            Covered::By(names) => {
+                let is_known = |name: &&&str| {
+                    all.iter().any(|fixture| fixture.folder == ***name)
+                        || runs.iter().any(|entry| entry.name == ***name)
+                };
+                problems
+                    .extend(names.iter().filter(|name| !is_known(name)).map(|name| format!("{id}: no case is {name}")));
+                by.extend(names.iter().map(|name| format!("`{name}`")));
+            }
             Covered::Test(file) => by.insert(0, format!("the test `{file}`")),
             Covered::Later(chapter) => by.push(format!("later: {chapter}")),
             Covered::NotApplicable(reason) => by.push(format!("not applicable: {reason}")),

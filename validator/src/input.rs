@@ -349,3 +349,15 @@ fn each_chunk(input: &mut dyn Read, mut take: impl FnMut(&[u8]) -> bool) -> io::
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_have_digests_and_nothing_else_has() {
+        let names = Kind::ALL.iter().filter(|(_, kind)| kind.has_digests()).map(|(name, _)| *name);
+        let images = ["store", "archive", "oci-layout", "oci-archive", "docker-layout", "docker-archive"];
+        assert_eq!(names.collect::<Vec<_>>(), images);
+    }
+}

@@ -8,11 +8,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_process, pidfd_open, waitid};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus, getppid, kill_process, pidfd_open, waitid,
+};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::low_level::pipe;
 
 use crate::cgroup;
+
+/// How often is looked whether a parent has ended of whose threads one has: each ends with a signal.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
 /// How an application has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,23 +42,30 @@ pub(crate) struct Stop {
 /// Requests to stop, which this process gets as signals.
 pub(crate) struct Requests {
     received: UnixStream,
+    parent: Option<Pid>,
 }
 
 impl Requests {
-    /// From now on, SIGTERM, SIGINT and SIGHUP are such requests.
-    pub(crate) fn listen() -> io::Result<Self> {
+    /// From now on, SIGTERM, SIGINT and SIGHUP are such requests; where `parent` is given, one that comes of its end
+    /// is to be told apart.
+    pub(crate) fn listen(parent: Option<Pid>) -> io::Result<Self> {
         let (received, sender) = UnixStream::pair()?;
         received.set_nonblocking(true)?;
         for signal in [SIGTERM, SIGINT, SIGHUP] {
             pipe::register(signal, sender.try_clone()?)?;
         }
-        Ok(Self { received })
+        Ok(Self { received, parent })
     }
 
     /// Whether there was one since the last time.
     pub(crate) fn take(&self) -> bool {
         let mut bytes = [0; 16];
         matches!(io::Read::read(&mut &self.received, &mut bytes), Ok(read) if read > 0)
+    }
+
+    /// Whether the process has ended without which nobody waits for the application.
+    fn are_of_nobody(&self) -> bool {
+        self.parent.is_some_and(|parent| getppid() != Some(parent))
     }
 }
 
@@ -97,13 +109,14 @@ impl Application {
         let mut killed = false;
         while !self.has_ended()? {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            if left == Some(Duration::ZERO) && !killed {
+            if !killed && (left == Some(Duration::ZERO) || requests.are_of_nobody()) {
                 killed = true;
                 self.kill();
             }
-            self.sleep(requests, left.filter(|_| !killed))?;
+            let look = if requests.parent.is_some() { BETWEEN_LOOKS } else { Duration::MAX };
+            self.sleep(requests, left.filter(|_| !killed).map(|left| left.min(look)))?;
             if requests.take() {
-                if deadline.is_some() && !killed {
+                if (deadline.is_some() || requests.are_of_nobody()) && !killed {
                     // Whoever asks twice does not want to wait.
                     killed = true;
                     self.kill();

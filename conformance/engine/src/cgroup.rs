@@ -126,3 +126,63 @@ fn children(directory: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()).collect()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+
+    /// As a kernel wrote them: controllers mounted one by one, with version 2 beside them.
+    const HYBRID: &str = "\
+23 1 254:0 / / rw,relatime - ext4 /dev/root rw
+31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755
+32 31 0:29 / /sys/fs/cgroup/cpu rw,relatime - cgroup cgroup rw,cpu
+35 31 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory
+40 31 0:37 / /sys/fs/cgroup/systemd rw,relatime - cgroup cgroup rw,name=systemd
+41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw
+";
+
+    /// Version 1 alone.
+    const FIRST: &str = "\
+275 274 0:28 / /sys/fs/cgroup rw,relatime shared:7 - tmpfs tmpfs rw,mode=755
+276 275 0:29 / /sys/fs/cgroup/cpu rw,relatime shared:8 - cgroup cgroup rw,cpu
+285 275 0:36 / /sys/fs/cgroup/pids rw,relatime shared:9 - cgroup cgroup rw,pids
+";
+
+    /// Version 2 alone.
+    const SECOND: &str = "270 304 0:38 / /sys/fs/cgroup rw,relatime - cgroup2 none rw\n";
+
+    fn named(mountinfo: &str) -> Vec<String> {
+        hierarchies(mountinfo).iter().map(|path| path.display().to_string()).collect()
+    }
+
+    #[test]
+    fn hierarchies_of_both_versions_are_found() {
+        let hybrid =
+            ["/sys/fs/cgroup/cpu", "/sys/fs/cgroup/memory", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified"];
+        assert_eq!(named(HYBRID), hybrid);
+        assert_eq!(named(FIRST), ["/sys/fs/cgroup/cpu", "/sys/fs/cgroup/pids"]);
+        assert_eq!(named(SECOND), ["/sys/fs/cgroup"]);
+        assert!(named("").is_empty());
+        assert!(named("a line of another form\n").is_empty());
+    }
+
+    #[test]
+    fn blanks_in_paths_are_octal_numbers() {
+        let line = "1 2 0:1 / /with\\040blank\\134 rw - cgroup2 none rw\n";
+        assert_eq!(named(line), ["/with blank\\"]);
+        assert_eq!(mount_points(line), [PathBuf::from("/with blank\\")]);
+    }
+
+    #[test]
+    fn a_group_is_removed_with_those_below() {
+        let tree = tempfile::tempdir().unwrap();
+        let group = tree.path().join("cornercast/a");
+        fs::create_dir_all(group.join("below/deeper")).unwrap();
+        assert_eq!(processes_in(&group), []);
+        remove_tree(&group).unwrap();
+        assert!(!group.exists());
+        // It may have gone already.
+        remove_tree(&group).unwrap();
+    }
+}

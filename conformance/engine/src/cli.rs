@@ -10,7 +10,7 @@ use std::sync::Arc;
 use clap::{Args, Parser, ValueEnum, ValueHint};
 use cornercast::digest::Digest;
 use cornercast::manifest::Isolator;
-use rustix::process::{Signal, set_parent_process_death_signal};
+use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 use serde_json::Value;
 
 #[cfg(feature = "embedded")]
@@ -93,7 +93,7 @@ pub struct RunArgs {
     /// Say nothing on standard error why an instance was refused or failed
     #[arg(long, short)]
     quiet: bool,
-    /// Stop the application when the process that has started this one ends
+    /// Kill the application when the process that has started this one ends
     #[arg(long)]
     die_with_parent: bool,
     /// Only remove what engines that were killed have left
@@ -160,16 +160,24 @@ fn attempt(arguments: &RunArgs, amend: impl FnOnce(&mut Settings)) -> io::Result
         }
         return Ok(0);
     }
-    if arguments.die_with_parent {
-        set_parent_process_death_signal(Some(Signal::TERM))?;
-    }
-    let mut settings = settings(arguments)?;
+    let parent = if arguments.die_with_parent { Some(parent()?) } else { None };
+    let mut settings = Settings { parent, ..settings(arguments)? };
     amend(&mut settings);
     let report = engine::run(&settings)?;
     if !arguments.quiet {
         tell(&report);
     }
     Ok(status(&report))
+}
+
+/// The process that has started this one, whose end is a request to stop from now on.
+fn parent() -> io::Result<Pid> {
+    let parent = getppid();
+    set_parent_process_death_signal(Some(Signal::TERM))?;
+    // It can have ended before that.
+    parent
+        .filter(|_| getppid() == parent)
+        .ok_or_else(|| io::Error::other("the process that has started this one has ended or is not to be seen"))
 }
 
 fn settings(arguments: &RunArgs) -> io::Result<Settings> {
@@ -187,6 +195,7 @@ fn settings(arguments: &RunArgs) -> io::Result<Settings> {
         state: std::path::absolute(&arguments.state)?,
         reports: arguments.report.clone(),
         backend: arguments.backend.make(arguments.runtime.clone()),
+        parent: None,
         without: BTreeSet::new(),
         tamper: Arc::new(engine::Honest),
     })

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use cornercast::digest::Digest;
 use cornercast::manifest::App;
+use rustix::fs::Mode;
 use rustix::mount::{MountPropagationFlags, mount_change};
-use rustix::process::set_child_subreaper;
+use rustix::process::{Pid, set_child_subreaper};
 use serde_json::Value;
 
 use crate::application::{Application, End, Requests, Stop};
@@ -59,6 +60,9 @@ pub struct Settings {
     pub reports: Option<PathBuf>,
     /// What makes the container.
     pub backend: Arc<dyn Backend>,
+    /// The parent of this process, if the application is to be killed at once when it has ended. Its end has to be
+    /// a signal to this process.
+    pub parent: Option<Pid>,
     /// Clauses that are not enforced. No engine has a reason to; a suite has one, to see whether it would notice.
     pub without: BTreeSet<String>,
     /// Changes what is done, for the same purpose.
@@ -134,7 +138,7 @@ impl Run<'_> {
     fn attempt(&mut self) -> Result<(End, bool), Stopped> {
         let settings = self.settings;
         sys::default_signals();
-        let requests = Requests::listen()?;
+        let requests = Requests::listen(settings.parent)?;
         let mut refusals = Refusals::without(settings.without.clone());
         let options = settings.options.clone().unwrap_or_else(|reason| {
             refusals.push(reason);
@@ -162,19 +166,20 @@ impl Run<'_> {
             instance => instance?,
         };
         let ended = self.with(&instance, &options, &requests);
-        let removed = instance.remove();
+        if !settings.without.contains("RUN-099") {
+            let removed = instance.remove();
+            // What came of the instance counts more.
+            return ended.and_then(|ended| removed.map(|()| ended).map_err(Stopped::from));
+        }
         let ended = ended?;
-        removed?;
         Ok(ended)
     }
 
     /// With the directory of the instance, which whoever calls removes.
     fn with(&mut self, instance: &Instance, options: &Options, requests: &Requests) -> Result<(End, bool), Stopped> {
         let settings = self.settings;
-        rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
         sys::own_mounts()?;
-        let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
-        mount_change("/", private).map_err(io::Error::from)?;
+        mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).map_err(io::Error::from)?;
         settings.tamper.image(&settings.image);
         let is_judged = !settings.without.contains("RUN-001");
         let image = Image::open(&settings.image, settings.wanted, &instance.folder, is_judged)?;
@@ -183,17 +188,48 @@ impl Run<'_> {
         let (app, volumes) = self.judge(&image, options, &mut refusals);
         refusals.verdict()?;
         let Some(app) = app else { return Err(Stopped::failed("RUN-002", "there is nothing to run")) };
+        let bundle = self.prepare(instance, &image, &app, options, volumes, &mut refusals)?;
 
-        let bundle = instance.folder.join("bundle");
-        fs::create_dir(&bundle)?;
-        let rootfs = bundle.join("rootfs");
-        image.unpack(&rootfs)?;
+        let state = instance.folder.join("backend");
+        fs::create_dir(&state)?;
+        let container = Container { id: &instance.id, bundle: &bundle, state: &state };
+        let ended = start(settings, &container, &app, requests);
+        let deleted = settings.backend.delete(&container);
+        let ended = ended?;
+        deleted.map_err(|why| vec![Reason::of_host(why)])?;
+        if ended.0 != End::NeverBegan {
+            self.arguments = Some(config::arguments(&app));
+        }
+        Ok(ended)
+    }
+
+    /// Makes the bundle of the instance: the tree with what the engine puts into it, looked at as the application will
+    /// find it, and the configuration.
+    fn prepare(
+        &self,
+        instance: &Instance,
+        image: &Image,
+        app: &App,
+        options: &Options,
+        volumes: Vec<volume::Found>,
+        refusals: &mut Refusals,
+    ) -> Result<PathBuf, Stopped> {
+        let settings = self.settings;
         let hostname = options.hostname.as_deref().unwrap_or(&instance.id);
-        rustix::process::umask(rustix::fs::Mode::empty());
-        tree::prepare(&rootfs, &image.tree, hostname)?;
+        let bundle = instance.folder.join("bundle");
+        let rootfs = bundle.join("rootfs");
         let is_deep = settings.without.contains("RUN-072");
+        // What is made before this, and after, is for the engine alone.
+        rustix::process::umask(Mode::RWXG | Mode::RWXO);
+        fs::create_dir(&bundle)?;
+        image.unpack(&rootfs)?;
+        rustix::process::umask(Mode::empty());
+        tree::prepare(&rootfs, &image.tree, hostname)?;
         let volumes = volume::stage(volumes, &instance.folder.join("volumes"), is_deep)?;
-        rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+        let run = instance.folder.join("run");
+        make_public(&run)?;
+        rustix::process::umask(Mode::RWXG | Mode::RWXO);
+
         let view = View::new(&instance.folder.join("view"), &rootfs, &volumes)?;
         if let Err((clause, why)) = view.judge_directory(&app.working_directory) {
             refusals.add(clause, why);
@@ -206,23 +242,12 @@ impl Run<'_> {
             return Err(Stopped::failed(clause, why));
         }
         drop(view);
-        let run_directory = instance.folder.join("run");
-        make_public(&run_directory)?;
-        let described = config::Instance { id: &instance.id, hostname, volumes: &volumes, run: &run_directory };
-        let mut document = config::document(&image, &app, &described)?;
+
+        let described = config::Instance { id: &instance.id, hostname, volumes: &volumes, run: &run };
+        let mut document = config::document(image, app, &described)?;
         settings.tamper.bundle(&mut document, &bundle);
         fs::write(bundle.join("config.json"), serde_json::to_vec(&document).map_err(io::Error::from)?)?;
-        let state = instance.folder.join("backend");
-        fs::create_dir(&state)?;
-        let container = Container { id: &instance.id, bundle: &bundle, state: &state };
-        let ended = start(settings, &container, &app, requests);
-        let deleted = settings.backend.delete(&container);
-        let ended = ended?;
-        deleted.map_err(|why| vec![Reason::of_host(why)])?;
-        if ended.0 != End::NeverBegan {
-            self.arguments = Some(config::arguments(&app));
-        }
-        Ok(ended)
+        Ok(bundle)
     }
 
     /// Everything that can be said from the documents alone.

@@ -126,7 +126,7 @@ fn remove(folder: &Path, id: &str) -> io::Result<()> {
 /// # Errors
 ///
 /// If something stays mounted: nothing is to be removed then.
-fn unmount_below(folder: &Path) -> io::Result<()> {
+pub fn unmount_below(folder: &Path) -> io::Result<()> {
     let mounted = || -> io::Result<Vec<PathBuf>> {
         let points = cgroup::mount_points(&fs::read_to_string("/proc/self/mountinfo")?);
         Ok(points.into_iter().filter(|point| point.starts_with(folder)).collect())

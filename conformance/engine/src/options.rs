@@ -126,6 +126,13 @@ pub(crate) fn judge(options: &Options) -> Vec<Reason> {
             reasons.push(Reason::new("RUN-009", message));
         }
     }
+    for (name, all) in [("arguments", &options.arguments), ("exec", &options.exec)] {
+        let count = all.as_ref().map_or(0, Vec::len);
+        if count > 1024 {
+            let message = format!("`{name}` has {count} elements; it can have 1024");
+            reasons.push(Reason::new("RUN-010", message));
+        }
+    }
     let all = options.arguments.iter().flatten().chain(options.exec.iter().flatten());
     for argument in all.filter(|argument| argument.len() > 131_071) {
         let message = format!("an argument has {} bytes; it can have 131071", argument.len());
@@ -137,8 +144,9 @@ pub(crate) fn judge(options: &Options) -> Vec<Reason> {
     }
     for (name, volume) in &options.volumes {
         match volume {
-            Volume::Directory { source, .. } if !source.starts_with('/') => {
-                let message = format!("the source {source:?} of the volume `{name}` is no absolute path");
+            Volume::Directory { source, .. } if !is_clean(source) => {
+                let message =
+                    format!("the source {source:?} of the volume `{name}` is no path that is absolute and clean");
                 reasons.push(Reason::new("RUN-006", message));
             }
             Volume::Empty { empty: false } => {
@@ -158,6 +166,12 @@ pub fn is_instance_id(id: &str) -> bool {
     id.len() <= 63
         && id.bytes().next().is_some_and(is_alphanumeric)
         && id.bytes().all(|byte| is_alphanumeric(byte) || byte == b'-')
+}
+
+/// Whether a path is absolute, and has no component that is empty, `.` or `..`: its last one says what is meant.
+fn is_clean(path: &str) -> bool {
+    let below = path.strip_prefix('/');
+    below.is_some_and(|below| below.is_empty() || below.split('/').all(|part| !["", ".", ".."].contains(&part)))
 }
 
 /// The same as for the variables of an image (MAN-022 to MAN-025).

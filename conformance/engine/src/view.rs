@@ -92,6 +92,7 @@ impl View {
             return Err(missing("is no absolute path".to_owned()));
         }
         match self.resolve(&path) {
+            Ok(found) if hidden(&found.path).is_some() => Err(missing("is not that of the image".to_owned())),
             Ok(found) if found.kind == FileType::RegularFile => Ok(()),
             Ok(_) => Err(missing("is no regular file".to_owned())),
             Err(why) => Err(missing(format!("does not resolve: {why}"))),

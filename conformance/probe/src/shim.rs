@@ -6,7 +6,8 @@
 //!
 //! The steps are those of [`crate::act`], which print nothing here, and some that only make sense before another
 //! program: `leak` leaves a descriptor open, `merge` has standard error go where standard output goes, `block:NAME`
-//! blocks a signal, `stdin:PATH` opens a file as standard input, `terminal` a terminal. What fails is passed over: a
+//! blocks a signal, `stdin:PATH` opens a file as standard input, `terminal` a terminal, `controlling-terminal` one that
+//! controls the process. What fails is passed over: a
 //! suite that notices nothing then will say so.
 
 use std::ffi::OsString;
@@ -43,7 +44,8 @@ fn own(step: &OsString) -> Option<io::Result<()>> {
         "merge" => dup2_stderr(io::stdout().as_fd()).map_err(Into::into),
         "block" => signal::number(parameter).map_or(Ok(()), sys::block),
         "stdin" => open(parameter, OFlags::RDONLY).and_then(|file| Ok(dup2_stdin(&file)?)),
-        "terminal" => terminal(),
+        "terminal" => terminal(OpenptFlags::NOCTTY),
+        "controlling-terminal" => terminal(OpenptFlags::empty()),
         _ => return None,
     })
 }
@@ -53,11 +55,15 @@ fn open(path: &str, flags: OFlags) -> io::Result<File> {
     Ok(File::from(openat(CWD, path, flags, Mode::empty())?))
 }
 
-fn terminal() -> io::Result<()> {
+/// A terminal as standard input; without `NOCTTY`, the one that signals come from.
+fn terminal(controls: OpenptFlags) -> io::Result<()> {
     let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
     unlockpt(&controller)?;
+    let flags = if controls.is_empty() { OFlags::empty() } else { OFlags::NOCTTY };
+    // Only who leads a session gets one.
+    let _ = rustix::process::setsid();
     let name = ptsname(&controller, Vec::new())?;
-    let terminal = openat(CWD, name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty())?;
+    let terminal = openat(CWD, name, OFlags::RDWR | flags, Mode::empty())?;
     dup2_stdin(&terminal)?;
     std::mem::forget(controller);
     Ok(())

@@ -1,8 +1,13 @@
 //! The command line.
 
+mod clean;
 mod explain;
+mod export;
+mod guard;
 mod implementations;
 mod mutants;
+mod output;
+mod report;
 mod reproduce;
 mod run;
 
@@ -15,6 +20,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::builtin;
 use crate::protocol::Role;
 use crate::run::engine::{self, EngineArgs};
+use crate::scratch::Scratch;
 use crate::suite::{self, Entry};
 
 /// The exit status of a run that could not be done.
@@ -41,6 +47,15 @@ enum Command {
     Reproduce(reproduce::ReproduceArgs),
     /// Put the cases to engines that are broken on purpose, and print which of them are noticed
     Mutants(mutants::MutantsArgs),
+    /// Print what came of an earlier run, or what is another one between two
+    Report(report::ReportArgs),
+    /// Write cases that run images as files: images in all forms, options, what is expected
+    Export(export::ExportArgs),
+    /// Remove what runs that were killed have left
+    Clean,
+    /// Wait until a suite has gone, and remove what is left
+    #[command(hide = true)]
+    Guard(guard::GuardArgs),
     /// Write the input of a case
     #[command(hide = true)]
     Make(reproduce::MakeArgs),
@@ -149,6 +164,10 @@ fn dispatch(command: Command) -> Result<u8, Trouble> {
         Command::List(arguments) => explain::list(&arguments.selection)?,
         Command::Explain(arguments) => explain::explain(&arguments.fixtures, &arguments.case)?,
         Command::Reproduce(arguments) => reproduce::reproduce(&arguments)?,
+        Command::Report(arguments) => return report::report(&arguments),
+        Command::Export(arguments) => export::export(&arguments)?,
+        Command::Clean => clean::clean()?,
+        Command::Guard(arguments) => guard::guard(&arguments)?,
         Command::Make(arguments) => reproduce::make(&arguments)?,
         // It has an exit status of its own.
         Command::Engine(_) => {}
@@ -160,7 +179,7 @@ fn dispatch(command: Command) -> Result<u8, Trouble> {
 /// The cases, and the temporary folder that they are in, if they are.
 struct Cases {
     entries: Vec<Entry>,
-    made: Option<tempfile::TempDir>,
+    made: Option<Scratch>,
 }
 
 impl Fixtures {
@@ -174,9 +193,10 @@ impl Fixtures {
             let entries = suite::load_all(&checkout).map_err(Trouble::at(checkout.display()))?;
             return Ok(Cases { entries, made: None });
         }
-        let made = tempfile::Builder::new().prefix("cornercast-cases-").tempdir()?;
-        suite::write(made.path())?;
-        Ok(Cases { entries: suite::load_all(made.path())?, made: Some(made) })
+        let made = Scratch::new("cases")?;
+        let folder = made.path().join("cases");
+        suite::write(&folder)?;
+        Ok(Cases { entries: suite::load_all(&folder)?, made: Some(made) })
     }
 }
 

@@ -15,6 +15,7 @@ use crate::protocol::{Codec, Role};
 use crate::run::Engine;
 use crate::run::mutants::{Score, score};
 use crate::runner::Options;
+use crate::scratch::Scratch;
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -52,13 +53,14 @@ pub(super) fn mutants(arguments: &MutantsArgs) -> Result<u8, Trouble> {
     let backend = arguments.backend.unwrap_or_default();
     let engine = Engine::new(backend);
     engine.ready().map_err(Trouble::new)?;
-    let scratch = tempfile::Builder::new().prefix("cornercast-mutants-").tempdir()?;
+    super::clean::silently();
+    let scratch = Scratch::new("mutants")?;
     let cpus = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let options = Options {
         time: Duration::from_secs(arguments.timeout),
         jobs: arguments.jobs.unwrap_or(cpus).get(),
         probe: arguments.probe.clone(),
-        scratch: scratch.path().canonicalize()?,
+        scratch: scratch.path().to_owned(),
         expectations: Expectations::default(),
     };
     let codec = Codec::new().map_err(Trouble::new)?;

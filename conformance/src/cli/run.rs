@@ -1,24 +1,22 @@
 //! `run`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::Permissions;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::num::NonZeroUsize;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use serde::Serialize;
-use tempfile::NamedTempFile;
 
 use super::implementations::{Named, subjects};
+use super::output::{Output, Outputs};
 use super::{Selection, Trouble};
 use crate::expectations::Expectations;
-use crate::matrix::{self, Row};
 use crate::protocol::Codec;
+use crate::report::{Report, Row, matrix};
 use crate::results::{Footer, Header};
 use crate::runner::{self, Options, Subject};
+use crate::scratch::Scratch;
 
 /// Puts the cases to each implementation and compares what it does with what the clauses say.
 ///
@@ -35,6 +33,9 @@ pub(super) struct RunArgs {
     /// Write the results as JSON lines to FILE, or with `-` to standard output in place of the text
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write the results as FORMAT (json, junit, markdown) to FILE, - for standard output in place of the text
+    #[arg(long = "output", short, value_name = "FORMAT=FILE")]
+    outputs: Vec<Output>,
     /// How many cases run at once [default: one a processor]
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
@@ -81,47 +82,45 @@ pub(super) fn run(arguments: &RunArgs) -> Result<u8, Trouble> {
     if jobs.is_empty() {
         return Err(Trouble::new("none of the cases is for a role that the implementations have; --role asks anyway"));
     }
-    let scratch = tempfile::Builder::new().prefix("cornercast-run-").tempdir()?;
+    super::clean::silently();
+    let scratch = Scratch::new("run")?;
     let cpus = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let options = Options {
         time: arguments.timeout,
         jobs: arguments.jobs.unwrap_or(cpus).get(),
         probe: arguments.probe.clone(),
-        // The system's folder can be a link; adapters get the real path.
-        scratch: scratch.path().canonicalize()?,
+        scratch: scratch.path().to_owned(),
         expectations,
     };
     let implementations = subjects.iter().map(|subject| subject.implementation.clone()).collect();
     let header = Header::new(implementations, jobs.len());
-    let mut json = JsonLines::new(arguments.json.as_deref())?;
-    json.line(&header)?;
+    let outputs: Vec<Output> =
+        arguments.json.as_deref().map(Output::json).into_iter().chain(arguments.outputs.clone()).collect();
+    let mut outputs = Outputs::new(&outputs)?;
+    outputs.line(&header)?;
     let mut progress = Progress::new(jobs.len());
     let mut rows = Vec::with_capacity(jobs.len());
     let mut judged = Vec::with_capacity(jobs.len());
     let hints = hints(arguments, &named);
     runner::run(&jobs, &codec, &options, |job, line| {
         progress.step();
-        json.line(&line)?;
+        outputs.line(&line)?;
         let hint = hints.get(line.implementation.as_str()).map_or("", String::as_str);
-        rows.push(Row {
-            chapter: job.entry.chapter().to_owned(),
-            why: job.entry.why.clone(),
-            reproduce: format!("cornercast-conformance reproduce {} {hint}", line.case),
-            line: line.clone(),
-        });
+        rows.push(Row::new(line.clone(), &job.entry.why, hint));
         judged.push((line, job.entry.is_must()));
         Ok(())
     })?;
     progress.clear();
     let stale = stale(&options.expectations, &subjects, &cases.entries);
     let footer = Footer::new(&judged, stale);
-    json.line(&footer)?;
-    if json.finish()? {
+    outputs.line(&footer)?;
+    let report = Report { header, rows, footer };
+    if outputs.finish(&report)? {
         let mut out = BufWriter::new(anstream::stdout());
-        matrix::write(&mut out, &header, &rows, &footer)?;
+        matrix::write(&mut out, &report)?;
         out.flush()?;
     }
-    Ok(footer.result.status())
+    Ok(report.footer.result.status())
 }
 
 /// Expected failures of cases that are nowhere, selected or not.
@@ -141,57 +140,6 @@ fn hints(arguments: &RunArgs, named: &[Named]) -> BTreeMap<String, String> {
     let fixtures = fixtures.map_or_else(String::new, |folder| format!(" --fixtures {}", folder.display()));
     let hint = |named: &Named| (named.name.clone(), format!("--impl {}{fixtures}", named.argument()));
     named.iter().map(hint).collect()
-}
-
-/// Where the JSON lines go.
-enum JsonLines {
-    Nowhere,
-    Stdout(BufWriter<io::Stdout>),
-    /// Under a temporary name until all are there.
-    File(BufWriter<NamedTempFile>, PathBuf),
-}
-
-impl JsonLines {
-    fn new(path: Option<&Path>) -> Result<Self, Trouble> {
-        match path {
-            None => Ok(Self::Nowhere),
-            Some(path) if path == Path::new("-") => Ok(Self::Stdout(BufWriter::new(io::stdout()))),
-            Some(path) => {
-                let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
-                let file = tempfile::Builder::new()
-                    .permissions(Permissions::from_mode(0o666))
-                    .tempfile_in(folder)
-                    .map_err(Trouble::at(path.display()))?;
-                Ok(Self::File(BufWriter::new(file), path.to_owned()))
-            }
-        }
-    }
-
-    fn line(&mut self, line: &impl Serialize) -> io::Result<()> {
-        let out: &mut dyn Write = match self {
-            Self::Nowhere => return Ok(()),
-            Self::Stdout(out) => out,
-            Self::File(out, _) => out,
-        };
-        serde_json::to_writer(&mut *out, line)?;
-        out.write_all(b"\n")?;
-        // Whoever follows the run sees each result when it is there.
-        out.flush()
-    }
-
-    /// Whether the text report has a place.
-    fn finish(self) -> Result<bool, Trouble> {
-        match self {
-            Self::Nowhere => Ok(true),
-            Self::Stdout(_) => Ok(false),
-            Self::File(out, path) => {
-                let file = out.into_inner().map_err(|error| Trouble::new(error.to_string()))?;
-                file.as_file().sync_all()?;
-                file.persist(&path).map_err(|error| Trouble::at(path.display())(error.error))?;
-                Ok(true)
-            }
-        }
-    }
 }
 
 /// A counter on standard error, on a terminal only.

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use cornercast::build::{BuildError, OutputFiles, Ownership, SourceTree, read_directory, read_tar, write_store};
 use cornercast::convert::media::LayerForm;
-use cornercast::convert::{self, ImageSource, ImportError, Wish, write_layout};
+use cornercast::convert::{self, ImageSource, ImportError, Wish, write_layout, write_saved};
 use cornercast::digest::Digest;
 use cornercast::input::Kind;
 use cornercast::limits::Limits;
@@ -82,7 +82,20 @@ pub(super) fn export(order: &Order<'_>) -> Result<(), Failure> {
         Some("zstd") => LayerForm::Zstd,
         Some(_) => return Err(Failure::Unknown),
     };
-    let kinds = kinds(order.input).map_err(Failure::Error)?;
+    with_image(order.input, |source| write_layout(source, (order.output, false), form, folder(order)).map(drop))
+}
+
+/// Exports the one image of a store in both forms.
+pub(super) fn export_both(store: &Path, layout: &Path, saved: &Path) -> Result<(), Failure> {
+    with_image(store, |source| {
+        write_layout(source, (layout, false), LayerForm::Plain, layout.parent().unwrap_or(layout))?;
+        write_saved(source, saved).map(drop)
+    })
+}
+
+/// Does something with the one image of a store.
+fn with_image(store: &Path, write: impl FnOnce(&ImageSource<'_>) -> Result<(), BuildError>) -> Result<(), Failure> {
+    let kinds = kinds(store).map_err(Failure::Error)?;
     let ids = kinds.keys().filter_map(|kind| match kind {
         FileKind::Manifest(id) => Some(*id),
         _ => None,
@@ -90,13 +103,11 @@ pub(super) fn export(order: &Order<'_>) -> Result<(), Failure> {
     let [id] = ids.collect::<Vec<_>>()[..] else {
         return Err(Failure::Refused("the store has not one image".to_owned()));
     };
-    let bytes = fs::read(order.input.join(path_of(&FileKind::Manifest(id)))).map_err(Failure::Error)?;
+    let bytes = fs::read(store.join(path_of(&FileKind::Manifest(id)))).map_err(Failure::Error)?;
     let manifest: Manifest =
         serde_json::from_slice(&bytes).map_err(|error| Failure::Refused(format!("the manifest: {error}")))?;
-    let files = files(order.input, &kinds, id, &manifest);
-    let source = ImageSource { id, manifest: &manifest, bytes: &bytes, files };
-    write_layout(&source, (order.output, false), form, folder(order))?;
-    Ok(())
+    let files = files(store, &kinds, id, &manifest);
+    Ok(write(&ImageSource { id, manifest: &manifest, bytes: &bytes, files })?)
 }
 
 /// The files of a store, by what they are, with their sizes.

@@ -92,7 +92,7 @@ impl Engine {
     /// If the system does not tell where this program is.
     pub fn command(&self, folder: &Path) -> io::Result<Command> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.arg("engine");
+        command.env(process::MARK, process::mark()).arg("engine");
         if let Some(name) = self.broken {
             command.arg("--break").arg(name);
         }

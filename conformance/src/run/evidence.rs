@@ -17,6 +17,8 @@ pub struct Evidence {
     pub instance: String,
     /// Where the case has files of the host.
     pub place: Place,
+    /// The directory of the instances, if the suite knows it.
+    pub state: Option<PathBuf>,
     /// What came on standard output.
     pub output: Vec<u8>,
     /// What came on standard error.

@@ -9,12 +9,15 @@
 //! | [`through`] | calling any engine, through an adapter |
 //! | [`evidence`] | what there is to see of a run |
 //! | [`mutants`] | the engines that are broken on purpose |
+//! | [`export`] | cases as files |
 
 #[allow(clippy::indexing_slicing, reason = "a member that a JSON value does not have is null")]
 pub mod cases;
+pub mod document;
 pub mod engine;
 #[allow(clippy::indexing_slicing, reason = "as above")]
 pub mod evidence;
+pub mod export;
 pub mod image;
 #[allow(clippy::indexing_slicing, reason = "as above")]
 pub mod mutants;
@@ -45,6 +48,7 @@ use self::scenario::{Other, Place, State};
 use crate::process::{Ended, Stop};
 use crate::results::Verdict;
 use crate::schema;
+use crate::scratch::INSTANCES;
 
 /// What came of a case: the verdict, why, and what was seen.
 #[derive(Debug)]
@@ -157,7 +161,7 @@ pub fn run(engine: &Engine, scenario: &Scenario, instance: &str, scratch: &Path)
         return run_in(engine, scenario, instance, scratch);
     }
     // In the directory of the other instances, the engine of another case would clean up.
-    let own = Engine { state: scratch.join("instances"), ..engine.clone() };
+    let own = Engine { state: scratch.join(INSTANCES), ..engine.clone() };
     let judged = run_in(&own, scenario, instance, scratch);
     let _ = sweep(&own.state);
     judged
@@ -177,7 +181,7 @@ fn run_in(engine: &Engine, scenario: &Scenario, instance: &str, scratch: &Path) 
         Ok((ready, ended?))
     });
     match outcome {
-        Ok((ready, ended)) => judge_ended(scenario, ready, ended, instance, scratch),
+        Ok((ready, ended)) => judge_ended(engine, scenario, ready, ended, instance, scratch),
         Err(obstacle) => obstacle.judged(),
     }
 }
@@ -234,6 +238,8 @@ struct Trace {
     errors: Vec<u8>,
     /// The directory of the reports.
     reports: PathBuf,
+    /// The directory of the instances, where it is known.
+    state: Option<PathBuf>,
     /// What the engine said last, beside the streams.
     words: Option<String>,
     /// Whether the engine has to name the clause for which it refuses, as the reference does.
@@ -241,14 +247,23 @@ struct Trace {
 }
 
 /// Judges a run of the reference engine.
-fn judge_ended(scenario: &Scenario, ready: Ready, ended: Ended, instance: &str, scratch: &Path) -> Judged {
+fn judge_ended(
+    engine: &Engine,
+    scenario: &Scenario,
+    ready: Ready,
+    ended: Ended,
+    instance: &str,
+    scratch: &Path,
+) -> Judged {
     if let Some(how) = ended.killed {
         return Judged::because(Verdict::Errored, format!("the engine was killed: {}", how.words()));
     }
     let words = ended.last_words();
     let Ended { output, errors, .. } = ended;
     let reports = scratch.join(REPORTS);
-    judge(scenario, ready, Trace { output, errors, reports, words, names_clauses: true }, instance, scratch)
+    let state = Some(engine.state.clone());
+    let trace = Trace { output, errors, reports, state, words, names_clauses: true };
+    judge(scenario, ready, trace, instance, scratch)
 }
 
 fn judge(scenario: &Scenario, ready: Ready, trace: Trace, instance: &str, scratch: &Path) -> Judged {
@@ -276,6 +291,7 @@ fn judge(scenario: &Scenario, ready: Ready, trace: Trace, instance: &str, scratc
         image: ready.image,
         instance: instance.to_owned(),
         place: ready.place,
+        state: trace.state,
         output: trace.output,
         errors: trace.errors,
         isolation: document::<IsolationReport>(&trace.reports.join(ISOLATION_REPORT)),
@@ -306,7 +322,8 @@ fn judge(scenario: &Scenario, ready: Ready, trace: Trace, instance: &str, scratc
 /// Whether the outcome is the one that is expected, for the reason that is expected.
 fn expected(scenario: &Scenario, evidence: &Evidence, names_clauses: bool) -> Result<(), String> {
     let Evidence { report, output, errors, .. } = evidence;
-    if report.outcome != scenario.outcome {
+    let is_other = scenario.can_exit && report.outcome == Outcome::Exited;
+    if report.outcome != scenario.outcome && !is_other {
         let reasons: Vec<&str> = report.reasons.iter().map(|reason| reason.message.as_str()).collect();
         let why = if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join("; ")) };
         return Err(format!("expected the outcome {}, got {}{why}", scenario.outcome.name(), report.outcome.name()));

@@ -106,6 +106,8 @@ pub struct Scenario {
     pub code: u8,
     /// The clause that the reference names as the reason.
     pub reason: Option<&'static str>,
+    /// Whether it can exit with its code as well.
+    pub can_exit: bool,
     /// The clause by which an engine can refuse it as well.
     pub alternative: Option<&'static str>,
     judge: Judge,
@@ -113,6 +115,8 @@ pub struct Scenario {
     pub other: Option<Other>,
     /// Changes the bytes of the packed archive.
     pub corrupt: Option<fn(&mut Vec<u8>)>,
+    /// Whether it needs something on the host.
+    pub has_host: bool,
 }
 
 impl fmt::Debug for Scenario {
@@ -134,10 +138,12 @@ impl Scenario {
             outcome: Outcome::Exited,
             code: 0,
             reason: None,
+            can_exit: false,
             alternative: None,
             judge: Arc::new(judge),
             other: None,
             corrupt: None,
+            has_host: false,
         }
     }
 
@@ -176,6 +182,13 @@ impl Scenario {
     #[must_use]
     pub fn or_refused(mut self, clause: &'static str) -> Self {
         self.alternative = Some(clause);
+        self
+    }
+
+    /// It can exit with 0 as well.
+    #[must_use]
+    pub fn or_exits(mut self) -> Self {
+        self.can_exit = true;
         self
     }
 
@@ -227,6 +240,7 @@ impl Scenario {
     #[must_use]
     pub fn host(mut self, prepare: impl Fn(&Place) -> io::Result<()> + Send + Sync + 'static) -> Self {
         self.prepare = Arc::new(prepare);
+        self.has_host = true;
         self
     }
 

@@ -219,5 +219,5 @@ fn completed(answer: Answer, scratch: &Path) -> Result<Trace, Stopped> {
         let bytes = contents(&reports.join(name), super::engine::OUTPUT_LIMIT as u64);
         bytes.map_err(|error| Fault::new(format!("the adapter leaves no {name} to read: {error}")))
     };
-    Ok(Trace { output: stream(STDOUT)?, errors: stream(STDERR)?, reports, words, names_clauses: false })
+    Ok(Trace { output: stream(STDOUT)?, errors: stream(STDERR)?, reports, state: None, words, names_clauses: false })
 }

@@ -478,6 +478,15 @@ mod tests {
         assert_eq!(entries, [dir("a"), dir("b"), dir("c")]);
     }
 
+    #[test]
+    fn entries_come_from_layers() {
+        let mut tree = Tree::default();
+        tree.merge(vec![dir("a"), dir("b"), dir("c")]);
+        tree.merge(vec![entry("a", Node::Whiteout), symlink("b", "c"), dir("d")]);
+        let origins: Vec<(usize, usize)> = tree.origins().collect();
+        assert_eq!(origins, [(1, 1), (0, 2), (1, 2)]);
+    }
+
     /// A directory is searched if something below it is looked for, which empty components and `.` are not.
     #[test]
     fn directories_that_are_searched() {

@@ -78,6 +78,45 @@ fn others() -> Vec<Entry> {
             .image(|image| image.act(&["flood:1000000", "print:the end", "exit:3"])),
         ),
         case(
+            "RUN-099/exited",
+            "nothing is left of the instance, whose application has left processes",
+            Scenario::new(nothing_left).image(|image| image.act(&["write:/srv/a:x", "fork:3", "exit:0"])),
+        ),
+        case(
+            "RUN-099/failed",
+            "nor of one that failed",
+            Scenario::failed("RUN-092").judged(nothing_left).image(|image| {
+                image.file("usr/bin/program", crate::run::image::plain(0o755, 0), b"");
+                image.app.exec = vec!["/usr/bin/program".to_owned()];
+            }),
+        ),
+        case(
+            "RUN-099/refused",
+            "nor of one that was refused",
+            Scenario::refused("RUN-067")
+                .judged(nothing_left)
+                .image(|image| image.mount("data", "/srv/data", false, true)),
+        ),
+        case(
+            "RUN-099/stopped",
+            "nor of one that was stopped, and had an empty volume",
+            Scenario::new(nothing_left)
+                .options(|_| json!({"volumes": {"data": {"empty": true}}}))
+                .image(|image| {
+                    image.mount("data", "/srv/data", false, true);
+                    image.act(&["write:/srv/data/a:x", "trap:SIGTERM:0", "ready", "wait"]);
+                })
+                .stopped(1),
+        ),
+        case(
+            "RUN-081/same-id",
+            "the instance of an engine that was killed had the same id",
+            Scenario::new(|evidence| same("instance", &json!(evidence.instance), &json!(evidence.report.instance)))
+                .image(|image| image.app.exec = vec![ACT.to_owned()])
+                .after(State::Killed, &["orphan"])
+                .of_the_same_id(),
+        ),
+        case(
             "RUN-081/killed-engine",
             "an instance whose engine was killed has gone when the next one has started",
             Scenario::new(|evidence| {
@@ -89,6 +128,17 @@ fn others() -> Vec<Entry> {
             .after(State::Killed, &["orphan"]),
         ),
     ]
+}
+
+/// RUN-099: neither processes, nor control groups, nor a directory.
+fn nothing_left(evidence: &Evidence) -> Judged {
+    let id = &evidence.instance;
+    ensure(left(id).is_none(), "a process is left")?;
+    let groups = cornercast_engine::cgroup::directories(id);
+    ensure(groups.is_empty(), format!("control groups are left: {groups:?}"))?;
+    let folder = evidence.state.as_ref().map(|state| state.join(id));
+    ensure(folder.is_none_or(|folder| !folder.exists()), "the directory of the instance is left")?;
+    Ok(Value::Null)
 }
 
 /// A process of this host that has the variables of an instance.

@@ -83,6 +83,25 @@ pub(super) fn failing() -> Vec<Entry> {
             Scenario::failed("RUN-091").image(program(0o755, b"#!\n")),
         ),
         case(
+            "RUN-091/exe-of-the-runtime",
+            "the interpreter would be the program that makes the container",
+            Scenario::failed("RUN-091").image(|image| {
+                image.dir("proc/self", 0o755, (0, 0), 0);
+                image.file("proc/self/exe", plain(0o755, 0), b"#!/usr/lib/cornercast/probe\n");
+                program(0o755, b"#!/proc/self/exe\n")(image);
+            }),
+        ),
+        case(
+            "RUN-091/link-to-the-runtime",
+            "a link leads to it",
+            Scenario::failed("RUN-091").image(|image| {
+                image.dir("proc/self", 0o755, (0, 0), 0);
+                image.file("proc/self/exe", plain(0o755, 0), b"#!/usr/lib/cornercast/probe\n");
+                image.symlink("usr/bin/interpreter", "/proc/self/exe", (0, 0), 0);
+                program(0o755, b"#!/usr/bin/interpreter\n")(image);
+            }),
+        ),
+        case(
             "RUN-091/loader",
             "the loader of an ELF file is missing",
             Scenario::failed("RUN-091").image(|image| {
@@ -142,6 +161,19 @@ pub(super) fn failing() -> Vec<Entry> {
             }),
         ),
         case(
+            "RUN-093/interpreter",
+            "the interpreter is no program, as nobody may execute it",
+            Scenario::failed("RUN-093").image(|image| {
+                image.file("usr/bin/interpreter", plain(0o644, 0), b"#!/usr/lib/cornercast/probe\n");
+                program(0o755, b"#!/usr/bin/interpreter\n")(image);
+            }),
+        ),
+        case(
+            "RUN-093/without-end",
+            "a script is its own interpreter",
+            Scenario::failed("RUN-093").image(program(0o755, b"#!/usr/bin/program\n")),
+        ),
+        case(
             "RUN-093/group",
             "a group that the user is in may execute the file",
             Scenario::new(|evidence| evidence.member("/probe")).image(|image| {
@@ -162,7 +194,11 @@ pub(super) fn failing() -> Vec<Entry> {
             if fails { Scenario::failed("RUN-093") } else { Scenario::new(|evidence| evidence.member("/probe")) };
         all.push(case(
             &format!("RUN-093/{name}"),
-            "the file has a capability that is, or is not, within the bounding set",
+            if fails {
+                "the file has a capability beyond the bounding set"
+            } else {
+                "its capability is within the set"
+            },
             scenario.image(move |image| {
                 image.replace_program(capable(&[capability], 0o755));
                 image.user(1000, 1000);

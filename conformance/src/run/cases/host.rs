@@ -250,9 +250,17 @@ fn system() -> Vec<Entry> {
             let Ok(seen) = evidence.step("stat:/run/cornercast")? else { return Err("it is not there".to_owned()) };
             let attributes = json!([seen["kind"], seen["mode"], seen["uid"], seen["gid"]]);
             same("/run/cornercast", &json!(["directory", 0o755, 0, 0]), &attributes)?;
+            evidence.came_to("list:/run/cornercast", &json!([]))?;
             evidence.all_fail(&["create:/run/cornercast/a", "chmod:/run/cornercast"], &["EROFS"])
         })
-        .image(|image| image.act(&["stat:/run/cornercast", "create:/run/cornercast/a", "chmod:/run/cornercast:0777"])),
+        .image(|image| {
+            image.act(&[
+                "stat:/run/cornercast",
+                "list:/run/cornercast",
+                "create:/run/cornercast/a",
+                "chmod:/run/cornercast:0777",
+            ])
+        }),
     ));
     all
 }
@@ -267,12 +275,13 @@ fn network() -> Vec<Entry> {
     vec![
         case(
             "RUN-053/interfaces",
-            "there is a loopback interface and no other",
+            "no other interface is up than a loopback interface",
             Scenario::new(|evidence| {
                 let seen = evidence.member("/interfaces")?;
-                let other = seen.as_array().into_iter().flatten().find(|interface| interface["loopback"] != true);
+                let is_other = |interface: &&Value| interface["loopback"] != true && interface["up"] == true;
+                let other = seen.as_array().into_iter().flatten().find(is_other);
                 match other {
-                    Some(other) => Err(format!("there is the interface {other}")),
+                    Some(other) => Err(format!("the interface {other} is up")),
                     None => Ok(seen.clone()),
                 }
             }),
@@ -350,7 +359,7 @@ fn network() -> Vec<Entry> {
                 let names = |line: &str| {
                     let mut words = line.split_whitespace();
                     let address = words.next().unwrap_or_default();
-                    (address.starts_with("127.") || address == "::1") && words.any(|word| word == "web-1")
+                    address == "127.0.0.1" && words.any(|word| word == "web-1")
                 };
                 ensure(content.lines().any(names), format!("/etc/hosts is {content:?}"))?;
                 Ok(Value::Null)

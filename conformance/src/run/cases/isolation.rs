@@ -33,8 +33,8 @@ fn limits() -> Vec<Entry> {
     vec![
         case(
             "RUN-082/memory",
-            "an application that takes four times its memory is killed, or does not get it",
-            Scenario::signaled(memory).image(|image| {
+            "an application that takes four times its memory does not get it, or is killed",
+            Scenario::signaled(memory).or_exits().image(|image| {
                 image.isolator("resource/memory", json!({"limit": 64 << 20}), true);
                 image.act(&["allocate:268435456"]);
             }),
@@ -51,18 +51,20 @@ fn limits() -> Vec<Entry> {
             "RUN-082/memory-option",
             "the options set a limit",
             Scenario::signaled(memory)
+                .or_exits()
                 .options(|_| option("resource/memory", json!({"limit": 64 << 20})))
                 .image(|image| image.act(&["allocate:268435456"])),
         ),
         case(
             "RUN-082/memory-smaller",
             "of the limits of image and options the smaller one holds",
-            Scenario::signaled(memory).options(|_| option("resource/memory", json!({"limit": 64 << 20}))).image(
-                |image| {
+            Scenario::signaled(memory)
+                .or_exits()
+                .options(|_| option("resource/memory", json!({"limit": 64 << 20})))
+                .image(|image| {
                     image.isolator("resource/memory", json!({"limit": 1_073_741_824}), true);
                     image.act(&["allocate:268435456"]);
-                },
-            ),
+                }),
         ),
         case(
             "RUN-082/pids",
@@ -187,6 +189,34 @@ fn privileges() -> Vec<Entry> {
     };
     let (expected, given) = (two.clone(), two.clone());
     vec![
+        case(
+            "RUN-082/ipc",
+            "queues, semaphores and shared memory are the instance's own",
+            Scenario::new(|evidence| {
+                let own = evidence.member("/namespaces/ipc")?;
+                let host = std::fs::read_link("/proc/self/ns/ipc").map_err(|error| error.to_string())?;
+                ensure(own != host.display().to_string(), "they are those of the host")?;
+                Ok(Value::Null)
+            }),
+        ),
+        case(
+            "RUN-082/required-by-the-image",
+            "the options cannot take back that an isolator is required",
+            Scenario::new(|evidence| evidence.is("/noNewPrivileges", &json!(true)))
+                .options(|_| {
+                    json!({"isolation": {"isolators": {"cornercast/no-new-privileges": {"required": false, "value": true}}}})
+                })
+                .image(|image| image.isolator("cornercast/no-new-privileges", true.into(), true)),
+        ),
+        case(
+            "RUN-085/required-by-the-image",
+            "nor of one that cannot be enforced",
+            Scenario::refused("RUN-085")
+                .options(|_| {
+                    json!({"isolation": {"isolators": {"cornercast/user-mapping": {"required": false, "value": "mapped"}}}})
+                })
+                .image(|image| image.isolator("cornercast/user-mapping", json!("mapped"), true)),
+        ),
         case(
             "RUN-082/capabilities",
             "only those are there that the image names",

@@ -144,7 +144,7 @@ pub(super) fn options() -> Vec<Entry> {
     let raw = |bytes: &'static [u8]| Scenario::refused("RUN-006").raw_options(move |_| bytes.to_vec());
     for (name, why, bytes) in [
         ("no-json", "the options are no JSON", &b"instance: a"[..]),
-        ("empty", "the options are empty", b""),
+        ("empty", "the options are a document of no bytes", b""),
         ("array", "the options are an array", b"[]"),
         ("unknown-member", "a member is misspelt, and not ignored", b"{\"hostName\":\"a\"}"),
         (
@@ -189,6 +189,23 @@ pub(super) fn options() -> Vec<Entry> {
             bytes.resize((1 << 20) + 1, b' ');
             bytes
         }),
+    ));
+    for (name, source) in [
+        ("slash-at-the-end", "/srv/"),
+        ("dot-at-the-end", "/srv/."),
+        ("parent", "/srv/../etc"),
+        ("two-slashes", "//srv"),
+    ] {
+        all.push(case(
+            &format!("RUN-006/source-with-{name}"),
+            "the last component of the source would not be what is mounted",
+            Scenario::refused("RUN-006").options(move |_| json!({"volumes": {"a": {"source": source}}})),
+        ));
+    }
+    all.push(case(
+        "RUN-006/no-members",
+        "no options are an empty object",
+        Scenario::new(|evidence| evidence.member("/probe")).raw_options(|_| b"{}".to_vec()),
     ));
     all.push(case(
         "RUN-006/all-members",
@@ -260,6 +277,20 @@ pub(super) fn options() -> Vec<Entry> {
         "RUN-010/too-long",
         "an argument is one byte longer than Linux takes",
         Scenario::refused("RUN-010").options(|_| json!({"arguments": ["a".repeat(131_072)]})),
+    ));
+    all.push(case(
+        "RUN-010/too-many",
+        "there is one argument more than a manifest could have",
+        Scenario::refused("RUN-010").options(|_| json!({"arguments": vec![""; 1025]})),
+    ));
+    all.push(case(
+        "RUN-010/most",
+        "there are as many arguments as a manifest could have",
+        Scenario::new(|evidence| {
+            let all = evidence.member("/arguments")?;
+            same("arguments", &json!(1025), &json!(all.as_array().map(Vec::len)))
+        })
+        .options(|_| json!({"arguments": vec![""; 1024]})),
     ));
     all.push(case(
         "RUN-010/longest",

@@ -530,6 +530,12 @@ fn rest() -> Vec<Entry> {
     };
     vec![
         case(
+            "RUN-029/no-terminal",
+            "there is no terminal that signals could come from",
+            Scenario::new(|evidence| evidence.all_fail(&["open:/dev/tty"], &["ENXIO"]))
+                .image(|image| image.act(&["open:/dev/tty:rw"])),
+        ),
+        case(
             "RUN-030/signals",
             "no signal is ignored or blocked, not even one that the runtime ignores itself",
             Scenario::new(|evidence| evidence.is("/signals", &json!({"blocked": [], "ignored": []}))),

@@ -175,6 +175,20 @@ fn links() -> Vec<Entry> {
         ));
         let stat = format!("stat:{path}");
         all.push(case(
+            &format!("RUN-043/{name}-hard-link"),
+            "the image has another name of one of its files there, which stays as it is",
+            Scenario::new(move |evidence| {
+                evidence.all_succeed(&[&format!("stat:{path}")])?;
+                evidence.came_to("read:/etc/a-kept", &json!({"size": 4, "text": "kept"}))
+            })
+            .image(move |image| {
+                image.file("etc/a-kept", plain(0o644, 0), b"kept");
+                image.hardlink(relative, "etc/a-kept");
+                image.act(&[&stat, "read:/etc/a-kept"]);
+            }),
+        ));
+        let stat = format!("stat:{path}");
+        all.push(case(
             &format!("RUN-043/{name}-of-the-host"),
             "the image has a link that would lead to the same file of the host",
             Scenario::new(move |evidence| {

@@ -148,6 +148,18 @@ pub(super) fn volumes() -> Vec<Entry> {
             .image(mounted(&["mknod:/srv/data/null:c:1:3", "open:/srv/data/null:w"])),
         ),
         case(
+            "RUN-070/empty",
+            "nor has an empty one",
+            Scenario::new(|evidence| {
+                let Ok(seen) = evidence.step("statfs:")? else {
+                    return Err("the mount cannot be looked at".to_owned());
+                };
+                same("nosuid, nodev", &json!([true, true]), &json!([seen["nosuid"], seen["nodev"]]))
+            })
+            .options(|_| empty())
+            .image(mounted(&["statfs:/srv/data"])),
+        ),
+        case(
             "RUN-073/image",
             "without a volume, the directory of the image stands there",
             Scenario::new(|evidence| evidence.came_to("list:", &json!(["of-the-image"]))).image(|image| {

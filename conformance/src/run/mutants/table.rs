@@ -185,6 +185,7 @@ fn process() -> Vec<Mutant> {
             }),
         ),
         mutant("umask-of-the-caller", &["RUN-023"], config(|config| set(config, "/process/user/umask", json!(0o077)))),
+        mutant("controlling-terminal", &["RUN-029"], shim(&["controlling-terminal"])),
         mutant("ignored-signal", &["RUN-030"], shim(&["ignore:SIGPIPE"])),
         mutant("blocked-signal", &["RUN-030"], shim(&["block:SIGUSR1"])),
         mutant(
@@ -502,6 +503,7 @@ fn end() -> Vec<Mutant> {
         mutant("kills-at-once", &["RUN-079"], app(|app| app.stop.grace_seconds = 0)),
         mutant("does-not-say-that-it-killed", &["RUN-080"], reports(|report, _| report.killed = false)),
         mutant("says-that-it-killed", &["RUN-080", "RUN-075", "RUN-078"], reports(|report, _| report.killed = true)),
+        mutant("leaves-everything", &["RUN-099"], How::Without("RUN-099")),
         mutant("leaves-leftovers", &["RUN-081"], How::Without("RUN-081")),
     ]
 }
@@ -509,6 +511,7 @@ fn end() -> Vec<Mutant> {
 /// RUN-082 to RUN-089
 fn isolation() -> Vec<Mutant> {
     vec![
+        mutant("ipc-of-the-host", &["RUN-082"], config(|config| no_namespace(config, "ipc"))),
         mutant(
             "no-limits",
             &["RUN-082"],

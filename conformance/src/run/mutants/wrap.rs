@@ -4,12 +4,15 @@ use std::io::{self, Write};
 use std::process::{Command, ExitCode, Stdio};
 
 use cornercast_engine::cli::RunArgs;
+use rustix::process::{Signal, set_parent_process_death_signal};
 
 /// Bytes of output that come through.
 const SOME: usize = 60_000;
 
 /// The same engine as a process of its own, with what it writes.
 fn inner() -> io::Result<(Vec<u8>, Vec<u8>, ExitCode)> {
+    // The same holds of the other one and this one.
+    set_parent_process_death_signal(Some(Signal::KILL))?;
     let mut command = Command::new(std::env::current_exe()?);
     let mut skip = false;
     for argument in std::env::args_os().skip(1) {

@@ -140,7 +140,70 @@ fn judge_absolute_path(document: &mut Document, node: &Node, path: &str, pointer
 
 #[cfg(test)]
 mod tests {
-    use super::major;
+    use std::io::{self, Read};
+
+    use super::*;
+    use crate::store::Listed;
+
+    /// A bundle whose root has nothing in it.
+    struct Bundle(&'static str);
+
+    impl Files for Bundle {
+        fn list(&self) -> io::Result<Vec<Listed>> {
+            Ok(vec![Listed { path: CONFIG.to_owned(), irregular: None }])
+        }
+
+        fn open(&self, _: &str) -> io::Result<Box<dyn Read + Send + '_>> {
+            Ok(Box::new(self.0.as_bytes()))
+        }
+
+        fn look(&self, path: &[u8]) -> io::Result<Option<Standing>> {
+            Ok(match path {
+                b"config.json" => Some(Standing::File { is_executable: false }),
+                b"" | b"rootfs" => Some(Standing::Directory),
+                _ => None,
+            })
+        }
+    }
+
+    /// The clauses that a bundle breaks.
+    fn broken(config: &'static str, limits: &Limits) -> Vec<&'static str> {
+        let mut findings = Findings::new("bundle".to_owned(), 100);
+        check_bundle(&Bundle(config), limits, &mut findings).unwrap();
+        findings.list().iter().map(|finding| finding.id).collect()
+    }
+
+    #[test]
+    fn what_is_run_is_judged_where_it_can_be_understood() {
+        let judged = |process: &str| {
+            let config = format!(r#"{{"ociVersion":"1.0.2","process":{process},"root":{{"path":"rootfs"}}}}"#);
+            let broken = broken(config.leak(), &Limits::FORMAT);
+            (broken.contains(&"OCI-106"), broken.contains(&"OCI-107"))
+        };
+        let user = r#""user":{"gid":0,"uid":0}"#;
+        assert_eq!(judged(&format!(r#"{{"args":["/a"],"cwd":"/b",{user}}}"#)), (true, true));
+        // Null is as good as absent.
+        assert_eq!(judged(&format!(r#"{{"args":["/a"],"cwd":null,{user}}}"#)), (true, false));
+        assert_eq!(judged(&format!(r#"{{"args":["/a"],"cwd":"/b","env":null,{user}}}"#)), (true, true));
+        // Nothing more is said of what has another type.
+        assert_eq!(judged(&format!(r#"{{"args":"/a","cwd":"/b",{user}}}"#)), (false, false));
+        assert_eq!(judged(&format!(r#"{{"args":["/a"],"cwd":"/b","env":1,{user}}}"#)), (false, false));
+        assert_eq!(judged(&format!(r#"{{"args":["/a"],"cwd":1,{user}}}"#)), (false, false));
+    }
+
+    #[test]
+    fn a_config_is_as_long_as_the_limit_allows() {
+        let config = r#"{"ociVersion":"1.0.2","root":{"path":"rootfs"}}"#;
+        let length = config.len() as u64;
+        let limits = |oci_document| Limits { oci_document, ..Limits::FORMAT };
+        let accepted = broken(config, &limits(length));
+        let longer = broken(config, &limits(length - 1));
+        assert_eq!(broken(config, &Limits::FORMAT), accepted);
+        assert_ne!(longer, accepted);
+        // It is too long, and not cut off, which would be another fault.
+        assert_eq!(broken(config, &limits(length - 2)), longer);
+        assert_eq!(longer.len(), 1, "{longer:?}");
+    }
 
     #[test]
     fn versions_are_those_of_semantic_versioning() {

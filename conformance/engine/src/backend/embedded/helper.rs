@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use libcontainer::container::builder::ContainerBuilder;
 use libcontainer::syscall::syscall::SyscallType;
 use rustix::fs::{FsWord, Mode, OFlags};
-use rustix::process::{Signal, Uid, WaitOptions};
+use rustix::process::{Signal, Uid, WaitOptions, set_parent_process_death_signal};
 
 use super::configuration::Configuration;
 use super::{HELPER, State, log};
@@ -25,6 +25,8 @@ pub fn helper() -> Option<ExitCode> {
     }
     let id = arguments.next()?.into_string().ok()?;
     let (bundle, root) = (PathBuf::from(arguments.next()?), PathBuf::from(arguments.next()?));
+    // Nobody would know of what it makes.
+    let _ = set_parent_process_death_signal(Some(Signal::KILL));
     // The streams are the application's. And a panic must not unwind into what follows a fork.
     std::panic::set_hook(Box::new(|_| std::process::exit(101)));
     let state = State { root, id };

@@ -1,28 +1,14 @@
 //! The text report: how many cases of each chapter passed, and what went wrong.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use crate::results::{Footer, Header, Line, Verdict};
-use crate::suite::chapter_title;
+use super::{Report, Row, chapters, title};
+use crate::results::Verdict;
 
 /// Failures that are shown of one implementation; the result lines have all.
 const MAX_SHOWN: usize = 40;
-
-/// A result with what the report needs besides.
-#[derive(Debug, Clone)]
-pub struct Row {
-    /// The result.
-    pub line: Line,
-    /// The prefix of the chapter.
-    pub chapter: String,
-    /// Why the case is there.
-    pub why: String,
-    /// The command that repeats the case.
-    pub reproduce: String,
-}
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -42,41 +28,28 @@ fn style(verdict: Verdict) -> Style {
 /// # Errors
 ///
 /// Errors of `out`.
-pub fn write(out: &mut dyn Write, header: &Header, rows: &[Row], footer: &Footer) -> io::Result<()> {
-    table(out, header, rows)?;
-    for implementation in &header.implementations {
-        failures(out, &implementation.name, rows)?;
+pub fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
+    table(out, report)?;
+    for implementation in &report.header.implementations {
+        failures(out, &implementation.name, &report.rows)?;
     }
-    for stale in &footer.stale {
+    for stale in &report.footer.stale {
         let red = style(Verdict::Fail);
         writeln!(out, "{red}stale{red:#}  {}  {}", stale.implementation, stale.case)?;
         writeln!(out, "       a failure of this case is expected, but there is no such case\n")?;
     }
-    let verdict = match footer.result.status() {
+    let verdict = match report.footer.result.status() {
         0 => Verdict::Pass,
         1 => Verdict::Fail,
         _ => Verdict::Skipped,
     };
     let style = style(verdict);
-    writeln!(out, "result: {style}{}{style:#}", footer.result.words())
+    writeln!(out, "result: {style}{}{style:#}", report.footer.result.words())
 }
 
 /// Chapters × implementations.
-fn table(out: &mut dyn Write, header: &Header, rows: &[Row]) -> io::Result<()> {
-    let mut chapters: Vec<&str> = Vec::new();
-    let mut cells: BTreeMap<(&str, &str), Vec<Verdict>> = BTreeMap::new();
-    for row in rows {
-        if !chapters.contains(&row.chapter.as_str()) {
-            chapters.push(&row.chapter);
-        }
-        cells.entry((&row.chapter, &row.line.implementation)).or_default().push(row.line.verdict);
-        cells.entry(("", &row.line.implementation)).or_default().push(row.line.verdict);
-    }
-    let title = |chapter: &str| match (chapter, chapter_title(chapter)) {
-        ("", _) => "all".to_owned(),
-        (chapter, "") => chapter.to_owned(),
-        (chapter, title) => format!("{chapter}  {title}"),
-    };
+fn table(out: &mut dyn Write, report: &Report) -> io::Result<()> {
+    let (mut chapters, header) = (chapters(&report.rows), &report.header);
     let left = chapters.iter().map(|chapter| title(chapter).chars().count()).max().unwrap_or(0).max(3);
     let heads: Vec<String> = header
         .implementations
@@ -88,8 +61,8 @@ fn table(out: &mut dyn Write, header: &Header, rows: &[Row]) -> io::Result<()> {
     chapters.push("");
     let columns = header.implementations.iter().zip(&heads).map(|(implementation, head)| {
         let column = chapters.iter().map(|chapter| {
-            let verdicts = cells.get(&(*chapter, implementation.name.as_str())).map(Vec::as_slice).unwrap_or_default();
-            (cell(verdicts), worst(verdicts))
+            let verdicts = report.verdicts(chapter, &implementation.name);
+            (cell(&verdicts), worst(&verdicts))
         });
         let column: Vec<(String, Style)> = std::iter::once((head.clone(), BOLD)).chain(column).collect();
         let width = column.iter().map(|(text, _)| text.chars().count()).max().unwrap_or(0);
@@ -111,12 +84,11 @@ fn table(out: &mut dyn Write, header: &Header, rows: &[Row]) -> io::Result<()> {
 
 /// The style of the worst verdict.
 fn worst(verdicts: &[Verdict]) -> Style {
-    let badness = |verdict: &Verdict| Verdict::ALL.iter().position(|known| known == verdict);
-    verdicts.iter().copied().max_by_key(badness).map_or(DIM, style)
+    verdicts.iter().copied().max_by_key(|verdict| verdict.badness()).map_or(DIM, style)
 }
 
 /// `12/14  1 fail  1 errored`
-fn cell(verdicts: &[Verdict]) -> String {
+pub(super) fn cell(verdicts: &[Verdict]) -> String {
     if verdicts.is_empty() {
         return "–".to_owned();
     }
@@ -144,7 +116,9 @@ fn failures(out: &mut dyn Write, implementation: &str, rows: &[Row]) -> io::Resu
         if let Some(words) = line.values.get("stderr").and_then(|words| words.as_str()) {
             writeln!(out, "    {DIM}it said: {words}{DIM:#}")?;
         }
-        writeln!(out, "    {DIM}case: {why}{DIM:#}")?;
+        if !why.is_empty() {
+            writeln!(out, "    {DIM}case: {why}{DIM:#}")?;
+        }
         writeln!(out, "    {DIM}repeat: {reproduce}{DIM:#}\n")?;
     }
     match failed.len().saturating_sub(MAX_SHOWN) {
