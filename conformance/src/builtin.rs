@@ -1,7 +1,7 @@
 //! The reference as an adapter: the hidden subcommand `adapter`.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::num::NonZero;
 use std::path::Path;
 
@@ -19,26 +19,34 @@ const MESSAGE_LIMIT: u64 = 64 << 10;
 /// Findings that are kept for one input.
 const MAX_FINDINGS: usize = 100;
 
-/// Answers the message on `input` as one line.
+/// Answers the messages on `input`, one line for each, until `bye` or its end.
 ///
 /// # Errors
 ///
-/// Errors of `input`, and a message that is none.
-pub fn answer(input: impl Read) -> io::Result<String> {
-    let mut message = String::new();
-    input.take(MESSAGE_LIMIT).read_to_string(&mut message)?;
-    let answer = match serde_json::from_str(&message)? {
-        Request::Hello { .. } => serde_json::to_string(&hello())?,
-        Request::Run { seq, operation: Operation::Check, input, kind, .. } => {
-            serde_json::to_string(&check(seq, Path::new(&input), &kind))?
+/// Errors of `input` and `output`, and a message that is none.
+pub fn answer(input: impl Read, mut output: impl Write) -> io::Result<()> {
+    let mut input = BufReader::new(input);
+    let mut message = Vec::new();
+    loop {
+        message.clear();
+        if (&mut input).take(MESSAGE_LIMIT).read_until(b'\n', &mut message)? == 0 {
+            return Ok(());
         }
-        Request::Run { seq, operation, input, kind, options, output, .. } => {
-            let (input, output) = (Path::new(&input), output.unwrap_or_default());
-            let order = Order { operation, input, kind: &kind, options: &options, output: Path::new(&output) };
-            serde_json::to_string(&make(seq, &order))?
-        }
-    };
-    Ok(format!("{answer}\n"))
+        let answer = match serde_json::from_slice(&message)? {
+            Request::Bye {} => return Ok(()),
+            Request::Hello { .. } => serde_json::to_string(&hello())?,
+            Request::Run { seq, operation: Operation::Check, input, kind, .. } => {
+                serde_json::to_string(&check(seq, Path::new(&input), &kind))?
+            }
+            Request::Run { seq, operation, input, kind, options, output, .. } => {
+                let (input, output) = (Path::new(&input), output.unwrap_or_default());
+                let order = Order { operation, input, kind: &kind, options: &options, output: Path::new(&output) };
+                serde_json::to_string(&make(seq, &order))?
+            }
+        };
+        output.write_all(format!("{answer}\n").as_bytes())?;
+        output.flush()?;
+    }
 }
 
 fn hello() -> Hello {
@@ -50,6 +58,7 @@ fn hello() -> Hello {
         homepage: None,
         issues: None,
         roles: vec![Role::Validate, Role::Build, Role::Unpack],
+        sessions: true,
     }
 }
 

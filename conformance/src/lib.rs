@@ -19,5 +19,7 @@ pub mod report;
 pub mod results;
 pub mod run;
 pub mod runner;
+pub mod schema;
 pub mod scratch;
+pub mod session;
 pub mod suite;

@@ -6,13 +6,13 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 
 /// Bytes of standard error that are kept.
-const ERROR_LIMIT: usize = 64 << 10;
+pub(crate) const ERROR_LIMIT: usize = 64 << 10;
 
 /// How long to wait for the end of an output whose process group is dead.
 const AFTERMATH: Duration = Duration::from_secs(2);
@@ -107,10 +107,15 @@ impl Ended {
     /// The last line of standard error, in at most 300 characters.
     #[must_use]
     pub fn last_words(&self) -> Option<String> {
-        let errors = String::from_utf8_lossy(&self.errors);
-        let line = errors.lines().rev().find(|line| !line.trim().is_empty())?;
-        Some(line.trim().chars().take(300).collect())
+        last_words(&self.errors)
     }
+}
+
+/// The last line of a program's standard error, in at most 300 characters.
+pub(crate) fn last_words(errors: &[u8]) -> Option<String> {
+    let errors = String::from_utf8_lossy(errors);
+    let line = errors.lines().rev().find(|line| !line.trim().is_empty())?;
+    Some(line.trim().chars().take(300).collect())
 }
 
 /// Runs `command` with `input` on its standard input, and waits until it and its process group are gone.
@@ -128,43 +133,102 @@ pub fn run(command: &mut Command, input: &[u8], bounds: &Bounds) -> io::Result<E
 ///
 /// If the program cannot be started or waited for.
 pub fn run_until(command: &mut Command, input: &[u8], bounds: &Bounds, stop: Option<Stop>) -> io::Result<Ended> {
-    command.env(MARK, mark());
-    let mut child =
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).spawn()?;
-    let group = group_of(&child)?;
-    let (alarm, alarms) = channel();
-    let output = reader(child.stdout.take(), bounds.output, Some(alarm.clone()), stop.map(|stop| stop.after));
-    let errors = reader(child.stderr.take(), ERROR_LIMIT, None, None);
-    let time = bounds.time;
-    let times = stop.map_or(0, |stop| stop.times);
-    let watchdog = thread::spawn(move || watch(group, time, times, &alarms));
-    if let Some(mut stdin) = child.stdin.take() {
-        // A program that does not read its input breaks the pipe; its answer tells what to think of it.
-        let _ = stdin.write_all(input);
+    Running::begin(command, input, bounds, stop)?.end()
+}
+
+/// A program that is running. Whoever has one waits for its [`end`](Running::end).
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    group: Pid,
+    bounds: Bounds,
+    alarm: Sender<Alarm>,
+    watchdog: JoinHandle<Option<Killed>>,
+    output: Receiver<Vec<u8>>,
+    errors: Receiver<Vec<u8>>,
+}
+
+impl Running {
+    /// Starts `command` with `input` on its standard input.
+    ///
+    /// # Errors
+    ///
+    /// If the program cannot be started.
+    pub fn start(command: &mut Command, input: &[u8], bounds: &Bounds) -> io::Result<Self> {
+        Self::begin(command, input, bounds, None)
     }
-    // The child stays a zombie until the group has been killed, so its id cannot belong to another one.
-    let waited = wait_without_reaping(group);
-    let _ = alarm.send(Alarm::Ended);
-    let mut killed = watchdog.join().unwrap_or_default();
-    let _ = kill_process_group(group, Signal::KILL);
-    let status = child.wait()?;
-    waited?;
-    let (output, errors) = (output.recv_timeout(AFTERMATH), errors.recv_timeout(AFTERMATH));
-    if output.is_err() || errors.is_err() {
-        killed = killed.or(Some(Killed::Held));
+
+    fn begin(command: &mut Command, input: &[u8], bounds: &Bounds, stop: Option<Stop>) -> io::Result<Self> {
+        command.env(MARK, mark());
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).spawn()?;
+        let group = group_of(&child)?;
+        let (alarm, alarms) = channel();
+        let output = reader(child.stdout.take(), bounds.output, Some(alarm.clone()), stop.map(|stop| stop.after));
+        let errors = reader(child.stderr.take(), ERROR_LIMIT, None, None);
+        let time = bounds.time;
+        let times = stop.map_or(0, |stop| stop.times);
+        let watchdog = thread::spawn(move || watch(group, time, times, &alarms));
+        if let Some(mut stdin) = child.stdin.take() {
+            // A program that does not read its input breaks the pipe; its answer tells what to think of it.
+            let _ = stdin.write_all(input);
+        }
+        Ok(Self { child, group, bounds: *bounds, alarm, watchdog, output, errors })
     }
-    let mut output = output.unwrap_or_default();
-    // The program can end by itself before the watchdog hears of the last bytes.
-    if output.len() > bounds.output {
-        output.truncate(bounds.output);
-        killed = killed.or(Some(Killed::Output));
+
+    /// Whether it has ended. What it has started can still be there.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        has_ended(self.group)
     }
-    Ok(Ended { status, output, errors: errors.unwrap_or_default(), killed })
+
+    /// Asks it, and nothing else of its process group, to end, `times` times, a quarter of a second apart.
+    pub fn ask_to_end(&self, times: u32) {
+        for time in 0..times {
+            if time > 0 {
+                thread::sleep(BETWEEN_STOPS);
+            }
+            // It has not been reaped, so its id belongs to no other one.
+            let _ = kill_process(self.group, Signal::TERM);
+        }
+    }
+
+    /// Waits until it and its process group are gone.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be waited for.
+    pub fn end(mut self) -> io::Result<Ended> {
+        // The child stays a zombie until the group has been killed, so its id cannot belong to another one.
+        let waited = wait_without_reaping(self.group);
+        let _ = self.alarm.send(Alarm::Ended);
+        let mut killed = self.watchdog.join().unwrap_or_default();
+        let _ = kill_process_group(self.group, Signal::KILL);
+        let status = self.child.wait()?;
+        waited?;
+        let (output, errors) = (self.output.recv_timeout(AFTERMATH), self.errors.recv_timeout(AFTERMATH));
+        if output.is_err() || errors.is_err() {
+            killed = killed.or(Some(Killed::Held));
+        }
+        let mut output = output.unwrap_or_default();
+        // The program can end by itself before the watchdog hears of the last bytes.
+        if output.len() > self.bounds.output {
+            output.truncate(self.bounds.output);
+            killed = killed.or(Some(Killed::Output));
+        }
+        Ok(Ended { status, output, errors: errors.unwrap_or_default(), killed })
+    }
 }
 
 /// The process group of a child that leads one.
-fn group_of(child: &Child) -> io::Result<Pid> {
+pub(crate) fn group_of(child: &Child) -> io::Result<Pid> {
     i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or_else(|| io::Error::other("the child has no id"))
+}
+
+/// Whether a child has ended; it is not reaped.
+pub(crate) fn has_ended(child: Pid) -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+    !matches!(waitid(WaitId::Pid(child), options), Ok(None))
 }
 
 fn wait_without_reaping(child: Pid) -> io::Result<()> {
@@ -178,6 +242,7 @@ fn wait_without_reaping(child: Pid) -> io::Result<()> {
 }
 
 /// What wakes the watchdog.
+#[derive(Debug)]
 enum Alarm {
     /// The program wrote what it is to be stopped after.
     Ready,

@@ -2,7 +2,8 @@
 //!
 //! An adapter is a program that puts the suite's cases to an implementation. The suite starts it once
 //! a message, writes one line of JSON to its standard input, closes that, and reads one line from its
-//! standard output:
+//! standard output. One that has sessions is started once for many messages, and ends after the last of
+//! them, `{"message":"bye"}`:
 //!
 //! ```text
 //! → {"message":"hello","protocol":1}
@@ -13,9 +14,12 @@
 //!
 //! → {"message":"run","seq":8,"role":"unpack","operation":"unpack","input":"/cases/LST-024/completed-file/image.ccast","as":"archive","output":"/tmp/x/8/output","scratch":"/tmp/x/8/adapter"}
 //! ← {"seq":8,"outcome":"completed"}
+//!
+//! → {"message":"run","seq":9,"role":"run","operation":"run","input":"/tmp/x/9/image","as":"archive","options":{"input":"/tmp/x/9/input","instance-options":"/tmp/x/9/options.json"},"output":"/tmp/x/9/output","scratch":"/tmp/x/9/adapter"}
+//! ← {"seq":9,"outcome":"completed"}
 //! ```
 //!
-//! What is made is not told: the suite looks at it ([`crate::made`]).
+//! What is made is not told: the suite looks at it ([`crate::made`], [`crate::run`]).
 //!
 //! The schemas of these messages are made from the types, and the suite holds both directions against
 //! them. Timeouts, crashes, standard error and limits are the suite's business, never the adapter's.
@@ -25,10 +29,11 @@ use std::collections::BTreeMap;
 use cornercast::json::{self, Form};
 use cornercast::limits::Limits;
 use schemars::JsonSchema;
-use schemars::generate::SchemaSettings;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::schema;
 
 /// The version of the protocol.
 pub const PROTOCOL: u32 = 1;
@@ -68,6 +73,19 @@ pub enum Request {
         /// An empty directory for whatever the adapter needs, an absolute path.
         scratch: String,
     },
+    /// That was all. There is no answer; the adapter ends.
+    Bye {},
+}
+
+impl Request {
+    /// The number of the message; 0 if it has none.
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        match self {
+            Self::Run { seq, .. } => *seq,
+            Self::Hello { .. } | Self::Bye {} => 0,
+        }
+    }
 }
 
 /// What an implementation can be.
@@ -121,6 +139,8 @@ pub enum Operation {
     Export,
     /// Make an OCI runtime bundle, a directory, of an image.
     Bundle,
+    /// Run the application of an image, and keep what comes of it in a directory.
+    Run,
 }
 
 impl Operation {
@@ -133,6 +153,7 @@ impl Operation {
             Self::Import => "import",
             Self::Export => "export",
             Self::Bundle => "bundle",
+            Self::Run => "run",
         }
     }
 
@@ -151,6 +172,7 @@ impl Operation {
             Self::Check => Role::Validate,
             Self::Unpack => Role::Unpack,
             Self::Import | Self::Export | Self::Bundle => Role::Build,
+            Self::Run => Role::Run,
         }
     }
 
@@ -186,6 +208,9 @@ pub struct Hello {
     /// What it is: only cases of these roles are put to it.
     #[schemars(length(min = 1))]
     pub roles: Vec<Role>,
+    /// Whether one process answers one message after another, until `bye`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sessions: bool,
 }
 
 /// The one message that an adapter names.
@@ -272,42 +297,6 @@ pub enum Class {
     Unsupported,
 }
 
-/// The names of the schemas of the messages.
-pub const SCHEMAS: [&str; 3] = ["request", "hello", "answer"];
-
-/// The schema of a message, by its name in [`SCHEMAS`].
-///
-/// ```
-/// assert!(cornercast_conformance::protocol::schema("answer").unwrap().to_string().contains("outcome"));
-/// ```
-#[must_use]
-pub fn schema(name: &str) -> Option<Value> {
-    let generator = SchemaSettings::draft2020_12().into_generator();
-    let schema = match name {
-        "request" => generator.into_root_schema_for::<Request>(),
-        "hello" => generator.into_root_schema_for::<Hello>(),
-        "answer" => generator.into_root_schema_for::<Answer>(),
-        _ => return None,
-    };
-    let mut schema = schema.to_value();
-    without_formats(&mut schema);
-    Some(schema)
-}
-
-/// Removes the formats of Rust's integers, which JSON Schema does not know.
-fn without_formats(value: &mut Value) {
-    match value {
-        Value::Object(members) => {
-            if members.get("format").and_then(Value::as_str).is_some_and(|format| format.starts_with("uint")) {
-                members.remove("format");
-            }
-            members.values_mut().for_each(without_formats);
-        }
-        Value::Array(elements) => elements.iter_mut().for_each(without_formats),
-        _ => {}
-    }
-}
-
 /// Reads and writes messages, each held against its schema.
 #[derive(Debug)]
 pub struct Codec {
@@ -323,11 +312,11 @@ impl Codec {
     ///
     /// A schema that is none, which is a bug of the suite.
     pub fn new() -> Result<Self, String> {
-        let validator = |name| {
-            let schema = schema(name).unwrap_or_default();
-            jsonschema::validator_for(&schema).map_err(|error| format!("the schema `{name}`: {error}"))
-        };
-        Ok(Self { request: validator("request")?, hello: validator("hello")?, answer: validator("answer")? })
+        Ok(Self {
+            request: schema::validator("adapter-request")?,
+            hello: schema::validator("adapter-hello")?,
+            answer: schema::validator("adapter-answer")?,
+        })
     }
 
     /// The line of a request, with its newline.
@@ -387,9 +376,5 @@ fn read<T: DeserializeOwned>(schema: &jsonschema::Validator, output: &[u8]) -> R
 }
 
 fn judge(schema: &jsonschema::Validator, value: &Value) -> Result<(), String> {
-    schema.validate(value).map_err(|error| {
-        let at = error.instance_path().to_string();
-        let at = if at.is_empty() { String::new() } else { format!(" at {at}") };
-        format!("the message is not what the protocol says{at}: {error}")
-    })
+    schema::judge(schema, value).map_err(|why| format!("the message is not what the protocol says{why}"))
 }

@@ -38,6 +38,7 @@ pub struct Host {
     pub architecture: String,
     /// The release of the kernel, where it can be told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub kernel: Option<String>,
     /// Processors that the suite can use.
     pub cpus: usize,
@@ -55,9 +56,11 @@ pub struct Implementation {
     pub version: String,
     /// Where to read about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub homepage: Option<String>,
     /// Where to report bugs of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub issues: Option<String>,
     /// What it is.
     pub roles: Vec<Role>,
@@ -80,6 +83,7 @@ pub struct Line {
     pub verdict: Verdict,
     /// Why it is that, unless it is `pass`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub reason: Option<String>,
     /// What was seen, judged or not.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -19,8 +19,10 @@ use crate::made;
 use crate::protocol::{Answer, Codec, Outcome, Request, Role};
 use crate::recipe::Bytes;
 use crate::results::{Implementation, Line, Verdict};
+use crate::run::through::Through;
 use crate::run::{self, Engine, Judged};
 use crate::scratch;
+use crate::session::Sessions;
 use crate::suite::{Entry, Task};
 
 /// An implementation under test.
@@ -118,13 +120,15 @@ fn run_all(
         for _ in 0..options.jobs.clamp(1, jobs.len().max(1)) {
             let (next, sender) = (&next, sender.clone());
             scope.spawn(move || {
+                let mut worker = Worker { codec, options, sessions: Sessions::default() };
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(job) = jobs.get(index) else { break };
-                    if sender.send((index, line(job, index, codec, options))).is_err() {
+                    if sender.send((index, worker.line(job, index))).is_err() {
                         break;
                     }
                 }
+                worker.sessions.end(codec, options.time);
             });
         }
         drop(sender);
@@ -145,42 +149,108 @@ fn run_all(
     })
 }
 
-/// The result of one job.
-fn line(job: &Job<'_>, index: usize, codec: &Codec, options: &Options) -> Line {
-    let start = Instant::now();
-    let scratch = options.scratch.join(index.to_string());
-    let judged = if job.subject.implementation.roles.contains(&job.entry.role) {
-        let made = fs::create_dir_all(&scratch);
-        match made {
-            Ok(()) => judged(job, index, codec, options, &scratch),
-            Err(error) => Judged::because(Verdict::Errored, format!("the scratch folder: {error}")),
+/// A thread that runs cases, with the sessions that it has.
+struct Worker<'a> {
+    codec: &'a Codec,
+    options: &'a Options,
+    sessions: Sessions,
+}
+
+impl Worker<'_> {
+    /// The result of one job.
+    fn line(&mut self, job: &Job<'_>, index: usize) -> Line {
+        let start = Instant::now();
+        let scratch = self.options.scratch.join(index.to_string());
+        let judged = if job.subject.implementation.roles.contains(&job.entry.role) {
+            let made = fs::create_dir_all(&scratch);
+            match made {
+                Ok(()) => self.judged(job, index, &scratch),
+                Err(error) => Judged::because(Verdict::Errored, format!("the scratch folder: {error}")),
+            }
+        } else {
+            Judged::because(Verdict::Unsupported, format!("it does not have the role `{}`", job.entry.role.name()))
+        };
+        let duration = start.elapsed();
+        // What could not be removed goes with the folder of the run.
+        let _ = fs::remove_dir_all(&scratch);
+        let hidden = hide_paths(job.entry, &scratch);
+        let mut line = Line {
+            case: job.entry.name.clone(),
+            clauses: job.entry.clauses.clone(),
+            implementation: job.subject.implementation.name.clone(),
+            role: job.entry.role,
+            verdict: judged.verdict,
+            reason: judged.reason.map(|reason| hidden(&reason)),
+            values: judged
+                .values
+                .into_iter()
+                .map(|(name, value)| match value {
+                    Value::String(text) => (name, hidden(&text).into()),
+                    other => (name, other),
+                })
+                .collect(),
+            duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+        };
+        self.options.expectations.apply(&mut line);
+        line
+    }
+
+    fn judged(&mut self, job: &Job<'_>, index: usize, scratch: &Path) -> Judged {
+        let (codec, options) = (self.codec, self.options);
+        if let Task::Case { case, .. } = &job.entry.task
+            && case.operation.needs_root()
+            && !rustix::process::geteuid().is_root()
+        {
+            return Judged::because(Verdict::Unsupported, "only root can make files of other users");
         }
-    } else {
-        Judged::because(Verdict::Unsupported, format!("it does not have the role `{}`", job.entry.role.name()))
-    };
-    let duration = start.elapsed();
-    // What could not be removed goes with the folder of the run.
-    let _ = fs::remove_dir_all(&scratch);
-    let hidden = hide_paths(job.entry, &scratch);
-    let mut line = Line {
-        case: job.entry.name.clone(),
-        clauses: job.entry.clauses.clone(),
-        implementation: job.subject.implementation.name.clone(),
-        role: job.entry.role,
-        verdict: judged.verdict,
-        reason: judged.reason.map(|reason| hidden(&reason)),
-        values: judged
-            .values
-            .into_iter()
-            .map(|(name, value)| match value {
-                Value::String(text) => (name, hidden(&text).into()),
-                other => (name, other),
-            })
-            .collect(),
-        duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
-    };
-    options.expectations.apply(&mut line);
-    line
+        match (&job.entry.task, &job.subject.reach) {
+            (Task::Case { case, folder }, Reach::Adapter(adapter)) => self
+                .put((case, folder), job, adapter, index, scratch)
+                .map_or_else(errored, |answer| judge(case, &answer, scratch)),
+            (Task::Case { case, folder }, Reach::Reference(adapter)) => self
+                .put((case, folder), job, adapter, index, scratch)
+                .map_or_else(errored, |answer| judge_reference(case, &answer, scratch)),
+            (Task::Run(scenario), Reach::Engine(engine)) => {
+                let instance = format!("suite-{}-{index}", std::process::id());
+                let engine = Engine {
+                    state: instances(options),
+                    probe: options.probe.clone(),
+                    time: options.time,
+                    observed: options.observed,
+                    ..engine.clone()
+                };
+                run::run(&engine, scenario, &instance, scratch)
+            }
+            (Task::Run(scenario), Reach::Adapter(adapter) | Reach::Reference(adapter)) => {
+                let instance = format!("suite-{}-{index}", std::process::id());
+                let (probe, seq) = (options.probe.as_deref(), index as u64);
+                let through = Through { adapter, codec, probe, time: options.time, seq, observed: options.observed };
+                let name = &job.subject.implementation.name;
+                through.run(scenario, &instance, scratch, |request| {
+                    self.sessions.ask(name, adapter, codec, request, options.time)
+                })
+            }
+            (Task::Case { .. }, Reach::Engine(_)) => {
+                Judged::because(Verdict::Unsupported, "an engine only runs images")
+            }
+        }
+    }
+
+    fn put(
+        &mut self,
+        (case, folder): (&Case, &Path),
+        job: &Job<'_>,
+        adapter: &Adapter,
+        index: usize,
+        scratch: &Path,
+    ) -> Result<Answer, Fault> {
+        let input = input(case, folder, scratch)
+            .map_err(|error| Fault::new(format!("the input could not be made: {error}")))?;
+        fs::create_dir(scratch.join(ADAPTER)).map_err(|error| Fault::new(format!("the scratch folder: {error}")))?;
+        let request = request(case, &input, index as u64, scratch).map_err(Fault::new)?;
+        let name = &job.subject.implementation.name;
+        self.sessions.ask(name, adapter, self.codec, &request, self.options.time)
+    }
 }
 
 /// Puts a name in the place of paths of this machine and run, so that two runs can be compared.
@@ -193,38 +263,6 @@ fn hide_paths(entry: &Entry, scratch: &Path) -> impl Fn(&str) -> String {
     move |text| {
         let text = text.replace(&scratch, "$SCRATCH");
         if folder.is_empty() { text } else { text.replace(&folder, "$CASE") }
-    }
-}
-
-fn judged(job: &Job<'_>, index: usize, codec: &Codec, options: &Options, scratch: &Path) -> Judged {
-    if let Task::Case { case, .. } = &job.entry.task
-        && case.operation.needs_root()
-        && !rustix::process::geteuid().is_root()
-    {
-        return Judged::because(Verdict::Unsupported, "only root can make files of other users");
-    }
-    match (&job.entry.task, &job.subject.reach) {
-        (Task::Case { case, folder }, Reach::Adapter(adapter)) => {
-            put(adapter, case, folder, index, codec, options, scratch)
-                .map_or_else(errored, |answer| judge(case, &answer, scratch))
-        }
-        (Task::Case { case, folder }, Reach::Reference(adapter)) => {
-            put(adapter, case, folder, index, codec, options, scratch)
-                .map_or_else(errored, |answer| judge_reference(case, &answer, scratch))
-        }
-        (Task::Run(scenario), Reach::Engine(engine)) => {
-            let instance = format!("suite-{}-{index}", std::process::id());
-            let engine = Engine {
-                state: instances(options),
-                probe: options.probe.clone(),
-                time: options.time,
-                observed: options.observed,
-                ..engine.clone()
-            };
-            run::run(&engine, scenario, &instance, scratch)
-        }
-        (Task::Run(_), _) => Judged::because(Verdict::Unsupported, "no adapter can run images yet"),
-        (Task::Case { .. }, Reach::Engine(_)) => Judged::because(Verdict::Unsupported, "an engine only runs images"),
     }
 }
 
@@ -296,7 +334,7 @@ fn symlink(_: &str, _: &Path) -> io::Result<()> {
 pub const OUTPUT: &str = "output";
 
 /// The name of the adapter's own folder, there too.
-const ADAPTER: &str = "adapter";
+pub const ADAPTER: &str = "adapter";
 
 /// The message that puts a case to an adapter, with `scratch` for the case.
 ///
@@ -304,9 +342,6 @@ const ADAPTER: &str = "adapter";
 ///
 /// A path that is no text.
 pub fn request(case: &Case, input: &Path, seq: u64, scratch: &Path) -> Result<Request, String> {
-    let text = |path: &Path| {
-        path.to_str().map(str::to_owned).ok_or_else(|| format!("the path {} is not UTF-8", path.display()))
-    };
     Ok(Request::Run {
         seq,
         role: case.role,
@@ -320,23 +355,12 @@ pub fn request(case: &Case, input: &Path, seq: u64, scratch: &Path) -> Result<Re
     })
 }
 
-fn put(
-    adapter: &Adapter,
-    case: &Case,
-    folder: &Path,
-    index: usize,
-    codec: &Codec,
-    options: &Options,
-    scratch: &Path,
-) -> Result<Answer, Fault> {
-    let fault = |reason: String| Fault { reason, stderr: None };
-    let input = input(case, folder, scratch).map_err(|error| fault(format!("the input could not be made: {error}")))?;
-    fs::create_dir(scratch.join(ADAPTER)).map_err(|error| fault(format!("the scratch folder: {error}")))?;
-    let request = request(case, &input, index as u64, scratch).map_err(fault)?;
-    adapter.run(codec, &request, options.time)
+/// A path as a message has it.
+pub(crate) fn text(path: &Path) -> Result<String, String> {
+    path.to_str().map(str::to_owned).ok_or_else(|| format!("the path {} is not UTF-8", path.display()))
 }
 
-fn errored(fault: Fault) -> Judged {
+pub(crate) fn errored(fault: Fault) -> Judged {
     let mut judged = Judged::because(Verdict::Errored, fault.reason);
     judged.values.extend(fault.stderr.map(|words| ("stderr".to_owned(), words.into())));
     judged

@@ -10,7 +10,7 @@ use cornercast::catalogue::{self, Requirement};
 
 use crate::case::Case;
 use crate::fixtures::{self, Fixture};
-use crate::protocol::Role;
+use crate::protocol::{Operation, Role};
 use crate::run::{self, Scenario};
 
 /// The folder of whole images that meet every clause.
@@ -166,6 +166,9 @@ fn read(folder: &Path, name: String) -> io::Result<Entry> {
     if case.operation.role() != case.role {
         let (operation, role) = (case.operation.name(), case.role.name());
         return Err(malformed(format!("`{operation}` is nothing that the role `{role}` does")));
+    }
+    if case.operation == Operation::Run {
+        return Err(malformed("what is run is said by code".to_owned()));
     }
     Ok(Entry {
         name,

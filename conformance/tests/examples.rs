@@ -11,6 +11,7 @@ use cornercast::input::{Kind, check_stream};
 use cornercast::json::{self, Form};
 use cornercast::layer::{ListingKind, Tree, Walker, read_listing, write_line};
 use cornercast::limits::Limits;
+use cornercast_conformance::schema;
 
 /// A fenced block of a chapter whose info string says `example=`.
 struct Example {
@@ -92,9 +93,41 @@ fn input(example: &Example) -> (Kind, Vec<u8>) {
     (kind, bytes)
 }
 
+/// Whether it is a document that has a schema.
+fn has_schema(example: &Example) -> bool {
+    schema::NAMES.contains(&example.kind.as_str())
+}
+
+/// Messages, reports and the like have the form that their schemas give them.
+#[test]
+fn each_document_has_the_form_of_its_schema() {
+    let all = examples();
+    for example in all.iter().filter(|example| has_schema(example)) {
+        let document = json::read(example.text.as_bytes(), Form::Strict, &Limits::FORMAT);
+        assert!(document.violations.is_empty(), "{}: {:?}", example.place, document.violations);
+        let value = serde_json::from_str(&example.text).unwrap();
+        let schema = schema::validator(&example.kind).unwrap();
+        schema::judge(&schema, &value).unwrap_or_else(|why| panic!("{}{why}", example.place));
+    }
+    // Those of isolation reports say more than an example could.
+    for name in schema::NAMES.iter().filter(|name| **name != "isolation-report") {
+        assert!(all.iter().any(|example| example.kind == *name), "there is no example of {name}");
+    }
+}
+
+/// Each schema is named in the chapter that it belongs to.
+#[test]
+fn each_schema_is_named() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("spec");
+    let text = ["runtime.md", "adapter.md"].map(|file| fs::read_to_string(folder.join(file)).unwrap()).concat();
+    for name in schema::NAMES {
+        assert!(text.contains(&format!("`{name}`")), "no chapter names the schema {name}");
+    }
+}
+
 #[test]
 fn each_example_has_the_verdict_that_the_text_gives() {
-    for example in examples().iter().filter(|example| example.kind != "merge") {
+    for example in examples().iter().filter(|example| example.kind != "merge" && !has_schema(example)) {
         let (kind, bytes) = input(example);
         let mut findings = Findings::new("example", 100);
         check_stream(kind, &mut bytes.as_slice(), &Limits::FORMAT, NonZero::<usize>::MIN, &mut findings).unwrap();

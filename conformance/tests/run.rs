@@ -29,6 +29,11 @@ fn main() -> ExitCode {
     trials.push(Trial::ignorable_test("mutants_are_noticed", mutants_are_noticed));
     trials.push(Trial::ignorable_test("the_script_of_reproduce_works", reproduce));
     trials.push(Trial::ignorable_test("results_are_the_same_again", same_again));
+    for adapter in ["engine.sh", "python/engine.py"] {
+        let name = format!("cases_through_{}", adapter.rsplit('/').next().unwrap_or(adapter));
+        trials.push(Trial::ignorable_test(name, move || cases_through(adapter)));
+    }
+    trials.push(Trial::ignorable_test("adapters_that_lie_are_caught", lies));
     trials.push(Trial::ignorable_test("an_honest_wrapper_scores_as_what_it_wraps", wrappers));
     trials.push(Trial::test("the_probe_says_what_its_type_says", document));
     trials.push(Trial::test("without_runc_nothing_is_claimed", without_runc));
@@ -88,6 +93,85 @@ fn all_cases(backend: BackendName) -> Result<Completion, Failed> {
     }
     assert_eq!((status, footer.result), (0, Conclusion::Conformant));
     Ok(Completion::Completed)
+}
+
+/// An adapter of the checkout.
+fn sample(adapter: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("adapters").join(adapter)
+}
+
+/// The suite on the engine behind the adapter `path`.
+fn through(path: &Path, probe: &Path, cases: &[&str]) -> (i32, Vec<Line>, Footer) {
+    let mut command = suite(&["run", "--role", "run", "--impl"]);
+    command.arg(format!("sample={}", path.display())).arg("--probe").arg(probe);
+    command.args(cases.iter().flat_map(|case| ["--case", case]));
+    let state = tempfile::tempdir().unwrap();
+    let engine = format!("{} engine --state {}", env!("CARGO_BIN_EXE_cornercast-conformance"), state.path().display());
+    results(command.env("CORNERCAST_ENGINE", engine).env("SAMPLE", sample("engine.sh")))
+}
+
+/// The cases in which an adapter could be in the way; `run --impl sample=PATH` has them all.
+const THROUGH: [&str; 7] = ["RUN-007", "RUN-02?", "RUN-01?", "RUN-063", "RUN-07?", "RUN-08?", "RUN-09?"];
+
+/// Behind an adapter, the engine passes every one of them but those in which it is killed.
+// ADP-021, ADP-022, ADP-025, ADP-027, ADP-030
+fn cases_through(adapter: &str) -> Result<Completion, Failed> {
+    let probe = match peers(BackendName::default()) {
+        Ok(probe) => probe,
+        Err(ignored) => return Ok(ignored),
+    };
+    let (status, lines, footer) = through(&sample(adapter), probe, &THROUGH);
+    let wrong: Vec<&Line> = lines.iter().filter(|line| line.verdict != Verdict::Pass).collect();
+    assert!(wrong.iter().all(|line| line.verdict == Verdict::Unsupported), "{wrong:#?}");
+    if let Some(line) = wrong.iter().find(|line| !line.case.starts_with("RUN-081/")) {
+        return Ok(Completion::ignored_with(line.reason.clone().unwrap_or_default()));
+    }
+    assert!(lines.len() >= 60, "there are only {} cases", lines.len());
+    assert_eq!((status, footer.result), (2, Conclusion::Incomplete));
+    Ok(Completion::Completed)
+}
+
+/// One byte of the output, or of a report, is not what the engine has said.
+// ADP-021, ADP-022
+fn lies() -> Result<Completion, Failed> {
+    let probe = match peers(BackendName::default()) {
+        Ok(probe) => probe,
+        Err(ignored) => return Ok(ignored),
+    };
+    let folder = tempfile::tempdir().unwrap();
+    for (name, case, lie) in [
+        ("honest", "RUN-012/exec-and-arguments", ":"),
+        ("stdout", "RUN-012/exec-and-arguments", "sed -i 's/of exec/of exes/' stdout"),
+        ("code", "RUN-075/0", "sed -i 's/\"exitCode\":0/\"exitCode\":1/' run-report.json"),
+        ("stderr", "RUN-095/refused", "printf x >>stderr"),
+        ("instance", "RUN-096/exited", "sed -i 's/\"instance\":\"s/\"instance\":\"t/' run-report.json"),
+    ] {
+        let path = folder.path().join(name);
+        let script = format!(
+            r#"#!/bin/sh
+IFS= read -r line
+printf '%s\n' "$line" | "$SAMPLE"
+case $line in
+*'"hello"'*) ;;
+*)  cd "$(printf '%s\n' "$line" | sed -n 's/.*"output":"\([^"]*\)".*/\1/p')" || exit
+    {lie} ;;
+esac
+"#
+        );
+        write_program(&path, &script);
+        let (_, lines, _) = through(&path, probe, &[case]);
+        let expected = if name == "honest" { Verdict::Pass } else { Verdict::Fail };
+        assert_eq!(lines.len(), 1, "{name}: there is no case {case}");
+        assert_eq!(lines[0].verdict, expected, "{name}: {lines:#?}");
+    }
+    Ok(Completion::Completed)
+}
+
+/// Writes a program by another one: what this process has open for writing, a child that another test has just forked
+/// would hold, and then the program could not be started.
+fn write_program(path: &Path, script: &str) {
+    let write = "printf %s \"$1\" >\"$2\" && chmod +x \"$2\"";
+    assert!(Command::new("sh").args(["-c", write, "sh", script]).arg(path).status().unwrap().success());
 }
 
 /// Some mutants, one of each sort; CI runs them all.

@@ -1,174 +1,21 @@
 //! The suite itself: adapters that lie, crash or never end are seen for what they are.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod bench;
+
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::sync::RwLock;
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use cornercast_conformance::case::Case;
-use cornercast_conformance::fixtures::{self, image};
+use bench::{ACCEPTS, Bench, Run, assert_gone, output, write_program};
+use cornercast_conformance::fixtures;
 use cornercast_conformance::protocol::{self, Codec};
-use cornercast_conformance::results::{Conclusion, Footer, Header, Line, Verdict};
+use cornercast_conformance::results::{Conclusion, Verdict};
+use cornercast_conformance::schema;
 use cornercast_conformance::suite;
 use serde_json::{Value, json};
-use tempfile::TempDir;
-
-/// A program cannot be started while it is open for writing, and a child that another test has just
-/// forked holds what is open: whoever writes a program takes this, and so does whoever forks.
-static FORKS: RwLock<()> = RwLock::new(());
-
-/// Writes a program.
-fn write_program(path: &Path, script: &str) {
-    let _nobody_forks = FORKS.write().unwrap();
-    fs::write(path, script).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
-}
-
-/// Runs a command to its end.
-fn output(command: &mut Command) -> Output {
-    let child = {
-        let _nobody_writes = FORKS.read().unwrap();
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-    };
-    child.wait_with_output().unwrap()
-}
-
-/// A folder with a few cases, and room for adapters.
-struct Bench {
-    folder: TempDir,
-}
-
-impl Bench {
-    /// Two near misses with their defects, a case that a recipe makes, and one of a SHOULD clause.
-    fn new() -> Self {
-        let bench = Self { folder: tempfile::tempdir().unwrap() };
-        let manifest = |at: &str, value: &str| {
-            fixtures::manifest_file(image::canonical(&image::with(image::data_manifest(), at, json!(value))))
-        };
-        for fixture in [
-            fixtures::accepted("CNF-001", "same-version", "1.0 is the reader's own", manifest("/cornercast", "1.0")),
-            fixtures::rejected(
-                "CNF-001",
-                "next-major",
-                "2.0 is beyond a reader of 1.0",
-                manifest("/cornercast", "2.0"),
-            ),
-            fixtures::accepted("CNF-002", "linux", "linux is the one os", manifest("/platform/os", "linux")),
-            fixtures::rejected("CNF-002", "windows", "the os is not linux", manifest("/platform/os", "windows")),
-        ] {
-            bench.case(&fixture.folder, &fixture.case, fixture.files.iter());
-        }
-        let case = |what: Value| serde_json::from_value::<Case>(what).unwrap();
-        let recipe = case(json!({
-            "clauses": ["LAY-001"], "why": "a layer of zero bytes has no entry", "role": "validate", "as": "layer",
-            "recipe": {"parts": [{"hex": "00", "times": 1024}]},
-            "expect": {"verdict": "rejected", "findings": [{"id": "LAY-001"}]}
-        }));
-        bench.case("LAY-001/rejected-zeros", &recipe, std::iter::empty());
-        let store = case(json!({
-            "clauses": ["STO-004"], "why": "a file beside the layout is passed over", "role": "validate",
-            "as": "store", "input": "store",
-            "expect": {"verdict": "accepted", "findings": [{"id": "STO-004"}]}
-        }));
-        let files = [
-            ("store/cornercast".to_owned(), cornercast::store::MARKER.to_vec()),
-            ("store/index.html".to_owned(), b"hello".to_vec()),
-        ];
-        bench.case("STO-004/warned-page", &store, files.iter().map(|(path, bytes)| (path, bytes)));
-        bench
-    }
-
-    fn case<'a>(&self, name: &str, case: &Case, files: impl Iterator<Item = (&'a String, &'a Vec<u8>)>) {
-        let folder = self.fixtures().join(name);
-        fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join("case.json"), serde_json::to_vec_pretty(case).unwrap()).unwrap();
-        for (path, bytes) in files {
-            let path = folder.join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, bytes).unwrap();
-        }
-    }
-
-    fn fixtures(&self) -> PathBuf {
-        self.folder.path().join("fixtures")
-    }
-
-    /// An adapter that says hello, and does `body` with the line in `$line` and its seq in `$seq`.
-    fn adapter(&self, name: &str, body: &str) -> String {
-        let path = self.folder.path().join(name);
-        let script = format!(
-            r#"#!/bin/sh
-IFS= read -r line
-seq=$(printf '%s\n' "$line" | sed -n 's/.*"seq":\([0-9]*\).*/\1/p')
-case $line in
-*'"hello"'*) echo '{{"message":"hello","protocol":1,"name":"{name}","version":"1","roles":["validate"]}}' ;;
-*) {body} ;;
-esac
-"#
-        );
-        write_program(&path, &script);
-        format!("{name}={}", path.display())
-    }
-
-    fn command(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_cornercast-conformance"));
-        output(command.args(arguments).arg("--fixtures").arg(self.fixtures()))
-    }
-
-    /// `run` with JSON lines on standard output.
-    fn run(&self, arguments: &[&str]) -> Run {
-        Run::new(&self.command(&[&["run", "--json", "-"], arguments].concat()))
-    }
-
-    /// The text of `run`, with this bench's paths taken out.
-    fn text(&self, arguments: &[&str]) -> String {
-        let output = self.command(&[&["run"], arguments].concat());
-        let text = String::from_utf8(output.stdout).unwrap();
-        text.replace(&self.folder.path().display().to_string(), "/BENCH").replace(env!("CARGO_PKG_VERSION"), "X.Y.Z")
-    }
-}
-
-struct Run {
-    status: i32,
-    header: Header,
-    lines: Vec<Line>,
-    footer: Footer,
-}
-
-impl Run {
-    fn new(output: &Output) -> Self {
-        let text = String::from_utf8(output.stdout.clone()).unwrap();
-        let mut lines: Vec<&str> = text.lines().collect();
-        assert!(lines.len() >= 2, "no results: {}", String::from_utf8_lossy(&output.stderr));
-        let header = serde_json::from_str(lines.remove(0)).unwrap();
-        let footer = serde_json::from_str(lines.pop().unwrap()).unwrap();
-        let lines = lines.into_iter().map(|line| serde_json::from_str(line).unwrap()).collect();
-        Self { status: output.status.code().unwrap(), header, lines, footer }
-    }
-
-    fn verdict(&self, case: &str) -> Verdict {
-        self.line(case).verdict
-    }
-
-    fn line(&self, case: &str) -> &Line {
-        self.lines.iter().find(|line| line.case == case).unwrap()
-    }
-
-    /// Every case errored, the run is incomplete, and each reason holds `reason`.
-    fn all_errored(&self, reason: &str) {
-        for line in &self.lines {
-            assert_eq!(line.verdict, Verdict::Errored, "{line:?}");
-            assert!(line.reason.as_ref().unwrap().contains(reason), "{line:?}");
-        }
-        assert_eq!((self.status, self.footer.result), (2, Conclusion::Incomplete));
-    }
-}
-
-const ACCEPTS: &str = r#"printf '{"seq":%s,"outcome":"accepted"}\n' "$seq""#;
 
 #[test]
 fn the_reference_is_conformant() {
@@ -192,6 +39,7 @@ fn the_ids_of_the_reference_are_judged() {
     assert_eq!((line.verdict, run.status), (Verdict::Fail, 1));
 }
 
+// ADP-040, ADP-042
 #[test]
 fn an_adapter_that_always_accepts_fails_every_rejection() {
     let bench = Bench::new();
@@ -203,6 +51,7 @@ fn an_adapter_that_always_accepts_fails_every_rejection() {
     assert_eq!((run.status, run.footer.result), (1, Conclusion::NotConformant));
 }
 
+// ADP-002, ADP-003, ADP-004, ADP-015, ADP-039
 #[test]
 fn garbage_is_no_answer() {
     let bench = Bench::new();
@@ -218,6 +67,7 @@ fn garbage_is_no_answer() {
     bench.run(&["--impl", &bench.adapter("other", other)]).all_errored("`completed` is no answer to `check`");
 }
 
+// ADP-005
 #[test]
 fn an_answer_to_another_message_is_no_answer() {
     let bench = Bench::new();
@@ -225,6 +75,7 @@ fn an_answer_to_another_message_is_no_answer() {
     bench.run(&["--impl", &bench.adapter("late", wrong)]).all_errored("has the seq ");
 }
 
+// ADP-008
 #[test]
 fn a_crash_is_no_answer() {
     let bench = Bench::new();
@@ -236,6 +87,7 @@ fn a_crash_is_no_answer() {
     bench.run(&["--impl", &bench.adapter("signal", &signal)]).all_errored("SIGSEGV");
 }
 
+// ADP-037
 #[test]
 fn an_adapter_that_sleeps_is_killed_with_its_process_group() {
     let bench = Bench::new();
@@ -248,6 +100,7 @@ fn an_adapter_that_sleeps_is_killed_with_its_process_group() {
     assert_gone(&note);
 }
 
+// ADP-038
 #[test]
 fn what_an_adapter_leaves_behind_is_killed() {
     let bench = Bench::new();
@@ -258,13 +111,7 @@ fn what_an_adapter_leaves_behind_is_killed() {
     assert_gone(&note);
 }
 
-/// The process whose id is in the file is dead; whoever adopts it may not have buried it yet.
-fn assert_gone(note: &Path) {
-    let pid = fs::read_to_string(note).unwrap();
-    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
-    assert!(stat.is_empty() || stat.contains(") Z "), "still there: {stat}");
-}
-
+// ADP-006
 #[test]
 fn output_is_bounded() {
     let bench = Bench::new();
@@ -274,6 +121,7 @@ fn output_is_bounded() {
     bench.run(&["--impl", &endless, "--case", "CNF-002/accepted-linux", "--timeout", "0.5"]).all_errored("took longer");
 }
 
+// ADP-040, ADP-042
 #[test]
 fn a_skip_is_no_pass() {
     let bench = Bench::new();
@@ -286,9 +134,10 @@ fn a_skip_is_no_pass() {
     assert_eq!((run.status, run.verdict("STO-004/warned-page")), (0, Verdict::Skipped));
 }
 
+// ADP-012, ADP-040
 #[test]
 fn a_role_that_is_not_there_is_unsupported_when_asked_for() {
-    let run = Bench::new().run(&["--role", "run"]);
+    let run = Bench::new().run_images(&["--impl", "reference", "--case", "RUN-01?"]);
     assert!(run.lines.iter().all(|line| line.verdict == Verdict::Unsupported), "{:#?}", run.lines);
     assert_eq!(run.status, 2);
 }
@@ -304,6 +153,7 @@ fn xfail(bench: &Bench, entries: &[(&str, &str)]) -> String {
     path.display().to_string()
 }
 
+// ADP-041, ADP-042
 #[test]
 fn expected_failures_are_told_apart() {
     let bench = Bench::new();
@@ -341,6 +191,7 @@ fn expected_failures_are_told_apart() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("has no reason"));
 }
 
+// ADP-010, ADP-011
 #[test]
 fn what_cannot_run_says_why() {
     let bench = Bench::new();
@@ -351,7 +202,7 @@ fn what_cannot_run_says_why() {
     let runner = bench.adapter("yes", ACCEPTS);
     for (arguments, message) in [
         (vec!["run", "--impl", "mine=/nowhere/adapter"], "/nowhere/adapter: No such file"),
-        (vec!["run", "--impl", "mine"], "`mine` is not built in (reference, runc); name its adapter: mine=PATH"),
+        (vec!["run", "--impl", "mine"], "; name its adapter: mine=PATH"),
         (vec!["run", "--impl", "runc=/x"], "`runc` is built in"),
         (vec!["run", "--impl", &runner, "--impl", &runner], "two implementations are called `yes`"),
         (vec!["run", "--impl", &other_version], "speaks version 2 of the protocol, not 1"),
@@ -370,6 +221,7 @@ fn what_cannot_run_says_why() {
     }
 }
 
+// ADP-044
 #[test]
 fn two_runs_differ_in_durations_only() {
     let bench = Bench::new();
@@ -461,8 +313,8 @@ fn the_built_in_cases_are_those_of_the_code() {
 
 #[test]
 fn the_schemas_are_schemas() {
-    for name in protocol::SCHEMAS {
-        assert!(jsonschema::meta::is_valid(&protocol::schema(name).unwrap()), "{name}");
+    for name in schema::NAMES {
+        assert!(jsonschema::meta::is_valid(&schema::value(name).unwrap()), "{name}");
     }
     let codec = Codec::new().unwrap();
     let answer = codec.read_answer(br#"{"seq":1,"outcome":"rejected","class":"limit","ids":["X"],"reason":"r"}"#, 1);

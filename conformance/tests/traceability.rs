@@ -17,7 +17,7 @@ use cornercast_conformance::case::Verdict;
 use cornercast_conformance::corpus::{self, Covered, Row};
 use cornercast_conformance::fixtures::{self, Fixture};
 use cornercast_conformance::protocol::Role;
-use cornercast_conformance::reference;
+use cornercast_conformance::{reference, run};
 
 const BLESS: &str = "CORNERCAST_BLESS";
 
@@ -44,6 +44,30 @@ fn observable(requirement: &Requirement) -> bool {
 /// Whether it is about programs that make something: their cases say what comes of it.
 fn is_made(requirement: &Requirement) -> bool {
     ["builder", "unpacker"].contains(&requirement.observer.as_str())
+}
+
+/// Whether it is about engines: their cases are run.
+fn is_run(requirement: &Requirement) -> bool {
+    requirement.observer == "runtime"
+}
+
+/// Whether it is about adapters or the suite itself: tests of the suite name it.
+fn is_protocol(requirement: &Requirement) -> bool {
+    ["adapter", "suite"].contains(&requirement.observer.as_str())
+}
+
+/// The ids in the comments of the tests of the suite, such as `// ADP-002, ADP-003`.
+fn tested() -> BTreeSet<String> {
+    let mut ids = BTreeSet::new();
+    for entry in fs::read_dir(root().join("conformance/tests")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(path).unwrap();
+            let comments = text.lines().filter_map(|line| line.trim_start().strip_prefix("// "));
+            ids.extend(comments.flat_map(|comment| comment.split(", ")).map(str::to_owned));
+        }
+    }
+    ids
 }
 
 /// A case that breaks the clause `id`, or in which what is asked for is refused.
@@ -151,8 +175,11 @@ fn few_clauses_are_not_observable() {
     let hidden = requirements.iter().filter(|requirement| requirement.observer.starts_with("not observable")).count();
     assert!(hidden * 20 <= requirements.len(), "{hidden} of {} clauses are not observable", requirements.len());
     for requirement in &requirements {
-        let known =
-            observable(requirement) || is_made(requirement) || requirement.observer.starts_with("not observable: ");
+        let known = observable(requirement)
+            || is_made(requirement)
+            || is_run(requirement)
+            || is_protocol(requirement)
+            || requirement.observer.starts_with("not observable: ");
         assert!(known, "{}: {} is no observer that this suite knows yet", requirement.id, requirement.observer);
     }
 }
@@ -200,11 +227,66 @@ fn each_clause_has_a_case_and_a_near_miss() {
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
+/// Traceability 5: each clause about engines has a case that is run, and an engine that breaks it on purpose.
+#[test]
+fn each_clause_about_engines_has_a_case_and_a_mutant() {
+    let (requirements, _) = extracted();
+    let (cases, mutants) = (run::cases(), run::mutants::all());
+    let mut problems = Vec::new();
+    for Requirement { id, .. } in requirements.iter().filter(|requirement| is_run(requirement)) {
+        if !cases.iter().any(|case| case.clauses.contains(id)) {
+            problems.push(format!("{id} has no case; add one to conformance/src/run/cases/"));
+        }
+        if !mutants.iter().any(|mutant| mutant.clauses.contains(&id.as_str())) {
+            problems.push(format!("{id} has no mutant; add one to conformance/src/run/mutants/table.rs"));
+        }
+    }
+    let exists = |id: &str| requirements.iter().any(|requirement| requirement.id == id);
+    for case in &cases {
+        for id in case.clauses.iter().filter(|id| !exists(id)) {
+            problems.push(format!("{} tests {id}, which is no clause", case.name));
+        }
+        if case.clauses.is_empty() {
+            problems.push(format!("{} tests no clause", case.name));
+        }
+    }
+    for mutant in &mutants {
+        for id in mutant.clauses.iter().filter(|id| !exists(id)) {
+            problems.push(format!("the mutant {} breaks {id}, which is no clause", mutant.name));
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+/// Traceability 6: each clause about adapters and the suite has a test that names it, and no test names another one.
+#[test]
+fn each_clause_about_adapters_has_a_test() {
+    let (requirements, _) = extracted();
+    let (tested, mut problems) = (tested(), Vec::new());
+    let clauses: Vec<&Requirement> = requirements.iter().filter(|requirement| is_protocol(requirement)).collect();
+    for Requirement { id, .. } in &clauses {
+        if !tested.contains(id) {
+            problems
+                .push(format!("{id} has no test; add one to conformance/tests/adapter.rs with the comment // {id}"));
+        }
+    }
+    for id in tested.iter().filter(|id| id.starts_with("ADP-") && id.len() == 7) {
+        if !clauses.iter().any(|clause| clause.id == *id) {
+            problems.push(format!("a test is for {id}, which is no clause"));
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
 /// Traceability 8: the schemas are what the types say.
 #[test]
 fn the_schemas_are_fresh() {
     for name in schema::NAMES {
         fresh(&format!("schema/{name}.schema.json"), &schema::schema(name).unwrap());
+    }
+    for name in cornercast_conformance::schema::NAMES {
+        let text = cornercast_conformance::schema::schema(name).unwrap();
+        fresh(&format!("schema/{name}.schema.json"), &text);
     }
 }
 
@@ -302,25 +384,37 @@ fn severity(severity: Severity) -> &'static str {
 fn the_coverage_page_is_fresh() {
     let (requirements, _) = extracted();
     let all = fixtures::all();
+    let (run, mutants, tested) = (run::cases(), run::mutants::all(), tested());
     let mut out = String::from(
-        "# Coverage\n\nThis page is generated. It lists each clause with its observer and its cases: how many inputs break it or are refused, and how many are near misses that are accepted, or of which something is made.\n",
+        "# Coverage\n\nThis page is generated. It lists each clause with its observer and its cases: how many inputs break it or are refused, and how many are near misses that are accepted, or of which something is made. Clauses about engines are listed with their cases and with the mutants, engines that break them on purpose; clauses about adapters and the suite with the tests of the suite that name them.\n",
     );
-    let (mut observed, mut made, mut hidden, mut breaking, mut near) = (0, 0, 0, 0, 0);
+    let (mut observed, mut made, mut of_engines, mut of_protocol, mut hidden) = (0, 0, 0, 0, 0);
+    let (mut breaking, mut near) = (0, 0);
     let mut body = String::new();
     for (file, text) in CHAPTERS {
         let title = text.lines().next().unwrap_or_default().trim_start_matches("# ");
         let page = file.trim_start_matches("spec/");
-        let _ = write!(
-            body,
-            "\n## {title}\n\n| clause | level | observer | cases that break it | near misses, results |\n| --- | --- | --- | --- | --- |\n"
-        );
+        let (mut cases, mut runs, mut tests) = (String::new(), String::new(), String::new());
         for requirement in requirements.iter().filter(|requirement| requirement.file == file) {
             let Requirement { id, level, observer, .. } = requirement;
+            let start = format!("| [{id}](../{page}#{id}) | {level} |");
+            if is_run(requirement) {
+                let count = run.iter().filter(|case| case.clauses.contains(id)).count();
+                let broken = mutants.iter().filter(|mutant| mutant.clauses.contains(&id.as_str())).count();
+                let _ = writeln!(runs, "{start} {count} | {broken} |");
+                of_engines += 1;
+                continue;
+            }
+            if is_protocol(requirement) {
+                let _ = writeln!(tests, "{start} {observer} | {} |", if tested.contains(id) { "yes" } else { "no" });
+                of_protocol += 1;
+                continue;
+            }
             let mine: Vec<&Fixture> = all.iter().filter(|fixture| fixture.case.clauses.contains(id)).collect();
             let breaks = mine.iter().filter(|fixture| breaks(fixture, id)).count();
             let misses = mine.iter().filter(|fixture| passes(fixture)).count();
             let observer = observer.split(':').next().unwrap_or_default();
-            let _ = writeln!(body, "| [{id}](../{page}#{id}) | {level} | {observer} | {breaks} | {misses} |");
+            let _ = writeln!(cases, "{start} {observer} | {breaks} | {misses} |");
             if observable(requirement) {
                 observed += 1
             } else if is_made(requirement) {
@@ -331,12 +425,25 @@ fn the_coverage_page_is_fresh() {
             breaking += breaks;
             near += misses;
         }
+        let _ = write!(body, "\n## {title}\n");
+        for (columns, rows) in [
+            ("clause | level | cases that are run | mutants", runs),
+            ("clause | level | observer | has a test", tests),
+            ("clause | level | observer | cases that break it | near misses, results", cases),
+        ] {
+            if !rows.is_empty() {
+                let line = columns.split(" | ").map(|_| "---").collect::<Vec<_>>().join(" | ");
+                let _ = write!(body, "\n| {columns} |\n| {line} |\n{rows}");
+            }
+        }
     }
     let rejected = all.iter().filter(|fixture| fixture.case.expect.verdict == Verdict::Rejected).count();
     let _ = write!(
         out,
-        "\n| | |\n| --- | --- |\n| clauses that a validator observes | {observed} |\n| clauses that builders and unpackers are judged by | {made} |\n| clauses that no program can observe | {hidden} |\n| cases | {} |\n| of them rejected | {rejected} |\n| clause × case that breaks it | {breaking} |\n| clause × near miss or result | {near} |\n",
-        all.len()
+        "\n| | |\n| --- | --- |\n| clauses that a validator observes | {observed} |\n| clauses that builders and unpackers are judged by | {made} |\n| clauses that engines are judged by | {of_engines} |\n| clauses about adapters and the suite | {of_protocol} |\n| clauses that no program can observe | {hidden} |\n| cases | {} |\n| of them rejected | {rejected} |\n| clause × case that breaks it | {breaking} |\n| clause × near miss or result | {near} |\n| cases that are run | {} |\n| mutants | {} |\n",
+        all.len(),
+        run.len(),
+        mutants.len()
     );
     out.push_str(&body);
     fresh("spec/reference/coverage.md", &out);

@@ -6,11 +6,12 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::Trouble;
-use crate::adapter::Adapter;
+use crate::adapter::{Adapter, Fault};
 use crate::protocol::{Codec, Hello};
 use crate::results::Implementation;
 use crate::run::Engine;
 use crate::runner::{Reach, Subject};
+use crate::session;
 use clap::ValueEnum;
 use cornercast_engine::cli::BackendName;
 
@@ -89,20 +90,29 @@ impl Named {
     }
 
     /// The implementation, once it has said hello.
-    fn subject(&self, codec: &Codec, time: Duration) -> Result<Subject, Trouble> {
-        let reach = self.reach()?;
-        let hello = match &reach {
+    fn subject(&self, codec: &Codec, time: Duration, is_oneshot: bool) -> Result<Subject, Trouble> {
+        let mut reach = self.reach()?;
+        let hello = match &mut reach {
             Reach::Engine(engine) => engine.hello(),
-            Reach::Reference(adapter) | Reach::Adapter(adapter) => self.hello(adapter, codec, time)?,
+            Reach::Reference(adapter) | Reach::Adapter(adapter) => {
+                let hello = self.hello(adapter, codec, time)?;
+                if hello.sessions && !is_oneshot {
+                    session::try_bye(adapter, codec, time).map_err(|fault| self.trouble("has no sessions", fault))?;
+                    adapter.has_sessions = true;
+                }
+                hello
+            }
         };
         Ok(Subject { implementation: Implementation::new(&self.name, hello), reach })
     }
 
     fn hello(&self, adapter: &Adapter, codec: &Codec, time: Duration) -> Result<Hello, Trouble> {
-        adapter.hello(codec, time).map_err(|fault| {
-            let words = fault.stderr.map_or_else(String::new, |words| format!(" (it said: {words})"));
-            Trouble::new(format!("`{}` does not say hello: {}{words}", self.name, fault.reason))
-        })
+        adapter.hello(codec, time).map_err(|fault| self.trouble("does not say hello", fault))
+    }
+
+    fn trouble(&self, what: &str, fault: Fault) -> Trouble {
+        let words = fault.stderr.map_or_else(String::new, |words| format!(" (it said: {words})"));
+        Trouble::new(format!("`{}` {what}: {}{words}", self.name, fault.reason))
     }
 }
 
@@ -111,13 +121,18 @@ fn program(path: &Path) -> PathBuf {
     if path.parent() == Some(Path::new("")) { Path::new(".").join(path) } else { path.to_owned() }
 }
 
-/// All implementations of a run, each with its own name.
-pub(super) fn subjects(named: &[Named], codec: &Codec, time: Duration) -> Result<Vec<Subject>, Trouble> {
+/// All implementations of a run, each with its own name; without sessions if `is_oneshot`.
+pub(super) fn subjects(
+    named: &[Named],
+    codec: &Codec,
+    time: Duration,
+    is_oneshot: bool,
+) -> Result<Vec<Subject>, Trouble> {
     let mut names = BTreeSet::new();
     for implementation in named {
         if !names.insert(&implementation.name) {
             return Err(Trouble::new(format!("two implementations are called `{}`", implementation.name)));
         }
     }
-    named.iter().map(|implementation| implementation.subject(codec, time)).collect()
+    named.iter().map(|implementation| implementation.subject(codec, time, is_oneshot)).collect()
 }

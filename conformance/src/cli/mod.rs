@@ -11,7 +11,7 @@ mod report;
 mod reproduce;
 mod run;
 
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -62,7 +62,7 @@ enum Command {
     /// Run an image, as it should be or broken on purpose
     #[command(hide = true)]
     Engine(EngineArgs),
-    /// Answer one message of the adapter protocol
+    /// Answer messages of the adapter protocol
     #[command(hide = true)]
     Adapter,
 }
@@ -171,7 +171,7 @@ fn dispatch(command: Command) -> Result<u8, Trouble> {
         Command::Make(arguments) => reproduce::make(&arguments)?,
         // It has an exit status of its own.
         Command::Engine(_) => {}
-        Command::Adapter => io::stdout().write_all(builtin::answer(io::stdin())?.as_bytes())?,
+        Command::Adapter => builtin::answer(io::stdin(), io::stdout())?,
     }
     Ok(0)
 }

@@ -10,8 +10,9 @@ use super::implementations::Named;
 use super::{Cases, Fixtures, Trouble, one};
 use crate::adapter::Adapter;
 use crate::case::{Case, Verdict};
-use crate::protocol::{Codec, Operation};
-use crate::run::{self, Engine, Scenario};
+use crate::protocol::{Codec, Operation, Request};
+use crate::run::image::Image;
+use crate::run::{self, Engine, Scenario, through};
 use crate::runner::{self, Reach};
 use crate::suite::{Entry, Task};
 
@@ -57,6 +58,7 @@ pub(super) fn reproduce(arguments: &ReproduceArgs) -> Result<(), Trouble> {
             check(arguments, &cases, entry, (case, folder), &adapter)?
         }
         (Task::Run(scenario), Reach::Engine(engine)) => run_script(arguments, entry, scenario, &engine)?,
+        (Task::Run(scenario), Reach::Adapter(adapter)) => run_through(arguments, entry, scenario, &adapter)?,
         _ => {
             let (name, role) = (&arguments.implementation.name, entry.role.name());
             return Err(Trouble::new(format!("`{name}` does not have the role `{role}` of {}", entry.name)));
@@ -88,18 +90,24 @@ fn check(
         folder.join(case.input.as_deref().unwrap_or_default())
     };
     let request = runner::request(case, &input, 1, scratch).map_err(Trouble::new)?;
-    let message = Codec::new().and_then(|codec| codec.write(&request)).map_err(Trouble::new)?;
+    let put = put(&request, adapter)?;
+    lines.push(format!("# Expected is \"outcome\":\"{}\".", case.expect.verdict.outcome().name()));
+    lines.push(put);
+    if let Some(look) = look(case) {
+        lines.push(look);
+    }
+    Ok(lines.join("\n"))
+}
+
+/// The command that puts a message to an adapter.
+fn put(request: &Request, adapter: &Adapter) -> Result<String, Trouble> {
+    let message = Codec::new().and_then(|codec| codec.write(request)).map_err(Trouble::new)?;
     let message = quote(message.trim_end()).replace(SCRATCH, "'\"$scratch\"'");
     let mut program = quote(&adapter.program.display().to_string());
     for argument in &adapter.arguments {
         program.push_str(&format!(" {}", quote(&argument.to_string_lossy())));
     }
-    lines.push(format!("# Expected is \"outcome\":\"{}\".", case.expect.verdict.outcome().name()));
-    lines.push(format!("printf '%s\\n' {message} | {program}\n"));
-    if let Some(look) = look(case) {
-        lines.push(look);
-    }
-    Ok(lines.join("\n"))
+    Ok(format!("printf '%s\\n' {message} | {program}\n"))
 }
 
 /// The commands that show whether what is made is what the case expects.
@@ -107,7 +115,7 @@ fn look(case: &Case) -> Option<String> {
     let output = format!("\"$scratch/{}\"", runner::OUTPUT);
     let (command, what) = match (case.operation, case.expect.verdict) {
         (_, Verdict::Refused) => (format!("ls -d {output}"), "Nothing is to be there".to_owned()),
-        (Operation::Check, _) => return None,
+        (Operation::Check | Operation::Run, _) => return None,
         (Operation::Unpack, _) => (format!("cornercast listing --digest {output}"), digest(&case.expect.tree)),
         (Operation::Import, _) => (format!("ls {output}/images/sha256"), digest(&case.expect.result)),
         (Operation::Export, _) => (format!("sha256sum {output}/index.json"), digest(&case.expect.result)),
@@ -135,15 +143,40 @@ fn run_script(
         .map(|word| quote(&word.to_string_lossy()).replace(SCRATCH, "'\"$scratch\"'"))
         .collect();
     let mut lines = vec![make];
+    lines.extend(notes(scenario, "engine"));
+    lines.push(format!("{} <\"$scratch/case/input\" || true", words.join(" ")));
+    lines.push("cat \"$scratch/case/reports/run-report.json\"; echo\n".to_owned());
+    Ok(lines.join("\n"))
+}
+
+/// What whoever repeats a case by hand has to know.
+fn notes(scenario: &Scenario, asked: &str) -> Vec<String> {
+    let mut lines = Vec::new();
     if let Some(other) = &scenario.other {
         lines.push(format!("# Before, another instance of the image is there: {}.", other.words()));
     }
     if scenario.stops > 0 {
-        lines.push("# When the line {\"step\":\"ready\"…} is there, send SIGTERM to the engine.".to_owned());
+        lines.push(format!("# When the line {{\"step\":\"ready\"…}} is there, send SIGTERM to the {asked}."));
     }
     lines.push(format!("# Expected is the outcome {}.", scenario.outcome.name()));
-    lines.push(format!("{} <\"$scratch/case/input\" || true", words.join(" ")));
-    lines.push("cat \"$scratch/case/reports/run-report.json\"; echo\n".to_owned());
+    lines
+}
+
+fn run_through(
+    arguments: &ReproduceArgs,
+    entry: &Entry,
+    scenario: &Scenario,
+    adapter: &Adapter,
+) -> Result<String, Trouble> {
+    let scratch = Path::new(SCRATCH);
+    let case = scratch.join("case");
+    let mut image = Image::new(b"");
+    scenario.make(&mut image);
+    let request = through::request(1, run::kind(&image), &case.join(run::IMAGE), &case, scratch);
+    let mut lines = vec!["mkdir \"$scratch/adapter\"".to_owned(), make_command(arguments, entry, "\"$scratch/case\"")?];
+    lines.extend(notes(scenario, "adapter"));
+    lines.push(put(&request.map_err(Trouble::new)?, adapter)?);
+    lines.push("cat \"$scratch/output/run-report.json\"; echo\n".to_owned());
     Ok(lines.join("\n"))
 }
 

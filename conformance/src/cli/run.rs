@@ -42,6 +42,9 @@ pub(super) struct RunArgs {
     /// The longest that one case can take, in seconds
     #[arg(long, value_name = "S", default_value = "10", value_parser = seconds)]
     timeout: Duration,
+    /// Start an adapter once a message, also if it has sessions
+    #[arg(long)]
+    oneshot: bool,
     /// Failures that are expected (TOML); those that pass, and cases that do not exist, fail the run
     #[arg(long, value_name = "FILE")]
     xfail: Option<PathBuf>,
@@ -77,7 +80,7 @@ pub(super) fn run(arguments: &RunArgs) -> Result<u8, Trouble> {
         [] => vec![Named::reference(), Named::engine()],
         given => given.to_vec(),
     };
-    let subjects = subjects(&named, &codec, arguments.timeout)?;
+    let subjects = subjects(&named, &codec, arguments.timeout, arguments.oneshot)?;
     let jobs = runner::jobs(&subjects, &selected, arguments.selection.role);
     if jobs.is_empty() {
         return Err(Trouble::new("none of the cases is for a role that the implementations have; --role asks anyway"));

@@ -16,7 +16,7 @@ use crate::process::{self, Bounds, Ended, Stop};
 use crate::protocol::{Hello, HelloMessage, PROTOCOL, Role};
 
 /// Bytes that an application of a case can write.
-const OUTPUT_LIMIT: usize = 32 << 20;
+pub(super) const OUTPUT_LIMIT: usize = 32 << 20;
 
 /// The reference engine with a backend.
 #[derive(Clone)]
@@ -67,6 +67,7 @@ impl Engine {
             homepage: None,
             issues: None,
             roles: vec![Role::Run],
+            sessions: false,
         }
     }
 
