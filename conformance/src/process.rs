@@ -182,6 +182,11 @@ impl Running {
         has_ended(self.group)
     }
 
+    /// Kills it with its process group.
+    pub fn kill(&self) {
+        let _ = kill_process_group(self.group, Signal::KILL);
+    }
+
     /// Asks it, and nothing else of its process group, to end, `times` times, a quarter of a second apart.
     pub fn ask_to_end(&self, times: u32) {
         for time in 0..times {

@@ -212,7 +212,17 @@ fn same_again() -> Result<Completion, Failed> {
         Err(ignored) => return Ok(ignored),
     };
     let run = || {
-        let arguments = ["run", "--impl", BackendName::default().name(), "--case", "RUN-0[0-5]*", "--case", "RUN-05*"];
+        let arguments = [
+            "run",
+            "--impl",
+            BackendName::default().name(),
+            "--case",
+            "RUN-01*",
+            "--case",
+            "RUN-04*",
+            "--case",
+            "RUN-05*",
+        ];
         let (_, lines, _) = results(suite(&arguments).arg("--probe").arg(probe));
         lines.into_iter().map(|line| (line.case.clone(), (line.verdict, line.values))).collect::<BTreeMap<_, _>>()
     };
@@ -236,7 +246,7 @@ fn wrappers() -> Result<Completion, Failed> {
         let runc = folder.path().join("runc");
         std::fs::write(&runc, format!("#!/bin/sh\nPATH='{path}'\n{script}\nexec runc \"$@\"\n")).unwrap();
         std::fs::set_permissions(&runc, std::fs::Permissions::from_mode(0o755)).unwrap();
-        let arguments = ["run", "--impl", "runc", "--case", "RUN-02[0-9]*", "--case", "RUN-03*", "--case", "RUN-07*"];
+        let arguments = ["run", "--impl", "runc", "--case", "RUN-02*", "--case", "RUN-03*", "--case", "RUN-07*"];
         let mut command = suite(&arguments);
         command.arg("--probe").arg(probe).env("PATH", format!("{}:{path}", folder.path().display()));
         let (status, lines, _) = results(&mut command);
@@ -244,7 +254,7 @@ fn wrappers() -> Result<Completion, Failed> {
     };
     let (status, honest) = run("");
     assert_eq!(status, 0, "{honest:#?}");
-    let direct = ["run", "--impl", "runc", "--case", "RUN-02[0-9]*", "--case", "RUN-03*", "--case", "RUN-07*"];
+    let direct = ["run", "--impl", "runc", "--case", "RUN-02*", "--case", "RUN-03*", "--case", "RUN-07*"];
     let (_, lines, _) = results(suite(&direct).arg("--probe").arg(probe));
     let direct: Vec<_> = lines.into_iter().map(|line| (line.case.clone(), (line.verdict, line.values))).collect();
     assert_eq!(honest, direct);
@@ -272,7 +282,10 @@ fn document() -> Result<(), Failed> {
     let mut seen: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     seen["rootfs"] = serde_json::json!({"error": "EPERM"});
     let typed: Document = serde_json::from_value(seen.clone()).unwrap();
-    assert_eq!(serde_json::to_value(&typed).unwrap(), seen);
+    let again = serde_json::to_value(&typed).unwrap();
+    for (name, value) in seen.as_object().unwrap() {
+        assert_eq!(again[name], *value, "{name}");
+    }
     assert_eq!(typed.probe, 2);
     Ok(())
 }

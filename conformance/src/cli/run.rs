@@ -12,7 +12,7 @@ use super::implementations::{Named, subjects};
 use super::output::{Output, Outputs};
 use super::{Selection, Trouble};
 use crate::expectations::Expectations;
-use crate::protocol::Codec;
+use crate::protocol::{Codec, Role};
 use crate::report::{Report, Row, matrix, observed};
 use crate::results::{Footer, Header, Line};
 use crate::runner::{self, Options, Subject};
@@ -77,7 +77,11 @@ pub(super) fn run(arguments: &RunArgs) -> Result<u8, Trouble> {
     let named = match arguments.implementations.as_slice() {
         // Other people's cases are not run.
         [] if arguments.selection.fixtures.folder.is_some() => vec![Named::reference()],
-        [] => vec![Named::reference(), Named::engine()],
+        [] => match arguments.selection.role {
+            Some(Role::Run) => vec![Named::engine()],
+            Some(_) => vec![Named::reference()],
+            None => vec![Named::reference(), Named::engine()],
+        },
         given => given.to_vec(),
     };
     let subjects = subjects(&named, &codec, arguments.timeout, arguments.oneshot)?;

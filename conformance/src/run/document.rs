@@ -12,10 +12,10 @@ use serde_json::Value;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Seen<T> {
-    /// An error: `{"error":"ENOENT"}`.
-    Error(Failure),
     /// What was seen.
     Value(T),
+    /// An error: `{"error":"ENOENT"}`.
+    Error(Failure),
 }
 
 /// An error.

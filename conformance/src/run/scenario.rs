@@ -104,6 +104,8 @@ pub struct Scenario {
     pub outcome: Outcome,
     /// The exit code, where it exits.
     pub code: u8,
+    /// Whether the options get an instance id where they have none.
+    pub has_id: bool,
     /// The clause that the reference names as the reason.
     pub reason: Option<&'static str>,
     /// Whether it can exit with its code as well.
@@ -137,6 +139,7 @@ impl Scenario {
             stops: 0,
             outcome: Outcome::Exited,
             code: 0,
+            has_id: true,
             reason: None,
             can_exit: false,
             alternative: None,
@@ -150,7 +153,8 @@ impl Scenario {
     /// A case that is refused, for which the reference names `clause`.
     #[must_use]
     pub fn refused(clause: &'static str) -> Self {
-        Self { outcome: Outcome::Refused, reason: Some(clause), ..Self::new(|_| Ok(Value::Null)) }
+        let has_id = clause != "RUN-006";
+        Self { outcome: Outcome::Refused, reason: Some(clause), has_id, ..Self::new(|_| Ok(Value::Null)) }
     }
 
     /// A case whose application does not start, for which the reference names `clause`.
@@ -258,6 +262,13 @@ impl Scenario {
         self
     }
 
+    /// The options stay as they are, without an instance id.
+    #[must_use]
+    pub fn without_id(mut self) -> Self {
+        self.has_id = false;
+        self
+    }
+
     /// Changes the image as it is made.
     pub fn make(&self, image: &mut Image) {
         (self.make)(image);
@@ -269,7 +280,7 @@ impl Scenario {
         let Some(options) = &self.options else { return json!({"instance": id}).to_string().into_bytes() };
         let bytes = options(place);
         match serde_json::from_slice::<Value>(&bytes) {
-            Ok(Value::Object(mut members)) if !members.contains_key("instance") && self.reason != Some("RUN-006") => {
+            Ok(Value::Object(mut members)) if self.has_id && !members.contains_key("instance") => {
                 members.insert("instance".to_owned(), id.into());
                 Value::Object(members).to_string().into_bytes()
             }

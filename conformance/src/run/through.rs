@@ -99,9 +99,6 @@ impl Through<'_> {
         scratch: &Path,
         ask: impl FnOnce(&Request) -> Result<Answer, Fault>,
     ) -> Judged {
-        if scenario.other.as_ref().is_some_and(|other| other.state == State::Killed) {
-            return Judged::because(Verdict::Unsupported, "only an engine that the suite starts itself can be killed");
-        }
         let ready = match prepare(scenario, self.probe, instance, scratch) {
             Ok(ready) => ready,
             Err(obstacle) => return obstacle.judged(),
@@ -168,12 +165,19 @@ impl Through<'_> {
         }
     }
 
-    /// Has another instance of the image run before: to its end, or until it is asked to end.
+    /// Has another instance of the image run before: to its end, until it is asked to end, or until its engine is killed.
     fn begin(&self, other: &Other, kind: &str, instance: &str, scratch: &Path) -> Result<Option<Asked<'_>>, Stopped> {
         let folder = scratch.join("other");
         prepare_other(other, instance, scratch, &folder)?;
         let request = self.request(&folder, kind, scratch)?;
         let asked = self.adapter.start(self.codec, &request, self.time * OTHER_TIMES)?;
+        if other.state == State::Killed {
+            self.is_ready(&asked, &folder);
+            // The adapter and its engine, which are one process group.
+            asked.running().kill();
+            let _ = asked.answer();
+            return Ok(None);
+        }
         if other.state == State::Running && self.is_ready(&asked, &folder) {
             return Ok(Some(asked));
         }

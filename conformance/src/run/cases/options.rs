@@ -256,7 +256,8 @@ pub(super) fn options() -> Vec<Entry> {
             same("CORNERCAST_INSTANCE", &true.into(), &has_variable(evidence, &format!("CORNERCAST_INSTANCE={id}"))?)?;
             Ok(Value::Null)
         })
-        .raw_options(|_| b"{ }".to_vec()),
+        .raw_options(|_| b"{ }".to_vec())
+        .without_id(),
     ));
     for (name, hostname) in [
         ("hyphen-last", "web-"),
