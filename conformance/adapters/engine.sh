@@ -22,5 +22,8 @@ case $line in
     # A signal that comes ends the first wait before the engine has ended.
     while kill -0 "$engine" 2>/dev/null; do wait "$engine"; done
     wait
-    printf '{"seq":%s,"outcome":"completed"}\n' "$seq" ;;
+    # An engine that is not there has said so on its standard error.
+    outcome='"completed"'
+    [ -e "$output/run-report.json" ] || outcome='"errored","reason":"the engine has left no report"'
+    printf '{"seq":%s,"outcome":%s}\n' "$seq" "$outcome" ;;
 esac

@@ -7,9 +7,10 @@ use serde_json::Value;
 
 use crate::protocol::{Answer, Hello, Request};
 use crate::results::{Footer, Header, Line};
+use crate::run::document::Document;
 
 /// The names of the schemas.
-pub const NAMES: [&str; 9] = [
+pub const NAMES: [&str; 10] = [
     "adapter-request",
     "adapter-hello",
     "adapter-answer",
@@ -19,6 +20,7 @@ pub const NAMES: [&str; 9] = [
     "instance-options",
     "run-report",
     "isolation-report",
+    "probe",
 ];
 
 /// The schema `name`, pretty-printed; `None` if there is none of that name.
@@ -47,6 +49,7 @@ pub fn value(name: &str) -> Option<Value> {
         "instance-options" => generator.into_root_schema_for::<Options>(),
         "run-report" => generator.into_root_schema_for::<RunReport>(),
         "isolation-report" => generator.into_root_schema_for::<IsolationReport>(),
+        "probe" => generator.into_root_schema_for::<Document>(),
         _ => return None,
     };
     let mut value = schema.to_value();

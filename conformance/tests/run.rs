@@ -281,6 +281,8 @@ fn document() -> Result<(), Failed> {
     let output = Command::new(&act).arg(format!("look:{}", members.join(","))).output().unwrap();
     let mut seen: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     seen["rootfs"] = serde_json::json!({"error": "EPERM"});
+    let schema = cornercast_conformance::schema::validator("probe").unwrap();
+    cornercast_conformance::schema::judge(&schema, &seen).unwrap();
     let typed: Document = serde_json::from_value(seen.clone()).unwrap();
     let again = serde_json::to_value(&typed).unwrap();
     for (name, value) in seen.as_object().unwrap() {
