@@ -396,7 +396,8 @@ fn new_id() -> io::Result<String> {
 }
 
 /// This machine's processor, as manifests call it.
-fn architecture() -> &'static str {
+#[must_use]
+pub fn architecture() -> &'static str {
     match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",

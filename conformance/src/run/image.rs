@@ -14,6 +14,7 @@ use cornercast::manifest::{
     Platform, Rootfs, Stop, User,
 };
 use cornercast::store::{ArchiveWriter, FileKind, MARKER, path_of};
+pub use cornercast_engine::engine::architecture;
 use serde_json::Value;
 
 /// Where the probe is in the image, as a program that looks.
@@ -282,17 +283,4 @@ pub fn capable(capabilities: &[u32], mode: u32) -> Attributes {
     }
     let xattrs = Xattrs::from([("security.capability".to_owned(), value)]);
     Attributes { xattrs, ..plain(mode, 1_700_000_003) }
-}
-
-/// This machine's processor, as manifests call it.
-#[must_use]
-pub fn architecture() -> &'static str {
-    match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        "x86" => "386",
-        "powerpc64" if cfg!(target_endian = "little") => "ppc64le",
-        "loongarch64" => "loong64",
-        other => other,
-    }
 }
