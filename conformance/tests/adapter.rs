@@ -390,6 +390,22 @@ fn the_samples_give_the_engine_what_it_needs() {
             assert_eq!(run.verdict(case), Verdict::Pass, "{adapter}: {:#?}", run.lines);
         }
         // The engine that says nothing else has got no input here.
-        assert_eq!(sample(&bench, adapter, &["RUN-026/nothing"]).verdict("RUN-026/nothing"), Verdict::Fail);
+        assert_ne!(sample(&bench, adapter, &["RUN-026/nothing"]).verdict("RUN-026/nothing"), Verdict::Pass);
+    }
+}
+
+/// What an isolation report claims is tried from inside: a claim that is not true is worse than a fault.
+#[test]
+fn a_claim_that_is_disproved_is_a_false_claim() {
+    let bench = Bench::new();
+    let row = r#"{"asked":{"hard":256,"soft":128},"mechanism":"a claim","name":"resource/nofile","required":true,"verdict":"VERDICT"}"#;
+    let seen = r#"{"limits":{"RLIMIT_NOFILE":{"hard":4096,"soft":1024}}}"#;
+    for (name, verdict, expected) in
+        [("liar", "enforced", Verdict::FalseClaim), ("honest", "not-enforced", Verdict::Fail)]
+    {
+        let row = row.replace("VERDICT", verdict);
+        let body = format!("rows='{row}'; echo '{seen}' >stdout; : >stderr; exited 0; answer completed");
+        let run = bench.run_images(&["--impl", &bench.engine(name, &body), "--case", "RUN-082/nofile"]);
+        assert_eq!(run.verdict("RUN-082/nofile"), expected, "{:#?}", run.lines);
     }
 }

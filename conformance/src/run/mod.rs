@@ -13,6 +13,7 @@
 
 #[allow(clippy::indexing_slicing, reason = "a member that a JSON value does not have is null")]
 pub mod cases;
+mod claims;
 pub mod document;
 pub mod engine;
 #[allow(clippy::indexing_slicing, reason = "as above")]
@@ -325,7 +326,19 @@ fn judge(scenario: &Scenario, ready: Ready, trace: Trace, instance: &str, scratc
             }
             Judged { verdict: Verdict::Pass, reason: None, values }
         }
-        Err(reason) => Judged { verdict: Verdict::Fail, reason: Some(reason), values },
+        Err(reason) => {
+            // A claim that is disproved from inside is worse than any other fault.
+            let is_seen = evidence.seen().is_ok() || !evidence.lines().is_empty();
+            let report = evidence.isolation.as_ref().ok().filter(|_| is_seen);
+            let claim = report.and_then(|report| claims::disproved(&scenario.name, report));
+            match claim {
+                Some(isolator) => {
+                    let reason = format!("the report says that `{isolator}` is in force, and it is not: {reason}");
+                    Judged { verdict: Verdict::FalseClaim, reason: Some(reason), values }
+                }
+                None => Judged { verdict: Verdict::Fail, reason: Some(reason), values },
+            }
+        }
     }
 }
 

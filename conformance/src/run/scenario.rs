@@ -92,6 +92,8 @@ pub enum State {
 /// A case of the role `run`.
 #[derive(Clone)]
 pub struct Scenario {
+    /// The name of the case.
+    pub name: String,
     make: Make,
     options: Option<Options>,
     prepare: Prepare,
@@ -131,6 +133,7 @@ impl Scenario {
     /// A case in which the application looks and exits with 0, which `judge` judges.
     pub fn new(judge: impl Fn(&Evidence) -> Judged + Send + Sync + 'static) -> Self {
         Self {
+            name: String::new(),
             make: Arc::new(|_| {}),
             options: None,
             prepare: Arc::new(|_| Ok(())),
@@ -316,6 +319,7 @@ impl Scenario {
 #[must_use]
 pub fn case(name: &str, why: &str, scenario: Scenario) -> Entry {
     let clause = name.split('/').next().unwrap_or_default().to_owned();
+    let scenario = Scenario { name: name.to_owned(), ..scenario };
     Entry {
         name: name.to_owned(),
         clauses: vec![clause],

@@ -143,7 +143,7 @@ id=$(printf '%s\n' "$line" | sed -n 's/.*"instance-options":"\([^"]*\)".*/\1/p' 
 report() {{
     printf '{{"cornercast":"1.0","engine":{{"name":"x","version":"1"}},%s"instance":"%s","kind":"run-report","outcome":%s}}' \
         "$1" "$id" "$2" >run-report.json
-    echo '{{"cornercast":"1.0","isolators":[],"kind":"isolation-report"}}' | tr -d '\n' >isolation-report.json
+    printf '{{"cornercast":"1.0","isolators":[%s],"kind":"isolation-report"}}' "$rows" >isolation-report.json
 }}
 exited() {{ report "\"exitCode\":$1," '"exited"'; }}
 refused() {{ report '' '"refused","reasons":[{{"message":"no"}}]'; }}
