@@ -203,6 +203,7 @@ mod tests {
         // It is too long, and not cut off, which would be another fault.
         assert_eq!(broken(config, &limits(length - 2)), longer);
         assert_eq!(longer.len(), 1, "{longer:?}");
+        assert_ne!(broken(&config[..config.len() - 1], &Limits::FORMAT), longer);
     }
 
     #[test]
