@@ -3,7 +3,7 @@
 //! | module | does |
 //! | --- | --- |
 //! | [`scenario`] | a case: an image, what is said beside it, what has to come of it |
-//! | [`cases`] | the cases, by the sections of the chapter |
+//! | [`cases`](mod@cases) | the cases, by the sections of the chapter |
 //! | [`image`], [`probe`] | what the images are made of |
 //! | [`engine`] | calling the reference engine, as it is or broken on purpose |
 //! | [`through`] | calling any engine, through an adapter |
