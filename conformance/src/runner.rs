@@ -173,7 +173,8 @@ impl Worker<'_> {
         let duration = start.elapsed();
         // What could not be removed goes with the folder of the run.
         let _ = fs::remove_dir_all(&scratch);
-        let hidden = hide_paths(job.entry, &scratch);
+        let instance = instance_of(index);
+        let hidden = hide_names(job.entry, &scratch, &instance);
         let mut line = Line {
             case: job.entry.name.clone(),
             clauses: job.entry.clauses.clone(),
@@ -181,14 +182,7 @@ impl Worker<'_> {
             role: job.entry.role,
             verdict: judged.verdict,
             reason: judged.reason.map(|reason| hidden(&reason)),
-            values: judged
-                .values
-                .into_iter()
-                .map(|(name, value)| match value {
-                    Value::String(text) => (name, hidden(&text).into()),
-                    other => (name, other),
-                })
-                .collect(),
+            values: judged.values.into_iter().map(|(name, value)| (name, hide(value, &hidden))).collect(),
             duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
         };
         self.options.expectations.apply(&mut line);
@@ -211,7 +205,7 @@ impl Worker<'_> {
                 .put((case, folder), job, adapter, index, scratch)
                 .map_or_else(errored, |answer| judge_reference(case, &answer, scratch)),
             (Task::Run(scenario), Reach::Engine(engine)) => {
-                let instance = format!("suite-{}-{index}", std::process::id());
+                let instance = instance_of(index);
                 let engine = Engine {
                     state: instances(options),
                     probe: options.probe.clone(),
@@ -222,7 +216,7 @@ impl Worker<'_> {
                 run::run(&engine, scenario, &instance, scratch)
             }
             (Task::Run(scenario), Reach::Adapter(adapter) | Reach::Reference(adapter)) => {
-                let instance = format!("suite-{}-{index}", std::process::id());
+                let instance = instance_of(index);
                 let (probe, seq) = (options.probe.as_deref(), index as u64);
                 let through = Through { adapter, codec, probe, time: options.time, seq, observed: options.observed };
                 let name = &job.subject.implementation.name;
@@ -254,16 +248,31 @@ impl Worker<'_> {
 }
 
 /// Puts a name in the place of paths of this machine and run, so that two runs can be compared.
-fn hide_paths(entry: &Entry, scratch: &Path) -> impl Fn(&str) -> String {
+fn hide_names(entry: &Entry, scratch: &Path, instance: &str) -> impl Fn(&str) -> String + use<> {
     let folder = match &entry.task {
         Task::Case { folder, .. } => folder.display().to_string(),
         Task::Run(_) => String::new(),
     };
-    let scratch = scratch.display().to_string();
+    let (scratch, instance) = (scratch.display().to_string(), instance.to_owned());
     move |text| {
-        let text = text.replace(&scratch, "$SCRATCH");
+        let text = text.replace(&scratch, "$SCRATCH").replace(&instance, "$INSTANCE");
         if folder.is_empty() { text } else { text.replace(&folder, "$CASE") }
     }
+}
+
+/// The same in every text of a value.
+fn hide(value: Value, hidden: &impl Fn(&str) -> String) -> Value {
+    match value {
+        Value::String(text) => hidden(&text).into(),
+        Value::Array(elements) => elements.into_iter().map(|element| hide(element, hidden)).collect(),
+        Value::Object(members) => members.into_iter().map(|(name, value)| (name, hide(value, hidden))).collect(),
+        other => other,
+    }
+}
+
+/// The id of the instance of a case, by its number in the run.
+fn instance_of(index: usize) -> String {
+    format!("suite-{}-{index}", std::process::id())
 }
 
 /// The input of a case: beside its `case.json`, or made in `scratch`.

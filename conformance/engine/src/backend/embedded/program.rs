@@ -24,12 +24,23 @@ pub(super) fn path() -> Result<PathBuf, String> {
     Ok(format!("/proc/self/fd/{}", copy.as_raw_fd()).into())
 }
 
+/// How often sealing the copy is tried.
+const TRIES: u32 = 500;
+
 fn copy() -> io::Result<OwnedFd> {
     let mut copy = File::from(memory()?);
     // Whatever has become of the file since: this is what runs.
     io::copy(&mut File::open("/proc/self/exe")?, &mut copy)?;
     let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
-    rustix::fs::fcntl_add_seals(&copy, seals)?;
+    // The kernel refuses as long as somebody else holds a page of it for a moment, a reader ahead for instance.
+    let mut tries = 0;
+    while let Err(error) = rustix::fs::fcntl_add_seals(&copy, seals) {
+        tries += 1;
+        if error != rustix::io::Errno::BUSY || tries > TRIES {
+            return Err(error.into());
+        }
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
     // What is open for writing cannot be executed.
     let path = format!("/proc/self/fd/{}", copy.as_raw_fd());
     Ok(rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?)
