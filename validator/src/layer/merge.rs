@@ -10,8 +10,6 @@ use super::entry::{Attributes, Entry, Node};
 use super::line::{write_file_line, write_line};
 use super::path::{depth_first, is_below};
 use crate::digest::{Digest, Hasher};
-use crate::limits::Limits;
-use crate::shown::shown;
 
 /// A tree that layers are merged into.
 ///
@@ -64,31 +62,6 @@ pub struct Summary {
     pub size: u64,
     /// Its length in bytes (LST-014).
     pub bytes: u64,
-}
-
-/// What a path resolves to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Resolved<'a> {
-    /// The root.
-    Root,
-    /// An entry that is no symbolic link.
-    Entry {
-        /// Its path.
-        path: String,
-        /// The entry.
-        entry: TreeEntry<'a>,
-    },
-    /// Nothing, for this reason.
-    Nothing(String),
-}
-
-/// A step of resolving a path.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
-    /// A directory was searched.
-    Searched(Attributes),
-    /// A symbolic link was followed.
-    Followed(String),
 }
 
 impl Tree {
@@ -325,60 +298,6 @@ impl Tree {
         let size = hasher.size();
         (hasher.finish(), size)
     }
-
-    /// Resolves an absolute path inside the tree, as the manifest chapter says, and tells the steps.
-    #[must_use]
-    pub fn resolve(&self, absolute: &str, limits: &Limits) -> (Resolved<'_>, Vec<Step>) {
-        let mut steps = vec![Step::Searched(Attributes { mode: 0o755, ..Attributes::default() })];
-        let mut todo: Vec<String> = reversed(absolute);
-        let mut at: Vec<String> = Vec::new();
-        let mut followed = 0;
-        while let Some(component) = todo.pop() {
-            if component.is_empty() || component == "." {
-                continue;
-            }
-            if component == ".." {
-                at.pop();
-                continue;
-            }
-            at.push(component);
-            let here = at.join("/");
-            let Some(entry) = self.get(&here) else {
-                return (Resolved::Nothing(format!("`/{}` does not exist", shown(&here))), steps);
-            };
-            match &entry.node {
-                Node::Symlink { target, .. } => {
-                    followed += 1;
-                    if followed > limits.links_followed {
-                        let reason = format!("more than {} symbolic links are passed", limits.links_followed);
-                        return (Resolved::Nothing(reason), steps);
-                    }
-                    steps.push(Step::Followed(here));
-                    at.pop();
-                    if target.starts_with('/') {
-                        at.clear();
-                    }
-                    todo.extend(reversed(target));
-                }
-                Node::Dir { attributes, .. } => {
-                    if todo.iter().any(|component| !component.is_empty() && component != ".") {
-                        steps.push(Step::Searched(attributes.clone()));
-                    }
-                }
-                other => {
-                    if todo.iter().any(|component| !component.is_empty() && component != ".") {
-                        let reason = format!("`/{}` is {}, not a directory", shown(&here), other.type_name());
-                        return (Resolved::Nothing(reason), steps);
-                    }
-                }
-            }
-        }
-        let path = at.join("/");
-        match self.get(&path) {
-            Some(entry) => (Resolved::Entry { path, entry }, steps),
-            None => (Resolved::Root, steps),
-        }
-    }
 }
 
 /// Names of files by the layer and path of the file in a group of linked names.
@@ -436,10 +355,6 @@ fn split_while(places: &[At], belongs: impl Fn(&At) -> bool) -> (&[At], &[At]) {
     places.split_at(from + between.partition_point(belongs))
 }
 
-fn reversed(path: &str) -> Vec<String> {
-    path.split('/').rev().map(str::to_owned).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -485,20 +400,5 @@ mod tests {
         tree.merge(vec![entry("a", Node::Whiteout), symlink("b", "c"), dir("d")]);
         let origins: Vec<(usize, usize)> = tree.origins().collect();
         assert_eq!(origins, [(1, 1), (0, 2), (1, 2)]);
-    }
-
-    /// A directory is searched if something below it is looked for, which empty components and `.` are not.
-    #[test]
-    fn directories_that_are_searched() {
-        let mut tree = Tree::default();
-        tree.merge(vec![dir("d"), dir("d/e"), symlink("l", "d/./"), symlink("m", "d/./e")]);
-        let searched = |path: &str| {
-            let (resolved, steps) = tree.resolve(path, &Limits::FORMAT);
-            let Resolved::Entry { path, .. } = resolved else { panic!("{resolved:?}") };
-            (path, steps.iter().filter(|step| matches!(step, Step::Searched(_))).count())
-        };
-        assert_eq!(searched("/d"), ("d".to_owned(), 1));
-        assert_eq!(searched("/l"), ("d".to_owned(), 1));
-        assert_eq!(searched("/m"), ("d/e".to_owned(), 2));
     }
 }

@@ -9,6 +9,7 @@ mod line;
 mod listing;
 mod merge;
 mod path;
+mod resolve;
 mod walk;
 mod write;
 
@@ -17,7 +18,8 @@ pub use entry::{Attributes, Entry, Node, Xattrs};
 pub use interpreter::{Interpreter, Interpreters};
 pub use line::write_line;
 pub use listing::{Listing, ListingKind, read_listing};
-pub use merge::{Resolved, Step, Summary, Tree, TreeEntry};
+pub use merge::{Summary, Tree, TreeEntry};
 pub use path::{clean_absolute, contains_control, join};
+pub use resolve::{Resolved, Step};
 pub use walk::{Contents, Walk, Walker};
 pub use write::LayerWriter;

@@ -1,11 +1,14 @@
 //! The cases of the role `run`, by the sections of the chapter Runtime.
 
+mod directory;
 mod end;
 mod failing;
 mod host;
+mod ids;
 mod isolation;
 mod options;
 mod process;
+mod streams;
 mod tree;
 mod volumes;
 mod writing;
@@ -20,6 +23,9 @@ pub fn cases() -> Vec<Entry> {
         options::image,
         options::options,
         process::process,
+        directory::directory,
+        ids::ids,
+        streams::streams,
         tree::tree,
         host::host,
         writing::writing,
