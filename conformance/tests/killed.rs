@@ -1,8 +1,7 @@
 //! Nothing outlives a suite or an engine that is killed, however; and how an engine is stopped.
-//!
-//! The tests need root and the probe, which is built here. What is missing makes them *ignored*, with the reason, or
-//! *failed* if the variable below is 1.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod peers;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,20 +9,15 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitCode, Stdio};
-use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use cornercast_conformance::run::Engine;
 use cornercast_engine::cgroup::{self, hierarchies};
 use cornercast_engine::cli::BackendName;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::Value;
 use tempfile::TempDir;
-
-/// Set this to 1 where the tests have to run.
-const REQUIRE: &str = "CORNERCAST_REQUIRE_PEERS";
 
 /// How long it may take until nothing is left.
 const SOON: Duration = Duration::from_secs(5);
@@ -55,25 +49,11 @@ fn main() -> ExitCode {
 }
 
 fn run(test: fn(&Path)) -> Result<Completion, Failed> {
-    static PROBE: OnceLock<PathBuf> = OnceLock::new();
-    match Engine::new(BackendName::default()).ready() {
-        Ok(()) => test(PROBE.get_or_init(build_probe)),
-        Err(reason) if std::env::var_os(REQUIRE).is_some_and(|value| value == "1") => panic!("{REQUIRE}: {reason}"),
-        Err(reason) => return Ok(Completion::ignored_with(reason)),
+    match peers::probe_for(BackendName::default()) {
+        Ok(probe) => test(probe),
+        Err(ignored) => return Ok(ignored),
     }
     Ok(Completion::Completed)
-}
-
-fn build_probe() -> PathBuf {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    // A folder of its own: the same program without the flag is built in the usual one.
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("probe");
-    let mut command = Command::new(cargo);
-    command.args(["rustc", "--quiet", "--locked", "-p", "cornercast-probe", "--release", "--target-dir"]).arg(&target);
-    command.args(["--", "-C", "target-feature=+crt-static"]).current_dir(env!("CARGO_MANIFEST_DIR"));
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "the probe cannot be built:\n{}", String::from_utf8_lossy(&output.stderr));
-    target.join("release/cornercast-probe")
 }
 
 /// A folder for temporary files that belongs to one test.

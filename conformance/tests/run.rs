@@ -1,23 +1,17 @@
 //! The cases of the role `run` on the reference engine, for real.
-//!
-//! They need root, a backend, and the probe, which is built here. What is missing makes them *ignored*, with the
-//! reason, or *failed* if the variable below is 1.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod peers;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::sync::OnceLock;
 
 use clap::ValueEnum;
 use cornercast_conformance::results::{Conclusion, Footer, Line, Verdict};
-use cornercast_conformance::run::Engine;
 use cornercast_conformance::run::document::Document;
 use cornercast_engine::cli::BackendName;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-
-/// Set this to 1 where the backends have to be there.
-const REQUIRE: &str = "CORNERCAST_REQUIRE_PEERS";
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -40,28 +34,6 @@ fn main() -> ExitCode {
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-/// The probe, or why the cases cannot run here.
-fn peers(backend: BackendName) -> Result<&'static Path, Completion> {
-    static PROBE: OnceLock<PathBuf> = OnceLock::new();
-    match Engine::new(backend).ready() {
-        Ok(()) => Ok(PROBE.get_or_init(build_probe)),
-        Err(reason) if std::env::var_os(REQUIRE).is_some_and(|value| value == "1") => panic!("{REQUIRE}: {reason}"),
-        Err(reason) => Err(Completion::ignored_with(reason)),
-    }
-}
-
-fn build_probe() -> PathBuf {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    // A folder of its own: the same program without the flag is built in the usual one.
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("probe");
-    let mut command = Command::new(cargo);
-    command.args(["rustc", "--quiet", "--locked", "-p", "cornercast-probe", "--release", "--target-dir"]).arg(&target);
-    command.args(["--", "-C", "target-feature=+crt-static"]).current_dir(env!("CARGO_MANIFEST_DIR"));
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "the probe cannot be built:\n{}", String::from_utf8_lossy(&output.stderr));
-    target.join("release/cornercast-probe")
-}
-
 fn suite(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cornercast-conformance"));
     command.args(arguments);
@@ -79,7 +51,7 @@ fn results(command: &mut Command) -> (i32, Vec<Line>, Footer) {
 
 /// Every case passes, but for what this host cannot do.
 fn all_cases(backend: BackendName) -> Result<Completion, Failed> {
-    let probe = match peers(backend) {
+    let probe = match peers::probe_for(backend) {
         Ok(probe) => probe,
         Err(ignored) => return Ok(ignored),
     };
@@ -116,7 +88,7 @@ const THROUGH: [&str; 7] = ["RUN-007", "RUN-02?", "RUN-01?", "RUN-063", "RUN-07?
 /// Behind an adapter, the engine passes every one of them but those in which it is killed.
 // ADP-021, ADP-022, ADP-025, ADP-027, ADP-030
 fn cases_through(adapter: &str) -> Result<Completion, Failed> {
-    let probe = match peers(BackendName::default()) {
+    let probe = match peers::probe_for(BackendName::default()) {
         Ok(probe) => probe,
         Err(ignored) => return Ok(ignored),
     };
@@ -134,7 +106,7 @@ fn cases_through(adapter: &str) -> Result<Completion, Failed> {
 /// One byte of the output, or of a report, is not what the engine has said.
 // ADP-021, ADP-022
 fn lies() -> Result<Completion, Failed> {
-    let probe = match peers(BackendName::default()) {
+    let probe = match peers::probe_for(BackendName::default()) {
         Ok(probe) => probe,
         Err(ignored) => return Ok(ignored),
     };
@@ -176,7 +148,7 @@ fn write_program(path: &Path, script: &str) {
 
 /// Some mutants, one of each sort; CI runs them all.
 fn mutants_are_noticed() -> Result<Completion, Failed> {
-    let probe = match peers(BackendName::default()) {
+    let probe = match peers::probe_for(BackendName::default()) {
         Ok(probe) => probe,
         Err(ignored) => return Ok(ignored),
     };
@@ -191,7 +163,7 @@ fn mutants_are_noticed() -> Result<Completion, Failed> {
 }
 
 fn reproduce() -> Result<Completion, Failed> {
-    let probe = match peers(BackendName::default()) {
+    let probe = match peers::probe_for(BackendName::default()) {
         Ok(probe) => probe,
         Err(ignored) => return Ok(ignored),
     };
@@ -207,7 +179,7 @@ fn reproduce() -> Result<Completion, Failed> {
 
 /// A second run says the same of each case, its values too.
 fn same_again() -> Result<Completion, Failed> {
-    let probe = match peers(BackendName::default()) {
+    let probe = match peers::probe_for(BackendName::default()) {
         Ok(probe) => probe,
         Err(ignored) => return Ok(ignored),
     };
@@ -236,7 +208,7 @@ fn same_again() -> Result<Completion, Failed> {
 fn wrappers() -> Result<Completion, Failed> {
     use std::os::unix::fs::PermissionsExt;
 
-    let probe = match peers(BackendName::Runc) {
+    let probe = match peers::probe_for(BackendName::Runc) {
         Ok(probe) => probe,
         Err(ignored) => return Ok(ignored),
     };
@@ -274,7 +246,7 @@ fn wrappers() -> Result<Completion, Failed> {
 fn document() -> Result<(), Failed> {
     let folder = tempfile::tempdir().unwrap();
     let act = folder.path().join("act");
-    std::fs::copy(build_probe(), &act).unwrap();
+    std::fs::copy(peers::probe(), &act).unwrap();
     let schema = schemars::schema_for!(Document).to_value();
     let members: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
     let members: Vec<&str> = members.iter().map(|name| name.as_str()).filter(|name| *name != "rootfs").collect();
