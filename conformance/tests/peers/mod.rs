@@ -14,16 +14,21 @@ use libtest_mimic::Completion;
 const REQUIRE: &str = "CORNERCAST_REQUIRE_PEERS";
 
 /// The probe, or why images cannot be run with this backend here.
-pub fn probe_for(backend: BackendName) -> Result<&'static Path, Completion> {
+pub(crate) fn probe_for(backend: BackendName) -> Result<&'static Path, Completion> {
     match Engine::new(backend).ready() {
         Ok(()) => Ok(probe()),
-        Err(reason) if std::env::var_os(REQUIRE).is_some_and(|value| value == "1") => panic!("{REQUIRE}: {reason}"),
-        Err(reason) => Err(Completion::ignored_with(reason)),
+        Err(reason) => Err(missing(reason)),
     }
 }
 
+/// What becomes of a test for which this host lacks something.
+pub(crate) fn missing(reason: String) -> Completion {
+    assert!(std::env::var_os(REQUIRE).is_none_or(|value| value != "1"), "{REQUIRE}: {reason}");
+    Completion::ignored_with(reason)
+}
+
 /// The probe as it is in this checkout.
-pub fn probe() -> &'static Path {
+pub(crate) fn probe() -> &'static Path {
     static PROBE: OnceLock<PathBuf> = OnceLock::new();
     PROBE.get_or_init(build)
 }
