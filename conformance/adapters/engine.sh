@@ -10,20 +10,22 @@ case $line in
 *'"message":"hello"'*)
     printf '{"message":"hello","protocol":1,"name":"%s","version":"%s","roles":["run"]}\n' \
         "${NAME:-engine.sh}" "${VERSION:-unknown}" ;;
-*)
+*) # What is run is the first word.
+    set -- ${CORNERCAST_ENGINE:-cornercast-run}
+    if ! command -v "$1" >/dev/null; then
+        printf '{"seq":%s,"outcome":"errored","reason":"there is no engine"}\n' "$seq"
+        exit
+    fi
     output=$(string output) scratch=$(string scratch) all='s/"options":{[^}]*}//;' only='s/.*"options":{\([^}]*\)}.*/\1/;'
     mkdir "$output" && mkfifo "$scratch/1" "$scratch/2" || exit
     trap 'kill -TERM "$engine"' TERM
     cat <"$scratch/1" >"$output/stdout" &
     cat <"$scratch/2" >"$output/stderr" &
-    ${CORNERCAST_ENGINE:-cornercast-run} --quiet --report "$output" --options "$(string instance-options)" \
+    "$@" --quiet --report "$output" --options "$(string instance-options)" \
         "$(string input "$all")" <"$(string input "$only")" >"$scratch/1" 2>"$scratch/2" &
     engine=$!
     # A signal that comes ends the first wait before the engine has ended.
     while kill -0 "$engine" 2>/dev/null; do wait "$engine"; done
     wait
-    # An engine that is not there has said so on its standard error.
-    outcome='"completed"'
-    [ -e "$output/run-report.json" ] || outcome='"errored","reason":"the engine has left no report"'
-    printf '{"seq":%s,"outcome":%s}\n' "$seq" "$outcome" ;;
+    printf '{"seq":%s,"outcome":"completed"}\n' "$seq" ;;
 esac

@@ -78,7 +78,24 @@ pub struct Isolation {
     pub level: Option<String>,
     /// Isolators.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "BTreeMap<String, Asked>")]
     pub isolators: BTreeMap<String, Isolator>,
+}
+
+/// An isolator, with `required` also where it is `true`, which a manifest leaves out.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[allow(dead_code, reason = "only its schema is used")]
+struct Asked {
+    /// What is wanted.
+    value: serde_json::Value,
+    /// Whether the application cannot start without it.
+    #[schemars(default = "yes")]
+    required: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Isolation {

@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reason {
-    /// The clause, of this chapter or of one about images; absent if it is a matter of the host.
+    /// The clause, of this chapter or of one about images, or the engine's own name for it; absent if it is a matter of the
+    /// host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String", regex(pattern = r"^[A-Z]{3}-[0-9]{3}$"))]
+    #[schemars(with = "String")]
     pub clause: Option<String>,
     /// Why, with the value, in words.
     pub message: String,

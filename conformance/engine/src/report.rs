@@ -36,7 +36,7 @@ pub struct RunReport {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", regex(pattern = r"^sha256:[0-9a-f]{64}$"))]
     pub image: Option<String>,
-    /// The argument vector that the application got; absent if it did not start.
+    /// The argument vector that the program was executed with; absent if the application has not begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Vec<String>")]
     pub arguments: Option<Vec<String>>,
@@ -50,11 +50,13 @@ pub struct RunReport {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub signal: Option<String>,
-    /// Whether the engine sent SIGKILL.
+    /// Whether the engine sent SIGKILL; left out if not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(extend("const" = true))]
     pub killed: bool,
     /// Why it was refused or failed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1))]
     pub reasons: Vec<Reason>,
 }
 
@@ -109,11 +111,11 @@ pub struct IsolationReport {
     /// `isolation-report`.
     #[schemars(regex(pattern = r"^isolation-report$"))]
     pub kind: String,
-    /// The level in force; absent if it was refused before that was known.
+    /// The level; absent if the application has not begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", regex(pattern = r"^(open|separated|hardened|sealed)$"))]
     pub level: Option<String>,
-    /// Each isolator that is in force or was asked for, by name; empty if it was refused.
+    /// Each isolator that is asked for, by name; empty if the application has not begun.
     pub isolators: Vec<Row>,
 }
 
@@ -123,9 +125,9 @@ pub struct IsolationReport {
 pub struct Row {
     /// Its name.
     pub name: String,
-    /// The value that was asked for: by the level, the image and the options, merged.
+    /// The value that is asked for.
     pub asked: Value,
-    /// Whether it could have been left out.
+    /// Whether it could not have been left out.
     pub required: bool,
     /// Whether it is in force.
     pub verdict: Verdict,

@@ -15,6 +15,9 @@ use crate::volume::Staged;
 /// Bytes of a program that are looked at.
 const HEAD: u64 = 64 << 10;
 
+/// Interpreters that are followed, one more than Linux follows.
+const INTERPRETERS: usize = 6;
+
 /// Below these, the application does not find what the image has there.
 const HIDDEN: [&str; 4] = ["/dev", "/proc", "/run/cornercast", "/sys"];
 
@@ -63,40 +66,50 @@ impl View {
         }
     }
 
-    /// RUN-090 to RUN-093: why `program` cannot be executed, whoever does it.
+    /// RUN-090 to RUN-092: why `program` cannot be executed, whoever does it.
     pub(crate) fn judge_program(&self, program: &str) -> Result<(), (&'static str, String)> {
-        let found = self
-            .resolve(program)
-            .map_err(|why| ("RUN-090", format!("{program} does not resolve once the volumes are mounted: {why}")))?;
-        if found.kind != FileType::RegularFile {
-            return Err(("RUN-090", format!("{program} is no regular file once the volumes are mounted")));
+        let mut path = program.to_owned();
+        let mut head = self.head(program).map_err(|why| ("RUN-090", format!("{program} {why}")))?;
+        // Interpreters can have interpreters; where there are more, the kernel says no.
+        for depth in 0..INTERPRETERS {
+            if !head.starts_with(b"#!") {
+                // RUN-092
+                let clause = if depth == 0 { "RUN-092" } else { "RUN-093" };
+                judge_elf(&path, &head).map_err(|why| (clause, why))?;
+            }
+            let Some(interpreter) = Interpreter::of(&head) else { return Ok(()) };
+            let next = String::from_utf8_lossy(interpreter.path()).into_owned();
+            // RUN-091
+            let missing = |why: String| ("RUN-091", format!("{path} needs {next:?}, which {why}"));
+            if !next.starts_with('/') {
+                return Err(missing("is no absolute path".to_owned()));
+            }
+            head = self.head(&next).map_err(missing)?;
+            if matches!(interpreter, Interpreter::Loader(_)) {
+                return Ok(());
+            }
+            path = next;
         }
+        Ok(())
+    }
+
+    /// The first bytes of a program, or why it is none.
+    fn head(&self, path: &str) -> Result<Vec<u8>, String> {
+        let found =
+            self.resolve(path).map_err(|why| format!("does not resolve once the volumes are mounted: {why}"))?;
         if let Some(by) = hidden(&found.path) {
-            return Err(("RUN-090", format!("{program} lies in {by}, which is not that of the image")));
+            return Err(format!("lies in {by}, which is not that of the image"));
+        }
+        if found.kind != FileType::RegularFile {
+            return Err("is no regular file once the volumes are mounted".to_owned());
         }
         let mut head = Vec::new();
         // Opened anew, as the descriptor is only a place.
         let opened = File::open(format!("/proc/self/fd/{}", found.file.as_raw_fd()));
         opened
             .and_then(|file| file.take(HEAD).read_to_end(&mut head))
-            .map_err(|error| ("RUN-090", format!("{program}: {error}")))?;
-        if !head.starts_with(b"#!") {
-            // RUN-092
-            judge_elf(program, &head).map_err(|why| ("RUN-092", why))?;
-        }
-        let Some(interpreter) = Interpreter::of(&head) else { return Ok(()) };
-        let path = String::from_utf8_lossy(interpreter.path()).into_owned();
-        // RUN-091
-        let missing = |why: String| ("RUN-091", format!("{program} needs {path:?}, which {why}"));
-        if !path.starts_with('/') {
-            return Err(missing("is no absolute path".to_owned()));
-        }
-        match self.resolve(&path) {
-            Ok(found) if hidden(&found.path).is_some() => Err(missing("is not that of the image".to_owned())),
-            Ok(found) if found.kind == FileType::RegularFile => Ok(()),
-            Ok(_) => Err(missing("is no regular file".to_owned())),
-            Err(why) => Err(missing(format!("does not resolve: {why}"))),
-        }
+            .map_err(|error| format!("cannot be read: {error}"))?;
+        Ok(head)
     }
 
     /// What a path of the image leads to, with this tree as the root.

@@ -28,6 +28,7 @@ pub(super) fn list(selection: &Selection) -> Result<(), Trouble> {
 fn expectation(entry: &Entry) -> &'static str {
     match &entry.task {
         Task::Case { case, .. } => case.expect.verdict.outcome().name(),
+        Task::Run(scenario) if scenario.alternative.is_some() || scenario.can_exit => "any",
         Task::Run(scenario) => scenario.outcome.name(),
     }
 }

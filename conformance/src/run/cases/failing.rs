@@ -102,6 +102,24 @@ pub(super) fn failing() -> Vec<Entry> {
             }),
         ),
         case(
+            "RUN-091/interpreter-of-an-interpreter",
+            "the interpreter is a script whose own interpreter would be the program that makes the container",
+            Scenario::failed("RUN-091").image(|image| {
+                image.dir("proc/self", 0o755, (0, 0), 0);
+                image.file("proc/self/exe", plain(0o755, 0), b"#!/usr/lib/cornercast/probe\n");
+                image.file("usr/bin/interpreter", plain(0o755, 0), b"#!/proc/self/exe\n");
+                program(0o755, b"#!/usr/bin/interpreter\n")(image);
+            }),
+        ),
+        case(
+            "RUN-091/nested",
+            "a script is the interpreter of a script, and its own interpreter is there",
+            Scenario::new(|evidence| evidence.member("/probe")).image(|image| {
+                image.file("usr/bin/interpreter", plain(0o755, 0), b"#!/usr/lib/cornercast/probe\n");
+                program(0o755, b"#!/usr/bin/interpreter\n")(image);
+            }),
+        ),
+        case(
             "RUN-091/loader",
             "the loader of an ELF file is missing",
             Scenario::failed("RUN-091").image(|image| {

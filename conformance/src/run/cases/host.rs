@@ -287,7 +287,7 @@ fn network() -> Vec<Entry> {
             }),
         ),
         case(
-            "RUN-053/abstract-socket",
+            "RUN-082/abstract-socket",
             "a socket of the host without a path cannot be reached",
             Scenario::new(|evidence| evidence.all_fail(&["abstract:"], &["ECONNREFUSED", "EPERM", "EACCES"]))
                 .image(|image| image.act(&["abstract:cornercast-conformance"])),

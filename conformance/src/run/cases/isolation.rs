@@ -405,7 +405,9 @@ fn refusals() -> Vec<Entry> {
     all.push(case(
         "RUN-088/contradiction",
         "two values of an isolator of somebody else are different",
-        both("RUN-088", "example.com/seal", json!([1]), json!([2])),
+        Scenario::refused("RUN-088")
+            .options(|_| json!({"isolation": {"isolators": {"example.com/seal": {"required": false, "value": [2]}}}}))
+            .image(|image| image.isolator("example.com/seal", json!([1]), false)),
     ));
     all
 }

@@ -111,6 +111,32 @@ pub(super) fn image() -> Vec<Entry> {
             unchanged(false),
         ),
         case("RUN-004/store", "so are the files of a store", unchanged(true)),
+        case(
+            "RUN-005/much-at-once",
+            "the image and the options have much of what they can have, and nothing of it is refused",
+            Scenario::new(|evidence| {
+                evidence.is("/uid", &json!(1000))?;
+                evidence.is("/noNewPrivileges", &json!(true))
+            })
+            .options(|_| {
+                json!({
+                    "arguments": ["a"], "environment": {"A": "b"}, "hostname": "web",
+                    "isolation": {"isolators": {"resource/pids": {"required": true, "value": {"limit": 64}}}, "level": "separated"},
+                    "volumes": {"cache": {"empty": true}},
+                })
+            })
+            .image(|image| {
+                image.user(1000, 1001);
+                image.app.user.supplementary_gids = vec![44];
+                image.mount("cache", "/srv/cache", false, true);
+                image.mount("data", "/srv/data", true, false);
+                image.app.working_directory = "/srv/cache".to_owned();
+                image.isolator("cornercast/no-new-privileges", true.into(), true);
+                image.isolator("cornercast/user-mapping", json!("mapped"), false);
+                image.isolator("example.com/seal", json!({"any": 1}), false);
+                image.isolator("resource/memory", json!({"limit": 64 << 20}), true);
+            }),
+        ),
     ]
 }
 
@@ -210,7 +236,7 @@ pub(super) fn options() -> Vec<Entry> {
     ));
     all.push(case(
         "RUN-006/all-members",
-        "every member is there, the longest that it can be, with white space",
+        "every member but `exec` is there, the document as long as it can be, with white space",
         Scenario::new(|evidence| evidence.is("/hostname", &json!("a-1"))).raw_options(|place| {
             // As long as an id can be, and not that of another run at the same time.
             let id = Digest::of(place.text("").as_bytes()).hex().replacen(|_| true, "a", 1);

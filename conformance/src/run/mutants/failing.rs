@@ -5,7 +5,7 @@ use cornercast_engine::report::{Outcome, Row, Verdict};
 use serde_json::json;
 
 use super::Mutant;
-use super::change::{mutant, reports};
+use super::change::{app, mutant, reports};
 
 pub(super) fn failing() -> Vec<Mutant> {
     vec![
@@ -72,6 +72,15 @@ pub(super) fn failing() -> Vec<Mutant> {
                     verdict: Verdict::Enforced,
                     mechanism: "a claim".to_owned(),
                 });
+            }),
+        ),
+        mutant(
+            "refuses-volumes",
+            &["RUN-005", "RUN-074"],
+            app(|app| {
+                if app.working_directory == "/srv/cache" || app.exec.iter().any(|word| word.contains("/srv/data")) {
+                    app.working_directory = "/missing".to_owned();
+                }
             }),
         ),
         mutant(
