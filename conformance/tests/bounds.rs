@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::num::NonZero;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use cornercast::diagnostic::Findings;
@@ -18,20 +19,6 @@ const LONGEST: Duration = Duration::from_secs(if cfg!(debug_assertions) { 20 } e
 
 fn recipes() -> impl Iterator<Item = Fixture> {
     fixtures::all().into_iter().filter(|fixture| fixture.case.recipe.is_some())
-}
-
-/// The large inputs are the slow ones.
-#[test]
-fn each_recipe_ends_in_time() {
-    for fixture in recipes() {
-        let start = processor_time();
-        reference::check(&fixture, &[]).unwrap();
-        let took = processor_time() - start;
-        println!("{took:>10.2?} {}", fixture.folder);
-        // A merged listing can have twice as many lines as a layer.
-        let longest = if fixture.case.kind == "rootfs" { 2 * LONGEST } else { LONGEST };
-        assert!(took < longest, "{} took {took:?}", fixture.folder);
-    }
 }
 
 /// The time that this thread has had a processor: other programs of a busy machine do not count.
@@ -120,50 +107,69 @@ fn no_more_is_read_than_the_limit() {
 /// Names the file with the case that the child process of the next test checks.
 const CHILD: &str = "CORNERCAST_BOUNDS_CASE";
 
-/// A reader needs no more memory than 64 MiB, the listings that it is checking, and something for each line.
+/// Each large input is checked in time, and a reader needs no more memory than 64 MiB, the listings that it is
+/// checking, and something for each line.
 ///
 /// The peak of a process cannot be reset, so each case is checked by a process of its own: this program
 /// with a variable that names a file with the case, so that it does not make the others.
 #[test]
-#[cfg(target_os = "linux")]
-fn memory_is_bounded() {
+fn time_and_memory_are_bounded() {
     if let Ok(file) = std::env::var(CHILD) {
         let case = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
         let fixture = Fixture { folder: String::new(), case, files: BTreeMap::new() };
+        let start = processor_time();
         reference::check(&fixture, &[]).unwrap();
-        println!("VmHWM {}", peak_memory());
+        println!("nanoseconds {}", (processor_time() - start).as_nanos());
+        println!("bytes {}", peak_memory());
         return;
     }
-    let file = tempfile::NamedTempFile::new().unwrap();
-    for fixture in recipes() {
-        std::fs::write(&file, serde_json::to_vec(&fixture.case).unwrap()).unwrap();
-        let child = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "memory_is_bounded", "--nocapture", "--test-threads=1"])
-            .env(CHILD, file.path())
-            .output()
-            .unwrap();
-        let said = String::from_utf8(child.stdout).unwrap();
-        let peak: u64 = said.lines().find_map(|line| line.split("VmHWM ").nth(1)?.trim().parse().ok()).expect(&said);
-        let most = (64 << 20) + listing_memory(&fixture);
-        println!("{:>5} of {:>5} MiB {}", peak >> 20, most >> 20, fixture.folder);
-        assert!(peak < most, "{}: {} MiB of memory, more than {}", fixture.folder, peak >> 20, most >> 20);
-    }
+    let recipes: Mutex<Vec<Fixture>> = Mutex::new(recipes().collect());
+    let next = || recipes.lock().unwrap().pop();
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().unwrap().get() {
+            scope.spawn(|| {
+                while let Some(fixture) = next() {
+                    judge(&fixture);
+                }
+            });
+        }
+    });
 }
 
-/// The most memory that this process has had, in bytes.
-#[cfg(target_os = "linux")]
+/// One case of the test above.
+fn judge(fixture: &Fixture) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&file, serde_json::to_vec(&fixture.case).unwrap()).unwrap();
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "time_and_memory_are_bounded", "--nocapture", "--test-threads=1"])
+        .env(CHILD, file.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(child.stdout).unwrap();
+    let number = |name| said.lines().find_map(|line| line.split(name).nth(1)?.trim().parse::<u64>().ok()).expect(&said);
+    let (took, peak) = (Duration::from_nanos(number("nanoseconds ")), number("bytes "));
+    // A merged listing can have twice as many lines as a layer.
+    let longest = if fixture.case.kind == "rootfs" { 2 * LONGEST } else { LONGEST };
+    let most = (64 << 20) + listing_memory(fixture);
+    println!("{took:>10.2?} {:>5} of {:>5} MiB {}", peak >> 20, most >> 20, fixture.folder);
+    assert!(took < longest, "{} took {took:?}", fixture.folder);
+    assert!(peak < most, "{}: {} MiB of memory, more than {}", fixture.folder, peak >> 20, most >> 20);
+}
+
+/// The most memory that this process has had, in bytes; 0 where the system does not tell it in a file.
 fn peak_memory() -> u64 {
+    if cfg!(not(target_os = "linux")) {
+        return 0;
+    }
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
 }
 
 /// What the entry of a line takes in the reference: 144 bytes, and its path, target and attributes.
-#[cfg(target_os = "linux")]
 const LINE: u64 = 256;
 
 /// The bytes of the case's listings, as far as they are read, and [`LINE`] for each of their lines.
-#[cfg(target_os = "linux")]
 fn listing_memory(fixture: &Fixture) -> u64 {
     let recipe = fixture.case.recipe.as_ref().unwrap();
     let limits = Limits::FORMAT;
