@@ -14,6 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use cornercast_engine::instance::{sweep, unmount_below};
+use cornercast_engine::removal;
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -214,16 +215,9 @@ fn remove_once(folder: &Path, removed: &mut Vec<String>) -> io::Result<()> {
     }
     unmount_below(folder)?;
     // The locks go last, so that nobody else takes the folder for a new one meanwhile.
-    for entry in entries(folder)? {
-        let name = entry.file_name();
-        if name == LOCK || name == GUARD_LOCK {
-            continue;
-        }
-        gone(if entry.file_type()?.is_dir() {
-            fs::remove_dir_all(entry.path())
-        } else {
-            fs::remove_file(entry.path())
-        })?;
+    match File::open(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        opened => removal::empty(&opened?.into(), &[LOCK, GUARD_LOCK])?,
     }
     gone(fs::remove_dir_all(folder))
 }

@@ -6,6 +6,7 @@ mod peers;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitCode, Stdio};
@@ -40,6 +41,9 @@ const TESTS: &[Test] = &[
     ("an_engine_that_is_stopped", engine_is_stopped),
     ("an_engine_that_is_stopped_twice", engine_is_stopped_twice),
     ("output_that_nobody_reads", output_is_closed),
+    ("volumes_stay_where_the_state_directory_is_a_link", state_is_a_link),
+    ("two_state_directories_have_an_instance_of_the_same_id", same_id),
+    ("an_engine_that_is_stopped_before_the_application_begins", engine_is_stopped_early),
 ];
 
 fn main() -> ExitCode {
@@ -316,8 +320,13 @@ fn mutants_are_killed(probe: &Path) {
 
 /// An image whose application does what the arguments say.
 fn image(bench: &Bench, probe: &Path) -> PathBuf {
+    image_of(bench, probe, "RUN-063/at-the-same-time")
+}
+
+/// The image of a case.
+fn image_of(bench: &Bench, probe: &Path, case: &str) -> PathBuf {
     let folder = bench.path().join("case");
-    let mut command = bench.command(&["make", "RUN-063/at-the-same-time"]);
+    let mut command = bench.command(&["make", case]);
     assert!(command.arg(&folder).arg("--probe").arg(probe).status().unwrap().success());
     folder.join("image")
 }
@@ -343,6 +352,11 @@ fn instances(bench: &Bench) -> usize {
     fs::read_dir(bench.path().join("state")).map_or(0, Iterator::count)
 }
 
+/// The control group of an instance.
+fn group(bench: &Bench, id: &str) -> String {
+    cgroup::group(&bench.path().join("state"), id)
+}
+
 fn engine_is_killed(probe: &Path) {
     let bench = Bench::new();
     let image = image(&bench, probe);
@@ -350,10 +364,16 @@ fn engine_is_killed(probe: &Path) {
     let (child, mut lines) = engine(&bench, &image, &["--instance", &id], &["ready", "wait"]);
     until_ready(&mut lines);
     kill(child);
-    assert!(instances(&bench) == 1 && !cgroup::processes(&id).is_empty(), "there is nothing to remove");
+    assert!(
+        instances(&bench) == 1 && !cgroup::processes(&group(&bench, &id)).unwrap().is_empty(),
+        "there is nothing to remove"
+    );
     let (mut child, _lines) = engine(&bench, &image, &[], &["exit:3"]);
     assert_eq!(child.wait().unwrap().code(), Some(3));
-    assert!(instances(&bench) == 0 && cgroup::directories(&id).is_empty(), "the instance is still there");
+    assert!(
+        instances(&bench) == 0 && cgroup::directories(&group(&bench, &id)).unwrap().is_empty(),
+        "the instance is still there"
+    );
 }
 
 /// Without a grace time, which is ten seconds here.
@@ -374,7 +394,7 @@ fn parent_is_killed(probe: &Path) {
     // The engine has the other end.
     lines.read_to_end(&mut Vec::new()).unwrap();
     until("the end of the instance", || (instances(&bench) == 0).then_some(()));
-    assert!(cgroup::directories(&id).is_empty());
+    assert!(cgroup::directories(&group(&bench, &id)).unwrap().is_empty());
     assert!(start.elapsed() < SOON, "it took {:?}", start.elapsed());
 }
 
@@ -421,4 +441,65 @@ fn output_is_closed(probe: &Path) {
     assert_eq!(status.code(), Some(9));
     assert!(start.elapsed() < SOON, "it took {:?}", start.elapsed());
     assert_eq!(instances(&bench), 0);
+}
+
+/// What is mounted is known by paths without links, and the content of a volume is not removed with the instance.
+fn state_is_a_link(probe: &Path) {
+    let bench = Bench::new();
+    let image = image_of(&bench, probe, "RUN-099/stopped");
+    let path = |name: &str| bench.path().join(name);
+    fs::create_dir_all(path("real/below")).unwrap();
+    fs::create_dir(path("volume")).unwrap();
+    fs::write(path("volume/file"), b"kept").unwrap();
+    symlink("real/below/..", path("state")).unwrap();
+    let volume = format!("data={}", path("volume").display());
+    for is_killed in [false, true] {
+        let (mut child, mut lines) = engine(&bench, &image, &["--volume", &volume], &[]);
+        until_ready(&mut lines);
+        if is_killed {
+            kill(child);
+        } else {
+            kill_process(pid_of(&child), Signal::TERM).unwrap();
+            assert_eq!(child.wait().unwrap().code(), Some(0));
+        }
+    }
+    let mut clean = bench.command(&["engine", "--clean", "--state"]);
+    assert!(clean.arg(path("state")).status().unwrap().success());
+    assert_eq!(fs::read_dir(path("real")).unwrap().count(), 1, "an instance is left");
+    assert_eq!(fs::read(path("volume/file")).unwrap(), b"kept");
+    assert!(path("volume/a").exists());
+}
+
+/// Neither hinders the other, and the end of one does not end the other.
+fn same_id(probe: &Path) {
+    let benches = [Bench::new(), Bench::new()];
+    let id = format!("same-{}", std::process::id());
+    let start = |bench: &Bench, step| {
+        let (child, mut lines) = engine(bench, &image(bench, probe), &["--instance", &id], &["ready", step]);
+        until_ready(&mut lines);
+        child
+    };
+    let [mut stays, mut ends] = [start(&benches[0], "wait"), start(&benches[1], "exit:0")];
+    assert_eq!(ends.wait().unwrap().code(), Some(0));
+    assert!(stays.try_wait().unwrap().is_none() && instances(&benches[0]) == 1, "it was ended as well");
+    for _ in 0..2 {
+        kill_process(pid_of(&stays), Signal::TERM).unwrap();
+    }
+    stays.wait().unwrap();
+}
+
+/// It is unpacking, or has not begun to.
+fn engine_is_stopped_early(probe: &Path) {
+    let bench = Bench::new();
+    let image = image(&bench, probe);
+    for pause in [1, 5, 10, 20, 40, 80] {
+        let (mut child, _lines) = engine(&bench, &image, &[], &["wait"]);
+        thread::sleep(Duration::from_millis(pause));
+        for _ in 0..2 {
+            kill_process(pid_of(&child), Signal::TERM).unwrap();
+        }
+        let start = Instant::now();
+        until("the end of the engine", || child.try_wait().unwrap());
+        assert!(start.elapsed() < SOON && instances(&bench) == 0, "after {pause} ms: {:?}", start.elapsed());
+    }
 }

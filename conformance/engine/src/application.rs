@@ -3,7 +3,10 @@
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,9 +15,10 @@ use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus, getppid, kill_process, pidfd_open, waitid,
 };
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
 use signal_hook::low_level::pipe;
 
-use crate::cgroup;
+use crate::{cgroup, sys};
 
 /// How often is looked whether a parent has ended of whose threads one has: each ends with a signal.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
@@ -42,19 +46,23 @@ pub(crate) struct Stop {
 /// Requests to stop, which this process gets as signals.
 pub(crate) struct Requests {
     received: UnixStream,
+    /// Whether there has been one.
+    any: Arc<AtomicBool>,
     parent: Option<Pid>,
 }
 
 impl Requests {
-    /// From now on, SIGTERM, SIGINT and SIGHUP are such requests; where `parent` is given, one that comes of its end
-    /// is to be told apart.
+    /// From now on, SIGTERM, SIGINT and SIGHUP are such requests, but for those that were ignored until now; where
+    /// `parent` is given, one that comes of its end is to be told apart.
     pub(crate) fn listen(parent: Option<Pid>) -> io::Result<Self> {
         let (received, sender) = UnixStream::pair()?;
         received.set_nonblocking(true)?;
-        for signal in [SIGTERM, SIGINT, SIGHUP] {
+        let any = Arc::new(AtomicBool::new(false));
+        for signal in [SIGTERM, SIGINT, SIGHUP].into_iter().filter(|signal| !sys::is_ignored(*signal)) {
+            flag::register(signal, Arc::clone(&any))?;
             pipe::register(signal, sender.try_clone()?)?;
         }
-        Ok(Self { received, parent })
+        Ok(Self { received, any, parent })
     }
 
     /// Whether there was one since the last time.
@@ -63,8 +71,13 @@ impl Requests {
         matches!(io::Read::read(&mut &self.received, &mut bytes), Ok(read) if read > 0)
     }
 
+    /// Tells other threads whether there has been one.
+    pub(crate) fn any(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.any)
+    }
+
     /// Whether the process has ended without which nobody waits for the application.
-    fn are_of_nobody(&self) -> bool {
+    pub(crate) fn are_of_nobody(&self) -> bool {
         self.parent.is_some_and(|parent| getppid() != Some(parent))
     }
 }
@@ -73,28 +86,74 @@ impl Requests {
 pub(crate) struct Application {
     pid: Pid,
     pidfd: OwnedFd,
-    /// The name of the process while it waits.
-    waiting: Option<String>,
+    /// The process while it waits.
+    waiting: Seen,
+    /// Whether its program has been executed.
+    has_begun: bool,
+}
+
+/// The flag of a process that has executed no program since it was forked (`PF_FORKNOEXEC` of Linux, proc(5)).
+const FORKED: u32 = 0x40;
+
+/// What executing a program changes.
+#[derive(Debug, PartialEq, Eq)]
+struct Seen {
+    /// Whether it is a fork that has executed nothing, which can also be told when it has ended.
+    is_fork: bool,
+    /// The name of the process, which stays when it has ended.
+    name: Option<Vec<u8>>,
+    /// The file that it executes, which can be told until then: its device and number.
+    program: Option<(u64, u64)>,
+}
+
+impl Seen {
+    fn now(pid: Pid) -> Self {
+        let folder = format!("/proc/{}", pid.as_raw_nonzero());
+        let program = fs::metadata(format!("{folder}/exe")).ok();
+        // `PID (NAME) STATE PPID PGRP SESSION TTY TPGID FLAGS …`, where the name can have any character.
+        let status = fs::read(format!("{folder}/stat")).unwrap_or_default();
+        let status = String::from_utf8_lossy(&status);
+        let flags = status.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(6)?.parse::<u32>().ok());
+        Self {
+            is_fork: flags.is_some_and(|flags| flags & FORKED != 0),
+            name: fs::read(format!("{folder}/comm")).ok(),
+            program: program.map(|program| (program.dev(), program.ino())),
+        }
+    }
+
+    /// Whether a program has been executed since. An image can call its program as it likes, and the application can
+    /// take another name; so that is only looked at where what makes containers has executed a program itself.
+    fn is_other(&self, before: &Self) -> bool {
+        if before.is_fork {
+            return !self.is_fork;
+        }
+        self.name != before.name || (self.program.is_some() && self.program != before.program)
+    }
 }
 
 impl Application {
     /// The process `pid`, a child of this one, which waits.
     pub(crate) fn waiting(pid: Pid) -> io::Result<Self> {
         let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
-        Ok(Self { pid, pidfd, waiting: name(pid) })
+        Ok(Self { pid, pidfd, waiting: Seen::now(pid), has_begun: false })
     }
 
-    /// Waits until the process executes its program; whether it does. It may already have ended.
-    pub(crate) fn begins(&self) -> io::Result<bool> {
+    /// Waits until the process executes its program; whether it does. It may already have ended, and ends if that is
+    /// requested.
+    pub(crate) fn begins(&mut self, requests: &Requests) -> io::Result<bool> {
         let mut pause = Duration::from_micros(100);
         loop {
             // In this order: one that has ended keeps the name that it had.
             let has_ended = self.has_ended()?;
-            if name(self.pid) != self.waiting {
+            if Seen::now(self.pid).is_other(&self.waiting) {
+                self.has_begun = true;
                 return Ok(true);
             }
             if has_ended {
                 return Ok(false);
+            }
+            if requests.take() || requests.are_of_nobody() {
+                self.kill();
             }
             thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(5));
@@ -122,12 +181,13 @@ impl Application {
                     self.kill();
                 } else if deadline.is_none() {
                     deadline = Some(Instant::now() + stop.grace);
-                    for other in group.into_iter().flat_map(cgroup::processes).filter(|other| *other != self.pid) {
-                        let _ = crate::sys::send(other, stop.signal);
+                    let others = group.and_then(|group| cgroup::processes(group).ok()).unwrap_or_default();
+                    for other in others.into_iter().filter(|other| *other != self.pid) {
+                        let _ = sys::send(other, stop.signal);
                         thread::sleep(Duration::from_millis(20));
                     }
                     // RUN-078
-                    let _ = crate::sys::send(self.pid, stop.signal);
+                    let _ = sys::send(self.pid, stop.signal);
                 }
             }
         }
@@ -141,14 +201,9 @@ impl Application {
 
     /// Takes the status of the process, which has ended or is about to.
     pub(crate) fn reap(&self) -> io::Result<End> {
-        // The name goes with the process.
-        let has_begun = {
-            waitid(WaitId::Pid(self.pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)?;
-            name(self.pid) != self.waiting
-        };
         let status = waitid(WaitId::Pid(self.pid), WaitIdOptions::EXITED)?;
         let status = status.ok_or_else(|| io::Error::other("the process has no status"))?;
-        Ok(if has_begun { end(&status) } else { End::NeverBegan })
+        Ok(if self.has_begun { end(&status) } else { End::NeverBegan })
     }
 
     fn has_ended(&self) -> io::Result<bool> {
@@ -176,9 +231,4 @@ fn end(status: &WaitIdStatus) -> End {
         (None, Some(signal)) => End::Signaled(signal),
         (None, None) => End::Signaled(0),
     }
-}
-
-/// The name of a process, which executing a program changes; nothing once it has been reaped.
-fn name(pid: Pid) -> Option<String> {
-    fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_nonzero())).ok()
 }

@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use cornercast::digest::Digest;
 use rustix::process::{Pid, Signal, kill_process};
 
 /// The group that holds those of all instances.
@@ -14,10 +16,23 @@ pub const PARENT: &str = "cornercast";
 /// How long processes that were killed are waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The path of the group of an instance, in each hierarchy.
+/// The name of the group of the instance `id` of the state directory `state`, whose path has no link in it. Instances
+/// of another state directory have other groups, also where they have the same ids.
 #[must_use]
-pub fn path_of(instance: &str) -> String {
-    format!("/{PARENT}/{instance}")
+pub fn group(state: &Path, id: &str) -> String {
+    let inode = fs::metadata(state).map_or((0, 0), |metadata| (metadata.dev(), metadata.ino()));
+    let token = Digest::of(format!("{}\0{inode:?}", state.display()).as_bytes()).hex();
+    format!("{id}.{}", token.get(..8).unwrap_or_default())
+}
+
+/// The path of a group in each hierarchy.
+pub(crate) fn path_of(group: &str) -> String {
+    format!("/{PARENT}/{group}")
+}
+
+/// What is mounted, as text: names that are none are of no mount of an engine.
+pub(crate) fn mountinfo() -> io::Result<String> {
+    Ok(String::from_utf8_lossy(&fs::read("/proc/self/mountinfo")?).into_owned())
 }
 
 /// Where hierarchies are mounted, from a text like that of `/proc/self/mountinfo` (proc(5)): those of version 1 and
@@ -45,34 +60,39 @@ fn unescaped(path: &str) -> String {
     path.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
 }
 
-/// The directories of the group of `instance` that are there.
-#[must_use]
-pub fn directories(instance: &str) -> Vec<PathBuf> {
-    let mountinfo = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let below = |hierarchy: PathBuf| hierarchy.join(PARENT).join(instance);
-    hierarchies(&mountinfo).into_iter().map(below).filter(|path| path.is_dir()).collect()
+/// The directories of a group that are there.
+///
+/// # Errors
+///
+/// If it cannot be told what is mounted.
+pub fn directories(group: &str) -> io::Result<Vec<PathBuf>> {
+    let below = |hierarchy: PathBuf| hierarchy.join(PARENT).join(group);
+    Ok(hierarchies(&mountinfo()?).into_iter().map(below).filter(|path| path.is_dir()).collect())
 }
 
-/// The processes of `instance`.
-#[must_use]
-pub fn processes(instance: &str) -> Vec<Pid> {
-    directories(instance).iter().flat_map(|directory| processes_in(directory)).collect()
+/// The processes of a group.
+///
+/// # Errors
+///
+/// If it cannot be told what is mounted.
+pub fn processes(group: &str) -> io::Result<Vec<Pid>> {
+    Ok(directories(group)?.iter().flat_map(|directory| processes_in(directory)).collect())
 }
 
-/// Kills whatever is in the group of `instance`, and waits until it has gone.
+/// Kills whatever is in a group, and waits until it has gone.
 ///
 /// # Errors
 ///
 /// If something is still there after some seconds.
-pub fn kill(instance: &str) -> io::Result<()> {
+pub(crate) fn kill(group: &str) -> io::Result<()> {
     let until = Instant::now() + PATIENCE;
     loop {
-        let left = processes(instance);
+        let left = processes(group)?;
         if left.is_empty() {
             return Ok(());
         }
         if Instant::now() > until {
-            return Err(io::Error::other(format!("processes of the instance `{instance}` cannot be killed")));
+            return Err(io::Error::other(format!("processes of the control group `{group}` cannot be killed")));
         }
         for process in left {
             let _ = kill_process(process, Signal::KILL);
@@ -81,14 +101,14 @@ pub fn kill(instance: &str) -> io::Result<()> {
     }
 }
 
-/// Kills whatever is in the group of `instance`, and removes it.
+/// Kills whatever is in a group, and removes it.
 ///
 /// # Errors
 ///
 /// If something is still there after some seconds.
-pub fn remove(instance: &str) -> io::Result<()> {
+pub(crate) fn remove(group: &str) -> io::Result<()> {
     let until = Instant::now() + PATIENCE;
-    for directory in directories(instance) {
+    for directory in directories(group)? {
         while let Err(error) = remove_tree(&directory) {
             if Instant::now() > until {
                 return Err(io::Error::new(error.kind(), format!("{}: {error}", directory.display())));

@@ -16,7 +16,7 @@ use serde_json::Value;
 #[cfg(feature = "embedded")]
 use crate::backend::Embedded;
 use crate::backend::{Backend, Runc};
-use crate::engine::{self, Settings};
+use crate::engine::{self, Ran, Settings};
 use crate::instance;
 use crate::options::{self, Options, Volume};
 use crate::refusal::Reason;
@@ -97,7 +97,7 @@ pub struct RunArgs {
     #[arg(long)]
     die_with_parent: bool,
     /// Only remove what engines that were killed have left
-    #[arg(long, exclusive = true)]
+    #[arg(long, conflicts_with_all = ["image", "options", "report", "arguments"])]
     clean: bool,
 }
 
@@ -163,9 +163,12 @@ fn attempt(arguments: &RunArgs, amend: impl FnOnce(&mut Settings)) -> io::Result
     let parent = if arguments.die_with_parent { Some(parent()?) } else { None };
     let mut settings = Settings { parent, ..settings(arguments)? };
     amend(&mut settings);
-    let report = engine::run(&settings)?;
+    let Ran { report, left } = engine::run(&settings)?;
     if !arguments.quiet {
         tell(&report);
+    }
+    if let Some(left) = left {
+        anstream::eprintln!("cornercast-run: something is left of the instance: {}", cornercast::shown::escaped(&left));
     }
     Ok(status(&report))
 }

@@ -20,6 +20,8 @@ pub const RUN_DIRECTORY: &str = "/run/cornercast";
 /// What the instance is, as far as the configuration says it.
 pub(crate) struct Instance<'a> {
     pub(crate) id: &'a str,
+    /// The name of its control group.
+    pub(crate) group: &'a str,
     pub(crate) hostname: &'a str,
     pub(crate) volumes: &'a [Staged],
     /// The directory that is mounted at [`RUN_DIRECTORY`].
@@ -86,7 +88,7 @@ pub(crate) fn document(image: &Image, app: &App, instance: &Instance<'_>) -> io:
         append(&mut value, "/linux/namespaces", vec![json!({"type": "cgroup"})]);
     }
     if let Some(linux) = value.get_mut("linux").and_then(Value::as_object_mut) {
-        linux.insert("cgroupsPath".to_owned(), cgroup::path_of(instance.id).into());
+        linux.insert("cgroupsPath".to_owned(), cgroup::path_of(instance.group).into());
     }
     Ok(value)
 }

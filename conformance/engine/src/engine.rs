@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use cornercast::digest::Digest;
@@ -15,9 +17,9 @@ use rustix::process::{Pid, set_child_subreaper};
 use serde_json::Value;
 
 use crate::application::{Application, End, Requests, Stop};
-use crate::backend::{Backend, Container};
+use crate::backend::{Backend, Container, CreateError};
 use crate::image::{Image, Trouble};
-use crate::instance::{Instance, make_state, sweep};
+use crate::instance::{Instance, State};
 use crate::options::{self, Options, is_instance_id};
 use crate::refusal::{Reason, Refusals};
 use crate::report::{self, Engine, IsolationReport, Outcome, Row, RunReport};
@@ -69,6 +71,15 @@ pub struct Settings {
     pub tamper: Arc<dyn Tamper>,
 }
 
+/// What came of a run.
+#[derive(Debug)]
+pub struct Ran {
+    /// The run report.
+    pub report: RunReport,
+    /// What could not be removed of an instance whose application has ended, in words.
+    pub left: Option<String>,
+}
+
 /// Runs an image to its end.
 ///
 /// The calling thread gets a mount namespace of its own, and the process takes orphans; so one process does this once.
@@ -76,19 +87,26 @@ pub struct Settings {
 /// # Errors
 ///
 /// If a report cannot be written. Everything else is in the report.
-pub fn run(settings: &Settings) -> io::Result<RunReport> {
-    let mut run = Run { settings, image: None, instance: None, arguments: None, level: None, rows: Vec::new() };
-    let (outcome, killed) = match run.attempt() {
-        Ok((end, killed)) => (Ok(end), killed),
-        Err(stopped) => (Err(stopped), false),
+pub fn run(settings: &Settings) -> io::Result<Ran> {
+    let backend = settings.backend.version();
+    let mut run = Run {
+        settings,
+        backend,
+        image: None,
+        instance: None,
+        arguments: None,
+        level: None,
+        rows: Vec::new(),
+        left: None,
     };
-    let (mut report, mut isolation) = (run.report(outcome, killed), run.isolation_report());
+    let ended = run.attempt();
+    let (mut report, mut isolation) = (run.report(ended), run.isolation_report());
     settings.tamper.reports(&mut report, &mut isolation);
     if let Some(folder) = &settings.reports {
         report::write(folder, report::ISOLATION_REPORT, &isolation)?;
         report::write(folder, report::RUN_REPORT, &report)?;
     }
-    Ok(report)
+    Ok(Ran { report, left: run.left })
 }
 
 /// Why there was no application.
@@ -127,11 +145,14 @@ impl From<Trouble> for Stopped {
 /// What is known so far, which goes into the reports.
 struct Run<'a> {
     settings: &'a Settings,
+    /// The version of the backend, or why it cannot be used.
+    backend: Result<String, String>,
     image: Option<Digest>,
     instance: Option<String>,
     arguments: Option<Vec<String>>,
     level: Option<String>,
     rows: Vec<Row>,
+    left: Option<String>,
 }
 
 impl Run<'_> {
@@ -151,28 +172,28 @@ impl Run<'_> {
             self.instance = Some(id.clone());
         }
         refusals.verdict()?;
-        settings.backend.version().map_err(|why| vec![Reason::of_host(why)])?;
+        self.backend.clone().map_err(|why| vec![Reason::of_host(why)])?;
         set_child_subreaper(Some(rustix::process::getpid())).map_err(io::Error::from)?;
-        make_state(&settings.state)?;
+        let state = State::make(&settings.state)?;
         if !settings.without.contains("RUN-081") {
-            sweep(&settings.state)?;
+            state.sweep()?;
         }
-        let instance = match Instance::create(&settings.state, &id) {
+        let instance = match state.create(&id) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 refusals.add("RUN-007", format!("there is an instance `{id}` already"));
                 refusals.verdict()?;
-                Instance::create(&settings.state, &new_id()?)?
+                state.create(&new_id()?)?
             }
             instance => instance?,
         };
         let ended = self.with(&instance, &options, &requests);
-        if !settings.without.contains("RUN-099") {
-            let removed = instance.remove();
-            // What came of the instance counts more.
-            return ended.and_then(|ended| removed.map(|()| ended).map_err(Stopped::from));
+        if !settings.without.contains("RUN-099")
+            && let Err(error) = instance.remove()
+        {
+            // What came of the application counts more; the next engine tries again.
+            self.left = Some(error.to_string());
         }
-        let ended = ended?;
-        Ok(ended)
+        ended
     }
 
     /// With the directory of the instance, which whoever calls removes.
@@ -182,7 +203,7 @@ impl Run<'_> {
         mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).map_err(io::Error::from)?;
         settings.tamper.image(&settings.image);
         let is_judged = !settings.without.contains("RUN-001");
-        let image = Image::open(&settings.image, settings.wanted, &instance.folder, is_judged)?;
+        let image = Image::open(&settings.image, settings.wanted, &instance.folder, is_judged, requests.any())?;
         self.image = Some(image.id);
         let mut refusals = Refusals::without(settings.without.clone());
         let (app, volumes) = self.judge(&image, options, &mut refusals);
@@ -193,13 +214,59 @@ impl Run<'_> {
         let state = instance.folder.join("backend");
         fs::create_dir(&state)?;
         let container = Container { id: &instance.id, bundle: &bundle, state: &state };
-        let ended = start(settings, &container, &app, requests);
-        let deleted = settings.backend.delete(&container);
-        let ended = ended?;
-        deleted.map_err(|why| vec![Reason::of_host(why)])?;
-        if ended.0 != End::NeverBegan {
-            self.arguments = Some(config::arguments(&app));
+        let ended = self.start(&container, &instance.group, &app, requests);
+        if let Err(why) = settings.backend.delete(&container) {
+            self.left = Some(why);
         }
+        ended
+    }
+
+    /// Makes the container, and waits for the end of the application in it.
+    fn start(
+        &mut self,
+        container: &Container<'_>,
+        group: &str,
+        app: &App,
+        requests: &Requests,
+    ) -> Result<(End, bool), Stopped> {
+        let settings = self.settings;
+        let backend = &*settings.backend;
+        let stopped = || Stopped::Failed(vec![Reason::of_host("it was stopped before the application began")]);
+        let (streams, mut passing) = streams::open()?;
+        let pid = backend.create(container, streams).map_err(|error| match error {
+            CreateError::Program(why) => Stopped::failed("RUN-093", why),
+            CreateError::Host(why) => Stopped::Failed(vec![Reason::of_host(why)]),
+        })?;
+        let mut application = Application::waiting(pid)?;
+        if requests.take() || requests.are_of_nobody() {
+            application.kill();
+            application.reap()?;
+            return Err(stopped());
+        }
+        if let Err(why) = backend.start(container) {
+            application.kill();
+            application.reap()?;
+            return Err(Stopped::Failed(vec![Reason::of_host(why)]));
+        }
+        if !application.begins(requests)? {
+            let ended = application.reap()?;
+            return if requests.any().load(Ordering::Relaxed) { Err(stopped()) } else { Ok((ended, false)) };
+        }
+        passing.release();
+        self.arguments = Some(config::arguments(app));
+        let stop = Stop {
+            signal: signal::number(&app.stop.signal).unwrap_or(15),
+            grace: Duration::from_secs(u64::from(app.stop.grace_seconds)),
+        };
+        let all = settings.without.contains("RUN-078").then_some(group);
+        let ended = application.wait(requests, stop, all)?;
+        // Also where a backend has no namespace whose end would end them.
+        if !settings.without.contains("RUN-077")
+            && let Err(error) = cgroup::kill(group)
+        {
+            self.left = Some(error.to_string());
+        }
+        passing.finish(requests);
         Ok(ended)
     }
 
@@ -219,16 +286,16 @@ impl Run<'_> {
         let bundle = instance.folder.join("bundle");
         let rootfs = bundle.join("rootfs");
         let is_deep = settings.without.contains("RUN-072");
-        // What is made before this, and after, is for the engine alone.
-        rustix::process::umask(Mode::RWXG | Mode::RWXO);
+        // All of it is in a directory that is the engine's alone, and has the modes that it is given.
+        let umask = rustix::process::umask(Mode::empty());
         fs::create_dir(&bundle)?;
         image.unpack(&rootfs)?;
-        rustix::process::umask(Mode::empty());
         tree::prepare(&rootfs, &image.tree, hostname)?;
         let volumes = volume::stage(volumes, &instance.folder.join("volumes"), is_deep)?;
         let run = instance.folder.join("run");
-        make_public(&run)?;
-        rustix::process::umask(Mode::RWXG | Mode::RWXO);
+        fs::create_dir(&run)?;
+        fs::set_permissions(&run, fs::Permissions::from_mode(0o755))?;
+        rustix::process::umask(umask);
 
         let view = View::new(&instance.folder.join("view"), &rootfs, &volumes)?;
         if let Err((clause, why)) = view.judge_directory(&app.working_directory) {
@@ -243,7 +310,8 @@ impl Run<'_> {
         }
         drop(view);
 
-        let described = config::Instance { id: &instance.id, hostname, volumes: &volumes, run: &run };
+        let described =
+            config::Instance { id: &instance.id, group: &instance.group, hostname, volumes: &volumes, run: &run };
         let mut document = config::document(image, app, &described)?;
         settings.tamper.bundle(&mut document, &bundle);
         fs::write(bundle.join("config.json"), serde_json::to_vec(&document).map_err(io::Error::from)?)?;
@@ -286,7 +354,7 @@ impl Run<'_> {
         (Some(app), volumes)
     }
 
-    fn report(&self, ended: Result<End, Stopped>, killed: bool) -> RunReport {
+    fn report(&self, ended: Result<(End, bool), Stopped>) -> RunReport {
         let mut report = RunReport {
             cornercast: cornercast::manifest::FORMAT_VERSION.to_owned(),
             kind: "run-report".to_owned(),
@@ -294,9 +362,8 @@ impl Run<'_> {
                 name: "cornercast-run".to_owned(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 backend: self
-                    .settings
                     .backend
-                    .version()
+                    .as_ref()
                     .ok()
                     .map(|version| format!("{} {version}", self.settings.backend.name())),
             },
@@ -306,21 +373,22 @@ impl Run<'_> {
             outcome: Outcome::Refused,
             exit_code: None,
             signal: None,
-            killed,
+            killed: false,
             reasons: Vec::new(),
         };
         match ended {
-            Ok(End::Exited(code)) => {
+            Ok((End::Exited(code), killed)) => {
                 report.outcome = Outcome::Exited;
                 report.exit_code = Some(code);
+                report.killed = killed;
             }
-            Ok(End::Signaled(number)) => {
+            Ok((End::Signaled(number), killed)) => {
                 report.outcome = Outcome::Signaled;
                 report.signal = Some(signal::name(number));
+                report.killed = killed;
             }
-            Ok(End::NeverBegan) => {
+            Ok((End::NeverBegan, _)) => {
                 report.outcome = Outcome::Failed;
-                report.killed = false;
                 report.reasons = vec![Reason::new("RUN-093", "the program could not be executed")];
             }
             Err(Stopped::Refused(reasons)) => report.reasons = reasons,
@@ -341,52 +409,6 @@ impl Run<'_> {
             isolators: if has_run { self.rows.clone() } else { Vec::new() },
         }
     }
-}
-
-/// Makes the container, and waits for the end of the application in it.
-fn start(
-    settings: &Settings,
-    container: &Container<'_>,
-    app: &App,
-    requests: &Requests,
-) -> Result<(End, bool), Stopped> {
-    let backend = &*settings.backend;
-    let (streams, mut passing) = streams::open()?;
-    let pid = backend.create(container, streams).map_err(|why| Stopped::failed("RUN-093", why))?;
-    let application = Application::waiting(pid)?;
-    if requests.take() {
-        application.kill();
-        application.reap()?;
-        return Err(Stopped::Failed(vec![Reason::of_host("it was stopped before the application began")]));
-    }
-    if let Err(why) = backend.start(container) {
-        application.kill();
-        application.reap()?;
-        return Err(Stopped::failed("RUN-093", why));
-    }
-    if !application.begins()? {
-        return Ok((application.reap()?, false));
-    }
-    passing.release();
-    let stop = Stop {
-        signal: signal::number(&app.stop.signal).unwrap_or(15),
-        grace: Duration::from_secs(u64::from(app.stop.grace_seconds)),
-    };
-    let group = settings.without.contains("RUN-078").then_some(container.id);
-    let ended = application.wait(requests, stop, group)?;
-    if !settings.without.contains("RUN-077") {
-        // Also where a backend has no namespace whose end would end them.
-        cgroup::kill(container.id)?;
-    }
-    passing.finish();
-    Ok(ended)
-}
-
-/// A directory that everybody in the container can read.
-fn make_public(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::create_dir(path)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
 }
 
 /// An instance id that no other instance has.

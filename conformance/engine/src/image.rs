@@ -1,19 +1,23 @@
 //! Opening, verifying and unpacking the image.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufReader, Read, Seek};
 use std::num::NonZero;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use cornercast::diagnostic::{Diagnostic, Findings, Severity};
 use cornercast::digest::Digest;
 use cornercast::layer::Tree;
 use cornercast::limits::Limits;
 use cornercast::manifest::Manifest;
-use cornercast::store::check_archive;
+use cornercast::store::{Files, Listed, check_archive};
 use cornercast::unpack::{self, ImageFiles, UnpackError};
 use cornercast::zstd::{Decoder, MAGIC};
-use tempfile::NamedTempFile;
+use rustix::fs::OFlags;
 
 use crate::refusal::Reason;
 
@@ -25,9 +29,40 @@ pub(crate) struct Image {
     pub(crate) id: Digest,
     pub(crate) manifest: Manifest,
     pub(crate) tree: Tree,
+    files: Watched,
+    /// Keeps an archive open, or what a compressed one decodes to.
+    _kept: Option<File>,
+}
+
+/// The files of an image, which cannot be read any more once there is a request to stop.
+struct Watched {
     files: ImageFiles,
-    /// Keeps what a compressed archive decodes to.
-    _plain: Option<NamedTempFile>,
+    stop: Arc<AtomicBool>,
+}
+
+/// What is read of them.
+struct Stoppable<R> {
+    inner: R,
+    stop: Arc<AtomicBool>,
+}
+
+impl<R: Read> Read for Stoppable<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(io::Error::other("it was stopped before the application began"));
+        }
+        self.inner.read(buffer)
+    }
+}
+
+impl Files for Watched {
+    fn list(&self) -> io::Result<Vec<Listed>> {
+        self.files.list()
+    }
+
+    fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send + '_>> {
+        Ok(Box::new(Stoppable { inner: self.files.open(path)?, stop: Arc::clone(&self.stop) }))
+    }
 }
 
 /// Why there is no image.
@@ -47,23 +82,31 @@ impl From<io::Error> for Trouble {
 impl Image {
     /// Opens `path`, a store or an archive; `wanted` is the image that is meant where there are several. An archive
     /// is judged as a whole, of a store what the image needs. What a compressed archive decodes to is kept in `scratch`.
-    /// Nothing is judged but what is used unless `is_judged`.
-    pub(crate) fn open(path: &Path, wanted: Option<Digest>, scratch: &Path, is_judged: bool) -> Result<Self, Trouble> {
+    /// Nothing is judged but what is used unless `is_judged`; nothing more is read when `stop` is true.
+    pub(crate) fn open(
+        path: &Path,
+        wanted: Option<Digest>,
+        scratch: &Path,
+        is_judged: bool,
+        stop: Arc<AtomicBool>,
+    ) -> Result<Self, Trouble> {
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-        let (files, plain) = if path.is_dir() {
+        let (files, kept) = if path.is_dir() {
             (ImageFiles::of_store(path).map_err(named)?, None)
         } else {
-            if is_judged {
-                judge_archive(path)?;
-            }
-            archive(path, scratch).map_err(named)?
+            let (files, kept) = archive(path, scratch, is_judged, &stop).map_err(|trouble| match trouble {
+                Trouble::Io(error) => Trouble::Io(named(error)),
+                refused => refused,
+            })?;
+            (files, Some(kept))
         };
+        let files = Watched { files, stop };
         let refuse = |message: String| Trouble::Refused(vec![Reason::new("RUN-001", message)]);
         let name = path.display();
-        if !files.has_marker() {
+        if !files.files.has_marker() {
             return Err(refuse(format!("{name} is neither a store nor an archive")));
         }
-        let images = files.images();
+        let images = files.files.images();
         let id = match (wanted, images.as_slice()) {
             (Some(wanted), images) if images.contains(&wanted) => wanted,
             (Some(wanted), _) => return Err(refuse(format!("{name} has no image {wanted}"))),
@@ -71,7 +114,7 @@ impl Image {
             (None, images) => return Err(refuse(format!("{name} has {} images; name one", images.len()))),
         };
         match unpack::describe(&files, id, &Limits::FORMAT)? {
-            Some((manifest, tree)) => Ok(Self { id, manifest, tree, files, _plain: plain }),
+            Some((manifest, tree)) => Ok(Self { id, manifest, tree, files, _kept: kept }),
             None => Err(refused(&files, id)),
         }
     }
@@ -100,29 +143,49 @@ impl Image {
     }
 }
 
+/// The files of an archive, and the file that they are parts of: it is opened once, so that what is judged is what is
+/// unpacked, whatever becomes of its name.
+fn archive(
+    path: &Path,
+    scratch: &Path,
+    is_judged: bool,
+    stop: &Arc<AtomicBool>,
+) -> Result<(ImageFiles, File), Trouble> {
+    // Nobody is waited for who would write to a pipe.
+    let nonblock = OFlags::NONBLOCK.bits().cast_signed();
+    let mut file = OpenOptions::new().read(true).custom_flags(nonblock).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file").into());
+    }
+    let mut head = Vec::new();
+    (&file).take(MAGIC.len() as u64).read_to_end(&mut head)?;
+    file.rewind()?;
+    let read = |file: &File| Ok::<_, io::Error>(Stoppable { inner: file.try_clone()?, stop: Arc::clone(stop) });
+    if head == MAGIC {
+        let mut plain = tempfile::tempfile_in(scratch)?;
+        if is_judged {
+            judge_archive(&mut read(&file)?)?;
+            file.rewind()?;
+        }
+        io::copy(&mut Decoder::new(BufReader::new(read(&file)?), &Limits::FORMAT), &mut plain)?;
+        file = plain;
+    } else if is_judged {
+        judge_archive(&mut read(&file)?)?;
+    }
+    let files = ImageFiles::of_archive(Path::new(&format!("/proc/self/fd/{}", file.as_raw_fd())))?;
+    Ok((files, file))
+}
+
 /// RUN-001: refuses an archive that has violations.
-fn judge_archive(path: &Path) -> Result<(), Trouble> {
+fn judge_archive(archive: &mut (impl Read + Send)) -> Result<(), Trouble> {
     let jobs = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
     let mut findings = Findings::new("the image".to_owned(), MAX_FINDINGS);
-    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-    let mut file = File::open(path).map_err(named)?;
-    check_archive(&mut file, &Limits::FORMAT, jobs, &mut findings).map_err(named)?;
+    check_archive(archive, &Limits::FORMAT, jobs, &mut findings)?;
     if findings.errors > 0 { Err(Trouble::Refused(reasons(&findings))) } else { Ok(()) }
 }
 
-/// The files of an archive.
-fn archive(path: &Path, scratch: &Path) -> io::Result<(ImageFiles, Option<NamedTempFile>)> {
-    let mut file = BufReader::new(File::open(path)?);
-    if !file.fill_buf()?.starts_with(&MAGIC) {
-        return Ok((ImageFiles::of_archive(path)?, None));
-    }
-    let mut plain = NamedTempFile::new_in(scratch)?;
-    io::copy(&mut Decoder::new(file, &Limits::FORMAT), &mut plain)?;
-    Ok((ImageFiles::of_archive(plain.path())?, Some(plain)))
-}
-
 /// What is wrong with an image whose documents cannot be used.
-fn refused(files: &ImageFiles, id: Digest) -> Trouble {
+fn refused(files: &Watched, id: Digest) -> Trouble {
     let jobs = NonZero::<usize>::MIN;
     let mut findings = Findings::new("the image".to_owned(), MAX_FINDINGS);
     match unpack::judge(files, id, &Limits::FORMAT, jobs, &mut findings) {

@@ -1,60 +1,131 @@
 //! The directory of an instance: made, held, and removed, also by whoever comes after a killed engine.
 //!
 //! An engine holds a lock on the directory of its instance as long as it lives. A directory whose lock nobody holds
-//! is a leftover. Mounts are made in a mount namespace of the engine's own, so that none outlives it.
+//! is a leftover. Whoever removes one holds the lock meanwhile, and reaches it by a descriptor, so that it never
+//! removes what somebody else makes under the same name. Mounts are made in a mount namespace of the engine's own,
+//! so that none outlives it.
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, flock, openat, unlinkat};
+use rustix::io::Errno;
 use rustix::mount::{UnmountFlags, unmount};
 
-use crate::cgroup;
 use crate::options::is_instance_id;
+use crate::{cgroup, removal};
 
 /// The name of the lock in the directory of an instance.
 const LOCK: &str = "lock";
 
-/// An instance that this engine holds.
+/// How old the directory of an instance has to be that has not got its name, in seconds, to be a leftover.
+const OLD: u64 = 60;
+
+/// The directory that holds those of the instances, whose path has no link in it.
+#[derive(Debug, Clone)]
+pub(crate) struct State {
+    folder: PathBuf,
+}
+
+/// The directory of an instance that this engine holds.
 #[derive(Debug)]
 pub(crate) struct Instance {
     pub(crate) id: String,
     pub(crate) folder: PathBuf,
+    /// The name of its control group.
+    pub(crate) group: String,
+    held: Held,
+}
+
+/// A directory, and its lock, which is held.
+#[derive(Debug)]
+struct Held {
+    directory: OwnedFd,
     _lock: File,
 }
 
-impl Instance {
-    /// Makes the directory of the instance `id` below `state`.
+impl State {
+    /// Makes the directory if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// Errors of the file system; if others could put something in its place.
+    pub(crate) fn make(path: &Path) -> io::Result<Self> {
+        DirBuilder::new().mode(0o711).recursive(true).create(path).map_err(at(path))?;
+        Self::open(path)
+    }
+
+    /// The directory that is there.
+    ///
+    /// # Errors
+    ///
+    /// Errors of the file system; if others could put something in its place.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        // Mounts are known by paths without links.
+        let folder = fs::canonicalize(path).map_err(at(path))?;
+        let metadata = fs::metadata(&folder).map_err(at(path))?;
+        let is_own = metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o022 == 0;
+        if !metadata.is_dir() || !is_own {
+            let message = "it is no directory that belongs to this user and that others cannot write to";
+            return Err(at(path)(io::Error::new(io::ErrorKind::PermissionDenied, message)));
+        }
+        Ok(Self { folder })
+    }
+
+    /// Makes the directory of the instance `id`.
     ///
     /// # Errors
     ///
     /// `AlreadyExists` if there is an instance of this id; errors of the file system.
-    pub(crate) fn create(state: &Path, id: &str) -> io::Result<Self> {
+    pub(crate) fn create(&self, id: &str) -> io::Result<Instance> {
         // It gets its name when it is held, so that nobody takes it for a leftover.
-        let new = state.join(format!(".{id}.{}", std::process::id()));
-        DirBuilder::new().mode(0o700).create(&new)?;
-        let lock = File::create_new(new.join(LOCK))?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
-        let folder = state.join(id);
+        let new = self.folder.join(format!(".{id}.{}", std::process::id()));
+        DirBuilder::new().mode(0o700).create(&new).map_err(at(&new))?;
+        File::create_new(new.join(LOCK)).map_err(at(&new))?;
+        let held = hold(&new)?.ok_or_else(|| at(&new)(io::ErrorKind::WouldBlock.into()))?;
+        let folder = self.folder.join(id);
         if let Err(error) = fs::rename(&new, &folder) {
-            fs::remove_dir_all(&new)?;
+            remove_held(&held, &new)?;
             let is_there = matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists);
-            return Err(if is_there { io::ErrorKind::AlreadyExists.into() } else { error });
+            return Err(if is_there { io::ErrorKind::AlreadyExists.into() } else { at(&folder)(error) });
         }
-        Ok(Self { id: id.to_owned(), folder, _lock: lock })
+        Ok(Instance { id: id.to_owned(), folder, group: cgroup::group(&self.folder, id), held })
     }
 
-    /// Removes what is left of the instance.
-    pub(crate) fn remove(&self) -> io::Result<()> {
-        remove(&self.folder, &self.id)
+    /// Removes what engines that are gone have left; the instances.
+    ///
+    /// # Errors
+    ///
+    /// Errors of the file system; processes that cannot be killed.
+    pub(crate) fn sweep(&self) -> io::Result<Vec<String>> {
+        let mut removed = Vec::new();
+        for entry in fs::read_dir(&self.folder).map_err(at(&self.folder))? {
+            let entry = entry.map_err(at(&self.folder))?;
+            let (name, folder) = (entry.file_name().to_string_lossy().into_owned(), entry.path());
+            let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            // What no engine has made is somebody else's.
+            let Some(id) = id_of(&name).filter(|_| is_directory) else { continue };
+            if name != id && !is_old(&folder) {
+                continue;
+            }
+            if let Some(held) = hold(&folder)? {
+                remove(&held, &folder, &cgroup::group(&self.folder, id))?;
+                removed.push(id.to_owned());
+            }
+        }
+        removed.sort();
+        Ok(removed)
     }
 }
 
-/// Makes the directory that holds those of the instances.
-pub(crate) fn make_state(state: &Path) -> io::Result<()> {
-    DirBuilder::new().mode(0o711).recursive(true).create(state)
+impl Instance {
+    /// Removes what is left of the instance.
+    pub(crate) fn remove(&self) -> io::Result<()> {
+        remove(&self.held, &self.folder, &self.group)
+    }
 }
 
 /// Removes what engines that are gone have left below `state`; the instances.
@@ -63,62 +134,64 @@ pub(crate) fn make_state(state: &Path) -> io::Result<()> {
 ///
 /// Errors of the file system; processes that cannot be killed.
 pub fn sweep(state: &Path) -> io::Result<Vec<String>> {
-    let entries = match fs::read_dir(state) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries?,
-    };
-    let mut removed = Vec::new();
-    for entry in entries {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        // A name that an instance has before it is held.
-        let id = name.trim_start_matches('.').split('.').next().unwrap_or_default();
-        if !is_instance_id(id) {
-            continue;
-        }
-        if name == id && is_left(&entry.path())? {
-            remove(&entry.path(), id)?;
-            removed.push(id.to_owned());
-        } else if name != id && is_old(&entry.path())? {
-            gone(fs::remove_dir_all(entry.path()))?;
-            removed.push(id.to_owned());
-        }
-    }
-    removed.sort();
-    Ok(removed)
-}
-
-/// Whether nobody holds the instance in `folder`.
-fn is_left(folder: &Path) -> io::Result<bool> {
-    let lock = match File::open(folder.join(LOCK)) {
-        // Another engine is making or removing it.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return is_old(folder),
-        lock => lock?,
-    };
-    Ok(flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok())
-}
-
-/// A directory that is not held yet is between two steps of an engine, or of one that stopped there.
-fn is_old(folder: &Path) -> io::Result<bool> {
-    match fs::metadata(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        metadata => Ok(metadata?.modified()?.elapsed().is_ok_and(|age| age.as_secs() > 10)),
+    match State::open(state) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        state => state?.sweep(),
     }
 }
 
-fn remove(folder: &Path, id: &str) -> io::Result<()> {
-    cgroup::remove(id)?;
+/// The instance that a name of a directory stands for: `ID`, or `.ID.PID` until it is held.
+fn id_of(name: &str) -> Option<&str> {
+    let id = match name.strip_prefix('.') {
+        None => name,
+        Some(rest) => rest.split_once('.').filter(|(_, pid)| pid.parse::<u32>().is_ok())?.0,
+    };
+    is_instance_id(id).then_some(id)
+}
+
+fn is_old(folder: &Path) -> bool {
+    let age = fs::metadata(folder).and_then(|metadata| metadata.modified()).ok().and_then(|time| time.elapsed().ok());
+    age.is_some_and(|age| age.as_secs() > OLD)
+}
+
+/// Takes hold of the directory of an instance, if nobody has it; nothing as well if it is none.
+fn hold(folder: &Path) -> io::Result<Option<Held>> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let directory = match openat(CWD, folder, flags | OFlags::DIRECTORY, Mode::empty()) {
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
+        directory => directory.map_err(|error| at(folder)(error.into()))?,
+    };
+    let lock = match openat(&directory, LOCK, flags | OFlags::NONBLOCK, Mode::empty()) {
+        Err(Errno::NOENT | Errno::LOOP) => return Ok(None),
+        lock => File::from(lock.map_err(|error| at(folder)(error.into()))?),
+    };
+    if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+        return Ok(None);
+    }
+    // Somebody may have removed it in between, and somebody else made another one.
+    let is_there = fs::symlink_metadata(folder.join(LOCK)).ok().map(|there| (there.dev(), there.ino()));
+    let own = lock.metadata().map(|own| (own.dev(), own.ino())).map_err(at(folder))?;
+    Ok((is_there == Some(own)).then_some(Held { directory, _lock: lock }))
+}
+
+fn remove(held: &Held, folder: &Path, group: &str) -> io::Result<()> {
+    cgroup::remove(group)?;
     unmount_below(folder)?;
-    // The lock goes last, so that nobody else takes the directory for an old one meanwhile.
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.file_name() == LOCK {
-            continue;
-        }
-        let result =
-            if entry.file_type()?.is_dir() { fs::remove_dir_all(entry.path()) } else { fs::remove_file(entry.path()) };
-        gone(result)?;
+    remove_held(held, folder)
+}
+
+/// Removes a directory whose lock is held; the lock goes last.
+fn remove_held(held: &Held, folder: &Path) -> io::Result<()> {
+    removal::empty(&held.directory, &[LOCK]).map_err(at(folder))?;
+    match unlinkat(&held.directory, LOCK, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => {}
+        Err(error) => return Err(at(folder)(error.into())),
     }
-    gone(fs::remove_dir_all(folder))
+    match fs::remove_dir(folder) {
+        // An empty directory can be replaced by one that somebody makes.
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) => Ok(()),
+        result => result.map_err(at(folder)),
+    }
 }
 
 /// Unmounts everything below `folder`, such as volumes, whose content is not to be removed with it.
@@ -128,11 +201,11 @@ fn remove(folder: &Path, id: &str) -> io::Result<()> {
 /// If something stays mounted: nothing is to be removed then.
 pub fn unmount_below(folder: &Path) -> io::Result<()> {
     let mounted = || -> io::Result<Vec<PathBuf>> {
-        let points = cgroup::mount_points(&fs::read_to_string("/proc/self/mountinfo")?);
+        let points = cgroup::mount_points(&cgroup::mountinfo()?);
         Ok(points.into_iter().filter(|point| point.starts_with(folder)).collect())
     };
     for point in mounted()?.into_iter().rev() {
-        unmount(&point, UnmountFlags::DETACH)?;
+        unmount(&point, UnmountFlags::DETACH).map_err(|error| at(&point)(error.into()))?;
     }
     match mounted()?.first() {
         None => Ok(()),
@@ -140,10 +213,67 @@ pub fn unmount_below(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// Two that remove the same do not hinder each other.
-fn gone(result: io::Result<()>) -> io::Result<()> {
-    match result {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        result => result,
+/// The same error, with the path that it is about.
+pub(crate) fn at(path: &Path) -> impl Fn(io::Error) -> io::Error + '_ {
+    move |error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    fn state() -> (tempfile::TempDir, State) {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::make(&folder.path().join("state")).unwrap();
+        (folder, state)
+    }
+
+    #[test]
+    fn what_no_engine_has_made_stays() {
+        let (folder, state) = state();
+        let outside = folder.path().join("outside");
+        for path in ["alice", ".config", ".x.y", "photos.old"] {
+            fs::create_dir_all(state.folder.join(path)).unwrap();
+            fs::write(state.folder.join(path).join("file"), b"").unwrap();
+        }
+        fs::create_dir(&outside).unwrap();
+        fs::write(outside.join(LOCK), b"").unwrap();
+        fs::write(state.folder.join("readme"), b"").unwrap();
+        symlink(&outside, state.folder.join("link")).unwrap();
+        assert!(state.sweep().unwrap().is_empty());
+        assert!(state.folder.join("alice/file").exists() && outside.join(LOCK).exists());
+        assert_eq!(fs::read_dir(&state.folder).unwrap().count(), 6);
+    }
+
+    #[test]
+    fn leftovers_go_and_what_is_held_stays() {
+        let (_folder, state) = state();
+        let held = state.create("held").unwrap();
+        drop(state.create("left").unwrap());
+        assert_eq!(state.create("held").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(state.sweep().unwrap(), ["left"]);
+        held.remove().unwrap();
+        assert_eq!(fs::read_dir(&state.folder).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_directory_that_has_been_made_anew_is_not_removed() {
+        let (_folder, state) = state();
+        drop(state.create("a").unwrap());
+        let old = hold(&state.folder.join("a")).unwrap().unwrap();
+        removal::empty(&old.directory, &[]).unwrap();
+        let new = state.create("a").unwrap();
+        remove_held(&old, &state.folder.join("a")).unwrap();
+        assert!(new.folder.join(LOCK).exists());
+    }
+
+    #[test]
+    fn a_directory_that_others_can_write_to_is_no_place_for_instances() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        assert_eq!(State::open(folder.path()).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
     }
 }

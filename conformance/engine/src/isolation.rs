@@ -10,12 +10,9 @@ use cornercast::json::to_canonical;
 use cornercast::manifest::{Isolation, Isolator};
 use serde_json::{Value, json};
 
-use crate::options;
+use crate::options::{self, LEVELS};
 use crate::refusal::Refusals;
 use crate::report::{Row, Verdict};
-
-/// The levels, the loosest first.
-const LEVELS: [&str; 4] = ["open", "separated", "hardened", "sealed"];
 
 /// What is in force, as a manifest says it, and the rows of the report.
 #[derive(Debug)]
@@ -74,6 +71,11 @@ fn of_both(name: &str, image: &Isolation, options: &options::Isolation, refusals
         (Some(one), None) | (None, Some(one)) => Some(one.clone()),
         (None, None) => None,
         (Some(own), Some(given)) => {
+            // RUN-086: what is no value is neither stricter nor looser.
+            let is_none = |value| matches!(judge_isolator(name, value), Some(Met::Unknown(_)));
+            if let Some(bad) = [own, given].into_iter().find(|isolator| is_none(&isolator.value)) {
+                return Some(bad.clone());
+            }
             let required = own.required || given.required;
             let Some(value) = stricter(name, &own.value, &given.value) else {
                 // RUN-088

@@ -27,6 +27,7 @@ pub mod instance;
 mod isolation;
 pub mod options;
 pub mod refusal;
+pub mod removal;
 pub mod report;
 pub mod signal;
 mod streams;

@@ -1,7 +1,8 @@
 //! What an engine says of an instance: the run report and the isolation report.
 
-use std::fs;
-use std::io;
+use std::fs::Permissions;
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use cornercast::json::to_canonical;
@@ -155,7 +156,8 @@ pub enum Verdict {
 pub fn write(folder: &Path, name: &str, document: &impl Serialize) -> io::Result<()> {
     let value = serde_json::to_value(document)?;
     let bytes = to_canonical(&value).ok_or_else(|| io::Error::other("the report has no canonical form"))?;
-    let temporary = folder.join(format!(".{name}"));
-    fs::write(&temporary, bytes)?;
-    fs::rename(&temporary, folder.join(name))
+    let permissions = Permissions::from_mode(0o644);
+    let mut file = tempfile::Builder::new().prefix(".report-").permissions(permissions).tempfile_in(folder)?;
+    file.write_all(&bytes)?;
+    file.persist(folder.join(name)).map(drop).map_err(|error| error.error)
 }

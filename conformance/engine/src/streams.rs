@@ -8,10 +8,13 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::termios::isatty;
 
+use crate::application::Requests;
 use crate::backend::Streams;
 
 /// Bytes that are passed on at once.
@@ -21,6 +24,8 @@ const PIECE: usize = 64 << 10;
 pub(crate) struct Passing {
     gates: Vec<Sender<bool>>,
     threads: Vec<JoinHandle<()>>,
+    /// Goes when the instance has ended.
+    end: OwnedFd,
 }
 
 /// The streams of an application, and what passes them on to and from those of this process.
@@ -33,13 +38,15 @@ pub(crate) fn open() -> io::Result<(Streams, Passing)> {
     let (output, stdout) = pipe_with(PipeFlags::CLOEXEC)?;
     let (errors, stderr) = pipe_with(PipeFlags::CLOEXEC)?;
     feed(input)?;
-    let mut passing = Passing { gates: Vec::new(), threads: Vec::new() };
+    let (ended, end) = pipe_with(PipeFlags::CLOEXEC)?;
+    let mut passing = Passing { gates: Vec::new(), threads: Vec::new(), end };
     for (from, to) in
         [(output, io::stdout().as_fd().try_clone_to_owned()?), (errors, io::stderr().as_fd().try_clone_to_owned()?)]
     {
         let (gate, opened) = channel();
         passing.gates.push(gate);
-        passing.threads.push(thread::spawn(move || pass(from, to, &opened)));
+        let ended = ended.try_clone()?;
+        passing.threads.push(thread::spawn(move || pass(from, to, &opened, &ended)));
     }
     Ok((Streams { stdin, stdout, stderr }, passing))
 }
@@ -52,11 +59,18 @@ impl Passing {
         }
     }
 
-    /// Waits until everything has passed, once nobody can write any more. What was never released is thrown away.
-    pub(crate) fn finish(mut self) {
-        self.gates.clear();
-        for thread in self.threads {
-            let _ = thread.join();
+    /// Waits until everything has passed that was written until now, when the instance has ended; others may have its
+    /// end of a pipe. What was never released is thrown away. Gives up if that is requested, as the caller may not read.
+    pub(crate) fn finish(self, requests: &Requests) {
+        let Self { gates, threads, end } = self;
+        drop((gates, end));
+        let mut pause = Duration::from_micros(50);
+        while threads.iter().any(|thread| !thread.is_finished()) {
+            if requests.take() || requests.are_of_nobody() {
+                return;
+            }
+            thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(5));
         }
     }
 }
@@ -76,12 +90,35 @@ fn feed(to: OwnedFd) -> io::Result<()> {
     Ok(())
 }
 
-fn pass(from: OwnedFd, to: OwnedFd, opened: &Receiver<bool>) {
-    let is_open = opened.recv().unwrap_or(false);
-    let mut from = File::from(from);
-    if is_open {
+fn pass(from: OwnedFd, to: OwnedFd, opened: &Receiver<bool>, ended: &OwnedFd) {
+    if opened.recv().unwrap_or(false) {
         // If whoever reads has gone, the reading end goes with this thread, which the application sees.
-        let _ = copy(&mut from, &mut File::from(to));
+        let _ = drain(&mut File::from(from), &mut File::from(to), ended);
+    }
+}
+
+/// Copies until nobody can write any more, or until there is nothing more and the instance has ended.
+fn drain(from: &mut File, to: &mut File, ended: &OwnedFd) -> io::Result<()> {
+    let mut buffer = vec![0; PIECE];
+    loop {
+        let mut descriptors = [PollFd::new(from, PollFlags::IN), PollFd::new(ended, PollFlags::IN)];
+        match poll(&mut descriptors, None) {
+            Err(rustix::io::Errno::INTR) => continue,
+            result => result?,
+        };
+        let [output, end] = &descriptors;
+        let has_some = !output.revents().is_empty();
+        if !has_some && !end.revents().is_empty() {
+            return Ok(());
+        }
+        if has_some {
+            match from.read(&mut buffer) {
+                Ok(0) => return Ok(()),
+                Ok(read) => to.write_all(buffer.get(..read).unwrap_or_default())?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 }
 

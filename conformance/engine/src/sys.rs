@@ -30,6 +30,15 @@ fn set_default(signal: c_int) {
     unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), ptr::null::<u64>(), SET_BYTES) };
 }
 
+/// Whether a signal is ignored, as one is whose sender does not want this process to end.
+pub(crate) fn is_ignored(signal: c_int) -> bool {
+    // SAFETY: zeroes are a value of the structure, no new action is given, and the old one has a place.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        libc::sigaction(signal, ptr::null(), &raw mut action) == 0 && action.sa_sigaction == libc::SIG_IGN
+    }
+}
+
 /// Sets every signal to its default, as an ignored one is inherited by whatever is started; Rust's own choice for
 /// SIGPIPE stays, which it takes back in each process that it starts.
 pub(crate) fn default_signals() {

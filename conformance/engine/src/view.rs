@@ -125,7 +125,8 @@ impl View {
         };
         let kind = FileType::from_raw_mode(fstat(&file).map_err(|error| error.to_string())?.st_mode);
         let path = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).map_err(|error| error.to_string())?;
-        let path = Path::new("/").join(path.strip_prefix(&self.folder).unwrap_or(&path));
+        let path = path.strip_prefix(&self.folder).map_err(|_| format!("{} is outside", path.display()))?;
+        let path = Path::new("/").join(path);
         Ok(Found { file: File::from(file), kind, path })
     }
 }

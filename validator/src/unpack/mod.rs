@@ -221,6 +221,10 @@ fn complete(
 pub fn describe(files: &dyn Files, image: Digest, limits: &Limits) -> io::Result<Option<(Manifest, Tree)>> {
     let view = OneImage::new(files, image, limits)?;
     let Some(source) = view.document(&FileKind::Manifest(image), limits.manifest)? else { return Ok(None) };
+    // It is read once more here, and may be another one by now.
+    if Digest::of(&source) != image {
+        return Ok(None);
+    }
     let Some(documents) = plan::read(&view, limits)? else { return Ok(None) };
     Ok(serde_json::from_slice(&source).ok().map(|manifest| (manifest, documents.tree)))
 }

@@ -39,6 +39,23 @@ pub struct Streams {
     pub stderr: OwnedFd,
 }
 
+/// Why there is no container, in words.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CreateError {
+    /// The program could not be executed.
+    #[error("{0}")]
+    Program(String),
+    /// Anything else, which is a matter of the host.
+    #[error("{0}")]
+    Host(String),
+}
+
+impl From<String> for CreateError {
+    fn from(message: String) -> Self {
+        Self::Host(message)
+    }
+}
+
 /// A way of isolating an application.
 pub trait Backend: Send + Sync {
     /// What it is called: `embedded`, `runc`.
@@ -63,8 +80,8 @@ pub trait Backend: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Why there is no container, in words; nothing of it is left but what [`Backend::delete`] removes.
-    fn create(&self, container: &Container<'_>, streams: Streams) -> Result<Pid, String>;
+    /// Why there is no container; nothing of it is left but what [`Backend::delete`] removes.
+    fn create(&self, container: &Container<'_>, streams: Streams) -> Result<Pid, CreateError>;
 
     /// Lets the process become the application. It may fail to, which is seen from how it ends.
     ///

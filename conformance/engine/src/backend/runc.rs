@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use rustix::process::Pid;
 use serde_json::Value;
 
-use super::{Backend, Container, Streams};
+use super::{Backend, Container, CreateError, Streams};
 use crate::sys;
 
 /// An OCI runtime that is called as runc is.
@@ -80,15 +80,21 @@ impl Backend for Runc {
         i32::MAX.cast_unsigned()
     }
 
-    fn create(&self, container: &Container<'_>, streams: Streams) -> Result<Pid, String> {
+    fn create(&self, container: &Container<'_>, streams: Streams) -> Result<Pid, CreateError> {
         let pid_file = container.state.join("pid");
         let mut command = self.command(container);
         command.arg("create").arg("--bundle").arg(container.bundle).arg("--pid-file").arg(&pid_file).arg(container.id);
         command.stdin(streams.stdin).stdout(streams.stdout).stderr(streams.stderr);
-        self.call(container, &mut command)?;
+        // runc looks for the program before it makes the container, and says so: `exec: "/a": no such file`,
+        // `exec /a: permission denied`.
+        let is_program =
+            |message: &str| ["process: exec: \"", "process: exec /"].iter().any(|say| message.contains(say));
+        self.call(container, &mut command).map_err(|message| {
+            if is_program(&message) { CreateError::Program(message) } else { CreateError::Host(message) }
+        })?;
         let pid = fs::read_to_string(&pid_file).map_err(|error| format!("the id of the process: {error}"))?;
         let pid = pid.trim().parse().ok().and_then(Pid::from_raw);
-        pid.ok_or_else(|| "the runtime gives no id of the process".to_owned())
+        pid.ok_or_else(|| CreateError::Host("the runtime gives no id of the process".to_owned()))
     }
 
     fn start(&self, container: &Container<'_>) -> Result<(), String> {

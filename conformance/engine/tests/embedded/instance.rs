@@ -82,7 +82,7 @@ impl Instance {
     pub(crate) fn create_with(&self, streams: Streams) -> Result<Pid, String> {
         let bundle = self.folder.path().join("bundle");
         fs::write(bundle.join("config.json"), self.config.to_string()).unwrap();
-        self.with(|container| Embedded.create(container, streams))
+        self.with(|container| Embedded.create(container, streams).map_err(|error| error.to_string()))
     }
 
     pub(crate) fn start(&self) {

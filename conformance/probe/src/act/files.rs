@@ -4,7 +4,7 @@ use std::fs::{self, OpenOptions, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, lchown, symlink as make_symlink};
 
-use rustix::fs::{CWD, FileType, Mode, XattrFlags, makedev, mknodat, setxattr as set_xattr};
+use rustix::fs::{CWD, FileType, Mode, OFlags, XattrFlags, makedev, mkdirat, mknodat, openat, setxattr as set_xattr};
 use serde_json::{Value, json};
 
 use super::step::{self, DONE, Done, Failure, Outcome, Parameters, Step};
@@ -16,6 +16,7 @@ pub(super) const STEPS: &[Step] = &[
     Step::new("append:PATH:TEXT", |parameters| put(parameters, OpenOptions::new().append(true))),
     Step::new("create:PATH", create),
     Step::new("mkdir:PATH", |parameters| through(fs::create_dir(parameters.path()?))),
+    Step::new("nest:PATH:N", nest),
     Step::new("unlink:PATH", |parameters| through(fs::remove_file(parameters.path()?))),
     Step::new("rmdir:PATH", |parameters| through(fs::remove_dir(parameters.path()?))),
     Step::new("rename:FROM:TO", rename),
@@ -51,6 +52,18 @@ fn put(parameters: Parameters<'_>, options: &mut OpenOptions) -> Outcome {
 
 fn create(parameters: Parameters<'_>) -> Outcome {
     OpenOptions::new().write(true).create_new(true).open(parameters.path()?)?;
+    DONE
+}
+
+fn nest(parameters: Parameters<'_>) -> Outcome {
+    let [path, depth] = parameters.last()?;
+    let path = step::path(path);
+    let name = path.file_name().ok_or(Failure::Form)?;
+    let mut above = fs::File::open(path.parent().ok_or(Failure::Form)?)?;
+    for _ in 0..step::number(depth)? {
+        mkdirat(&above, name, Mode::RWXU)?;
+        above = openat(&above, name, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?.into();
+    }
     DONE
 }
 

@@ -42,6 +42,7 @@
 //! - `append:PATH:TEXT` creates a file or goes to its end, and writes to it
 //! - `create:PATH` creates a file that must not exist
 //! - `mkdir:PATH` creates a directory
+//! - `nest:PATH:N` creates a directory, one of the same name in it, and so on, so many in all
 //! - `unlink:PATH` removes a file
 //! - `rmdir:PATH` removes an empty directory
 //! - `rename:FROM:TO` renames

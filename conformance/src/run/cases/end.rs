@@ -1,9 +1,10 @@
 //! The end (RUN-075 to RUN-081).
 
+use cornercast_engine::cgroup;
 use serde_json::{Value, json};
 
 use crate::run::evidence::{Evidence, ensure, same};
-use crate::run::image::ACT;
+use crate::run::image::{ACT, LOOK};
 use crate::run::scenario::{Judged, Scenario, State, case};
 use crate::suite::Entry;
 
@@ -20,6 +21,22 @@ pub(super) fn end() -> Vec<Entry> {
             })
             .exits(code)
             .image(move |image| image.act(&[&step])),
+        ));
+    }
+    // What makes a container waits under these names until it executes the program.
+    for (name, file) in [("youki", "youki:[2:INIT]"), ("runc", "runc:[2:INIT]"), ("number", "3")] {
+        let path = format!("usr/bin/{file}");
+        all.push(case(
+            &format!("RUN-075/program-named-like-{name}"),
+            "the program is called as what executes it is, which does not hide that it was executed",
+            Scenario::new(|evidence| {
+                evidence.member("/probe")?;
+                not_killed(evidence)
+            })
+            .image(move |image| {
+                image.symlink(&path, LOOK, (0, 0), 7);
+                image.app.exec = vec![format!("/{path}")];
+            }),
         ));
     }
     all.push(case(
@@ -83,6 +100,11 @@ fn others() -> Vec<Entry> {
             Scenario::new(nothing_left).image(|image| image.act(&["write:/srv/a:x", "fork:3", "exit:0"])),
         ),
         case(
+            "RUN-099/deep",
+            "nor of one whose application has made a path that is longer than any path can be",
+            Scenario::new(nothing_left).image(|image| image.act(&["nest:/srv/a:3000", "exit:0"])),
+        ),
+        case(
             "RUN-099/failed",
             "nor of one that failed",
             Scenario::failed("RUN-092").judged(nothing_left).image(|image| {
@@ -134,8 +156,10 @@ fn others() -> Vec<Entry> {
 fn nothing_left(evidence: &Evidence) -> Judged {
     let id = &evidence.instance;
     ensure(left(id).is_none(), "a process is left")?;
-    let groups = cornercast_engine::cgroup::directories(id);
-    ensure(groups.is_empty(), format!("control groups are left: {groups:?}"))?;
+    if let Some(state) = evidence.state.as_ref().and_then(|state| state.canonicalize().ok()) {
+        let groups = cgroup::directories(&cgroup::group(&state, id)).map_err(|error| error.to_string())?;
+        ensure(groups.is_empty(), format!("control groups are left: {groups:?}"))?;
+    }
     let folder = evidence.state.as_ref().map(|state| state.join(id));
     ensure(folder.is_none_or(|folder| !folder.exists()), "the directory of the instance is left")?;
     Ok(Value::Null)

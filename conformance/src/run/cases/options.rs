@@ -201,6 +201,17 @@ pub(super) fn options() -> Vec<Entry> {
             "an isolator has a member that it cannot have",
             b"{\"isolation\":{\"isolators\":{\"resource/pids\":{\"limit\":1}}}}",
         ),
+        ("level", "there is no such isolation level", b"{\"isolation\":{\"level\":\"tight\"}}"),
+        (
+            "isolator-without-host",
+            "what stands before the slash is no name of a host",
+            b"{\"isolation\":{\"isolators\":{\"Example/a\":{}}}}",
+        ),
+        (
+            "unknown-isolator",
+            "the format itself has no such isolator",
+            b"{\"isolation\":{\"isolators\":{\"resource/luck\":{}}}}",
+        ),
         ("surrogate", "half a pair of surrogates is no character", b"{\"hostname\":\"\\ud800\"}"),
         ("zero-in-an-argument", "an argument would end at its character U+0000", b"{\"arguments\":[\"a\\u0000b\"]}"),
         ("zero-in-a-variable", "a value would end at its character U+0000", b"{\"environment\":{\"A\":\"a\\u0000b\"}}"),

@@ -55,7 +55,7 @@ impl Hierarchy {
 
 /// The hierarchies that are mounted, of both versions.
 pub(super) fn hierarchies() -> Result<Vec<Hierarchy>, String> {
-    let mounts = fs::read_to_string("/proc/self/mountinfo").map_err(|error| format!("the mounts: {error}"))?;
+    let mounts = crate::cgroup::mountinfo().map_err(|error| format!("the mounts: {error}"))?;
     Ok(mounts.lines().filter_map(hierarchy).collect())
 }
 

@@ -25,7 +25,7 @@ use std::process::Command;
 use rustix::fs::{Mode, OFlags};
 use rustix::process::Pid;
 
-use super::{Backend, Container, Streams};
+use super::{Backend, Container, CreateError, Streams};
 pub use helper::helper;
 
 /// The first argument of a program that is executed again to make a container.
@@ -56,7 +56,7 @@ impl Backend for Embedded {
         Ok(LIBCONTAINER.to_owned())
     }
 
-    fn create(&self, container: &Container<'_>, streams: Streams) -> Result<Pid, String> {
+    fn create(&self, container: &Container<'_>, streams: Streams) -> Result<Pid, CreateError> {
         let mut command = Command::new(program::path()?);
         command.arg(HELPER).arg(container.id).arg(container.bundle).arg(container.state);
         // Some variables would change what libcontainer does.
@@ -67,14 +67,15 @@ impl Backend for Embedded {
         let state = State::of(container);
         // A process that its file names would be taken for the one that is made now.
         if state.pid_file().exists() {
-            return Err(format!("the container {} has been made already", container.id));
+            return Err(CreateError::Host(format!("the container {} has been made already", container.id)));
         }
         let status = command.status().map_err(|error| format!("this program cannot be executed again: {error}"))?;
         if !status.success() {
             let said = fs::read_to_string(state.error()).unwrap_or_default();
-            return Err(if said.is_empty() { format!("the maker of the container ended with {status}") } else { said });
+            let said = if said.is_empty() { format!("the maker of the container ended with {status}") } else { said };
+            return Err(said.into());
         }
-        state.pid()
+        Ok(state.pid()?)
     }
 
     fn start(&self, container: &Container<'_>) -> Result<(), String> {
