@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use crate::broken::Broken;
 use crate::process::{self, Bounds, Ended, Running};
 use crate::protocol::{Answer, Codec, Hello, OUTPUT_LIMIT, PROTOCOL, Request};
 
@@ -36,6 +37,17 @@ impl Adapter {
     /// If the system does not tell where this program is.
     pub fn reference() -> std::io::Result<Self> {
         Ok(Self { program: std::env::current_exe()?, arguments: vec!["adapter".into()], has_sessions: false })
+    }
+
+    /// The reference that is `broken` on purpose.
+    ///
+    /// # Errors
+    ///
+    /// If the system does not tell where this program is.
+    pub fn broken_reference(broken: &Broken) -> std::io::Result<Self> {
+        let mut adapter = Self::reference()?;
+        adapter.arguments.extend(["--break".into(), broken.name().into()]);
+        Ok(adapter)
     }
 
     /// The adapter at `path`.

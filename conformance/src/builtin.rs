@@ -10,6 +10,7 @@ use cornercast::input::{Kind, check_directory, check_file, check_stream};
 use cornercast::limits::Limits;
 use cornercast::store::Folder;
 
+use crate::broken::Broken;
 use crate::making::{self, Failure, Order};
 use crate::protocol::{Answer, Hello, HelloMessage, Operation, Outcome, PROTOCOL, Request, Role};
 
@@ -19,12 +20,12 @@ const MESSAGE_LIMIT: u64 = 64 << 10;
 /// Findings that are kept for one input.
 const MAX_FINDINGS: usize = 100;
 
-/// Answers the messages on `input`, one line for each, until `bye` or its end.
+/// Answers the messages on `input`, one line for each, until `bye` or its end; as it should be, or `broken` on purpose.
 ///
 /// # Errors
 ///
 /// Errors of `input` and `output`, and a message that is none.
-pub fn answer(input: impl Read, mut output: impl Write) -> io::Result<()> {
+pub fn answer(input: impl Read, mut output: impl Write, broken: Option<&Broken>) -> io::Result<()> {
     let mut input = BufReader::new(input);
     let mut message = Vec::new();
     loop {
@@ -36,12 +37,16 @@ pub fn answer(input: impl Read, mut output: impl Write) -> io::Result<()> {
             Request::Bye {} => return Ok(()),
             Request::Hello { .. } => serde_json::to_string(&hello())?,
             Request::Run { seq, operation: Operation::Check, input, kind, .. } => {
-                serde_json::to_string(&check(seq, Path::new(&input), &kind))?
+                let mut answer = check(seq, Path::new(&input), &kind, broken.and_then(Broken::clause));
+                broken.map_or(Ok(()), |broken| broken.act(&mut answer, Path::new("")))?;
+                serde_json::to_string(&answer)?
             }
             Request::Run { seq, operation, input, kind, options, output, .. } => {
                 let (input, output) = (Path::new(&input), output.unwrap_or_default());
                 let order = Order { operation, input, kind: &kind, options: &options, output: Path::new(&output) };
-                serde_json::to_string(&make(seq, &order))?
+                let mut answer = make(seq, &order);
+                broken.map_or(Ok(()), |broken| broken.act(&mut answer, order.output))?;
+                serde_json::to_string(&answer)?
             }
         };
         output.write_all(format!("{answer}\n").as_bytes())?;
@@ -49,7 +54,8 @@ pub fn answer(input: impl Read, mut output: impl Write) -> io::Result<()> {
     }
 }
 
-fn hello() -> Hello {
+/// As the reference presents itself.
+pub(crate) fn hello() -> Hello {
     Hello {
         message: HelloMessage::Hello,
         protocol: PROTOCOL,
@@ -62,14 +68,14 @@ fn hello() -> Hello {
     }
 }
 
-fn check(seq: u64, input: &Path, kind: &str) -> Answer {
+fn check(seq: u64, input: &Path, kind: &str, off: Option<&str>) -> Answer {
     let mut answer = Answer { seq, outcome: Outcome::Errored, class: None, ids: Vec::new(), reason: None };
     let Some(kind) = Kind::by_name(kind) else {
         answer.outcome = Outcome::Skipped;
         answer.reason = Some(format!("there is no kind of input called `{kind}`"));
         return answer;
     };
-    match findings(input, kind) {
+    match findings_without(input, kind, off) {
         Ok(findings) => {
             answer.outcome = if findings.errors > 0 { Outcome::Rejected } else { Outcome::Accepted };
             answer.ids = findings.list().iter().map(|finding| finding.id.to_owned()).collect();
@@ -98,7 +104,12 @@ fn make(seq: u64, order: &Order<'_>) -> Answer {
 ///
 /// Errors of reading it.
 pub fn findings(input: &Path, kind: Kind) -> io::Result<Findings> {
-    let mut findings = Findings::new(input.display().to_string(), MAX_FINDINGS);
+    findings_without(input, kind, None)
+}
+
+/// The same, with a clause left out.
+fn findings_without(input: &Path, kind: Kind, off: Option<&str>) -> io::Result<Findings> {
+    let mut findings = Findings::new(input.display().to_string(), MAX_FINDINGS).without(off.map(str::to_owned));
     let (limits, jobs) = (Limits::FORMAT, NonZero::<usize>::MIN);
     if kind.is_directory() {
         check_directory(kind, &Folder(input.to_owned()), &limits, jobs, &mut findings)?;

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod adapter;
+pub mod broken;
 pub mod builtin;
 pub mod case;
 pub mod cli;
@@ -11,6 +12,7 @@ pub mod expectations;
 pub mod fixtures;
 pub mod made;
 pub mod making;
+pub mod mutants;
 pub mod process;
 pub mod protocol;
 pub mod recipe;

@@ -39,6 +39,24 @@ fn the_ids_of_the_reference_are_judged() {
     assert_eq!((line.verdict, run.status), (Verdict::Fail, 1));
 }
 
+/// Some of them; CI puts all cases to all mutants.
+#[test]
+fn mutants_of_the_reference_are_noticed() {
+    for (arguments, names) in [
+        (["validate", "JSN-009"], ["validator-without-JSN-009", "validator-rejects"]),
+        (["build", "OCI-122/completed-gzip"], ["builder-changes-a-blob", "builder-refuses"]),
+    ] {
+        let [role, case] = arguments;
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cornercast-conformance"));
+        let output = command.args(["mutants", "--role", role, "--case", case]).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(names.iter().all(|name| said.contains(name)), "{said}");
+        // The documents that lead to a compressed layer are not judged by their bytes.
+        assert_eq!(output.status.success(), role == "validate", "{said}{:?}", String::from_utf8(output.stderr));
+        assert_eq!(said.contains("builder-changes-a-document  noticed by 0 of 1"), role == "build", "{said}");
+    }
+}
+
 // ADP-040, ADP-042
 #[test]
 fn an_adapter_that_always_accepts_fails_every_rejection() {

@@ -12,7 +12,7 @@
 //! | [`cli`] | the command |
 //! | `config` | the bundle that the backend gets |
 //! | `application`, `streams` | waiting for the application, and its output |
-//! | [`instance`], [`cgroup`] | what has to be removed, also after a killed engine |
+//! | [`instance`], [`removal`], [`cgroup`] | what has to be removed, also after a killed engine |
 
 #![deny(unsafe_code)]
 

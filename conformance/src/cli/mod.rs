@@ -17,6 +17,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::broken::Broken;
 use crate::builtin;
 use crate::protocol::Role;
 use crate::run::engine::{self, EngineArgs};
@@ -45,7 +46,7 @@ enum Command {
     Explain(CaseArgs),
     /// Print a shell script that repeats one case by hand
     Reproduce(reproduce::ReproduceArgs),
-    /// Put the cases to engines that are broken on purpose, and print which of them are noticed
+    /// Put the cases to implementations that are broken on purpose, and print which of them are noticed
     Mutants(mutants::MutantsArgs),
     /// Print what came of an earlier run, or what is another one between two
     Report(report::ReportArgs),
@@ -62,9 +63,21 @@ enum Command {
     /// Run an image, as it should be or broken on purpose
     #[command(hide = true)]
     Engine(EngineArgs),
-    /// Answer messages of the adapter protocol
+    /// Answer messages of the adapter protocol, as it should be or broken on purpose
     #[command(hide = true)]
-    Adapter,
+    Adapter(AdapterArgs),
+}
+
+/// The reference behind the adapter protocol.
+#[derive(Debug, Args)]
+struct AdapterArgs {
+    /// How it is broken
+    #[arg(long = "break", value_name = "NAME", value_parser = broken)]
+    broken: Option<Broken>,
+}
+
+fn broken(name: &str) -> Result<Broken, String> {
+    Broken::find(name).ok_or_else(|| "there is no such mutant".to_owned())
 }
 
 /// Where the cases are.
@@ -171,7 +184,7 @@ fn dispatch(command: Command) -> Result<u8, Trouble> {
         Command::Make(arguments) => reproduce::make(&arguments)?,
         // It has an exit status of its own.
         Command::Engine(_) => {}
-        Command::Adapter => builtin::answer(io::stdin(), io::stdout())?,
+        Command::Adapter(AdapterArgs { broken }) => builtin::answer(io::stdin(), io::stdout(), broken.as_ref())?,
     }
     Ok(0)
 }

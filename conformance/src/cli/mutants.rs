@@ -11,9 +11,9 @@ use cornercast_engine::cli::BackendName;
 
 use super::{Selection, Trouble};
 use crate::expectations::Expectations;
+use crate::mutants::{self, Score};
 use crate::protocol::{Codec, Role};
 use crate::run::Engine;
-use crate::run::mutants::{Score, score};
 use crate::runner::Options;
 use crate::scratch::Scratch;
 
@@ -21,7 +21,8 @@ const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 const RED: Style = Style::new().bold().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Red)));
 
-/// Puts the cases of the role `run` to engines that are broken on purpose, each in one thing.
+/// Puts the cases to implementations that are broken on purpose, each in one thing: the reference validator without
+/// one of its clauses, the unpacker, the builder, and the engine.
 ///
 /// Each is given the cases of the clauses that it breaks. The exit status is 0 if every one was noticed, every case
 /// noticed one and every clause has one, and 1 if not.
@@ -49,10 +50,11 @@ pub(super) struct MutantsArgs {
 /// Prints the table; the exit status.
 pub(super) fn mutants(arguments: &MutantsArgs) -> Result<u8, Trouble> {
     let cases = arguments.selection.fixtures.load()?;
-    let selected = Selection { role: Some(Role::Run), ..arguments.selection.clone() }.select(&cases.entries)?;
-    let backend = arguments.backend.unwrap_or_default();
-    let engine = Engine::new(backend);
-    engine.ready().map_err(Trouble::new)?;
+    let selected = arguments.selection.select(&cases.entries)?;
+    let engine = Engine::new(arguments.backend.unwrap_or_default());
+    if selected.iter().any(|entry| entry.role == Role::Run) {
+        engine.ready().map_err(Trouble::new)?;
+    }
     super::clean::silently();
     let scratch = Scratch::new("mutants")?;
     let cpus = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
@@ -66,7 +68,8 @@ pub(super) fn mutants(arguments: &MutantsArgs) -> Result<u8, Trouble> {
     };
     let codec = Codec::new().map_err(Trouble::new)?;
     let is_terminal = io::stderr().is_terminal();
-    let score = score(&selected, &engine, &codec, &options, |done, all| {
+    let mutants = mutants::all(&selected, &engine)?;
+    let score = mutants::score(&selected, &mutants, &codec, &options, |done, all| {
         if is_terminal {
             write!(io::stderr(), "\r{done}/{all} cases")?;
         }

@@ -2,7 +2,7 @@
 //!
 //! A mutant is the reference engine that leaves out one check, or behind whose back something is changed: the app, the
 //! bundle before the backend gets it, the reports, or the streams. [`all`] has them, with the clauses that each one
-//! breaks; cases of these clauses are what can be expected to notice.
+//! breaks; cases of these clauses are what can be expected to notice. [`crate::mutants`] puts them to it.
 
 mod change;
 mod end;
@@ -10,7 +10,6 @@ mod failing;
 mod host;
 mod isolation;
 mod process;
-mod score;
 mod streams;
 mod tree;
 mod volumes;
@@ -22,8 +21,6 @@ use std::sync::Arc;
 
 use cornercast_engine::cli::RunArgs;
 use cornercast_engine::engine::Tamper;
-
-pub use score::{Score, score};
 
 /// An engine that is broken on purpose.
 pub struct Mutant {

@@ -1,0 +1,248 @@
+//! The reference as a validator, unpacker and builder that is broken on purpose, in one thing: the suite has to notice.
+//!
+//! A validator leaves out a clause; what an unpacker or a builder makes is changed when it is there, or it answers
+//! something else. Engines that are broken stand in [`crate::run::mutants`].
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::protocol::{Answer, Outcome, Role};
+
+/// How the names begin of validators that leave out the clause that follows.
+const WITHOUT: &str = "validator-without-";
+
+/// A reference that is broken in one thing.
+#[derive(Debug, Clone)]
+pub enum Broken {
+    /// It leaves out a clause.
+    Without(String),
+    /// It does something else.
+    Other(&'static Other),
+}
+
+/// How it is broken.
+#[derive(Debug)]
+pub struct Other {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is.
+    pub role: Role,
+    /// The clauses that it breaks; of all cases of the role if there are none.
+    pub clauses: &'static [&'static str],
+    how: How,
+}
+
+#[derive(Debug)]
+enum How {
+    /// It accepts nothing, or makes nothing.
+    Refuses,
+    /// It refuses nothing.
+    Accepts,
+    /// It leaves something where it has refused.
+    LeavesAPart,
+    /// What it has made is changed.
+    Changes(fn(&Path) -> io::Result<()>),
+}
+
+/// All that leave out no clause.
+pub static OTHERS: [Other; 16] = [
+    other("validator-rejects", Role::Validate, &[], How::Refuses),
+    other("unpacker-refuses", Role::Unpack, &[], How::Refuses),
+    other("unpacker-accepts", Role::Unpack, &["LST-029", "LST-030", "LST-031"], How::Accepts),
+    other("unpacker-leaves-a-part", Role::Unpack, &["LST-029", "LST-030", "LST-031"], How::LeavesAPart),
+    other("unpacker-leaves-a-whiteout", Role::Unpack, &["LST-023"], How::Changes(leave_a_whiteout)),
+    other("unpacker-copies-hard-links", Role::Unpack, &["LST-024"], How::Changes(copy_hard_links)),
+    other("unpacker-links-equal-files", Role::Unpack, &["LST-024"], How::Changes(link_equal_files)),
+    other("unpacker-changes-a-byte", Role::Unpack, &["LST-025", "LST-031"], How::Changes(change_a_byte)),
+    other("unpacker-changes-modes", Role::Unpack, &["LST-026"], How::Changes(change_modes)),
+    other("unpacker-sets-owners-last", Role::Unpack, &["LST-027"], How::Changes(set_owners)),
+    other("unpacker-forgets-the-root", Role::Unpack, &["LST-028"], How::Changes(touch_the_root)),
+    other("builder-refuses", Role::Build, &[], How::Refuses),
+    other("builder-accepts", Role::Build, &[], How::Accepts),
+    other("builder-leaves-a-part", Role::Build, &[], How::LeavesAPart),
+    other("builder-changes-a-document", Role::Build, &[], How::Changes(change_a_document)),
+    other("builder-changes-a-blob", Role::Build, &["OCI-122"], How::Changes(change_a_blob)),
+];
+
+const fn other(name: &'static str, role: Role, clauses: &'static [&'static str], how: How) -> Other {
+    Other { name, role, clauses, how }
+}
+
+impl Other {
+    /// Whether a case of which `expected` comes could notice.
+    #[must_use]
+    pub fn is_noticed_by(&self, expected: Outcome) -> bool {
+        match self.how {
+            How::Refuses => matches!(expected, Outcome::Accepted | Outcome::Completed),
+            How::Accepts | How::LeavesAPart => expected == Outcome::Refused,
+            How::Changes(_) => expected == Outcome::Completed,
+        }
+    }
+}
+
+impl Broken {
+    /// The one that is called `name`.
+    #[must_use]
+    pub fn find(name: &str) -> Option<Self> {
+        match name.strip_prefix(WITHOUT) {
+            Some(clause) => Some(Self::Without(clause.to_owned())),
+            None => OTHERS.iter().find(|other| other.name == name).map(Self::Other),
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::Without(clause) => format!("{WITHOUT}{clause}"),
+            Self::Other(other) => other.name.to_owned(),
+        }
+    }
+
+    /// The clause that it leaves out.
+    #[must_use]
+    pub fn clause(&self) -> Option<&str> {
+        match self {
+            Self::Without(clause) => Some(clause),
+            Self::Other(_) => None,
+        }
+    }
+
+    /// Does what is wrong: to an answer, and to what was made at `output`, where something is.
+    ///
+    /// # Errors
+    ///
+    /// Errors of the file system.
+    pub fn act(&self, answer: &mut Answer, output: &Path) -> io::Result<()> {
+        let Self::Other(other) = self else { return Ok(()) };
+        match (&other.how, answer.outcome) {
+            (How::Refuses, Outcome::Accepted) => answer.outcome = Outcome::Rejected,
+            (How::Refuses, Outcome::Completed) => answer.outcome = Outcome::Refused,
+            (How::Accepts, Outcome::Refused) => answer.outcome = Outcome::Completed,
+            (How::LeavesAPart, Outcome::Refused) => fs::create_dir(output)?,
+            (How::Changes(change), Outcome::Completed) => change(output)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// What is below a directory and no directory, and the directories; in order.
+fn below(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            all.extend(below(&entry.path())?);
+        }
+        all.push(entry.path());
+    }
+    all.sort();
+    Ok(all)
+}
+
+/// The regular files below a directory.
+fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let is_file = |path: &PathBuf| fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file());
+    Ok(below(folder)?.into_iter().filter(is_file).collect())
+}
+
+fn leave_a_whiteout(tree: &Path) -> io::Result<()> {
+    fs::write(tree.join(".wh.a"), b"")
+}
+
+fn copy_hard_links(tree: &Path) -> io::Result<()> {
+    for path in files(tree)? {
+        let metadata = fs::symlink_metadata(&path)?;
+        if metadata.nlink() > 1 {
+            let copy = path.with_file_name(".copy");
+            fs::copy(&path, &copy)?;
+            lchown(&copy, Some(metadata.uid()), Some(metadata.gid()))?;
+            fs::set_permissions(&copy, metadata.permissions())?;
+            File::open(&copy)?.set_modified(metadata.modified()?)?;
+            fs::rename(&copy, &path)?;
+        }
+    }
+    Ok(())
+}
+
+fn link_equal_files(tree: &Path) -> io::Result<()> {
+    let mut seen: BTreeMap<Vec<u8>, PathBuf> = BTreeMap::new();
+    for path in files(tree)? {
+        let content = fs::read(&path)?;
+        match seen.get(&content) {
+            Some(first) => {
+                fs::remove_file(&path)?;
+                fs::hard_link(first, &path)?;
+            }
+            None => _ = seen.insert(content, path),
+        }
+    }
+    Ok(())
+}
+
+/// In every file that has one, and one more in those that have none.
+fn change_a_byte(tree: &Path) -> io::Result<()> {
+    for path in files(tree)? {
+        let modified = fs::symlink_metadata(&path)?.modified()?;
+        flip(&path)?;
+        OpenOptions::new().append(true).open(&path)?.set_modified(modified)?;
+    }
+    Ok(())
+}
+
+fn change_modes(tree: &Path) -> io::Result<()> {
+    for path in below(tree)? {
+        let metadata = fs::symlink_metadata(&path)?;
+        if !metadata.is_symlink() {
+            fs::set_permissions(&path, fs::Permissions::from_mode(metadata.mode() & 0o7777 ^ 0o001))?;
+        }
+    }
+    Ok(())
+}
+
+/// Which takes set-user-ID bits and capabilities away.
+fn set_owners(tree: &Path) -> io::Result<()> {
+    for path in below(tree)? {
+        let metadata = fs::symlink_metadata(&path)?;
+        lchown(&path, Some(metadata.uid()), Some(metadata.gid()))?;
+    }
+    Ok(())
+}
+
+fn touch_the_root(tree: &Path) -> io::Result<()> {
+    File::open(tree)?.set_modified(SystemTime::now())
+}
+
+/// The document that says what was made gets a blank at its end.
+fn change_a_document(made: &Path) -> io::Result<()> {
+    let is_document = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default();
+        name == "index.json"
+            || name == "config.json"
+            || path.parent().is_some_and(|path| path.ends_with("images/sha256"))
+    };
+    for path in files(made)?.into_iter().filter(is_document) {
+        OpenOptions::new().append(true).open(path)?.write_all(b" ")?;
+    }
+    Ok(())
+}
+
+/// The first byte of the largest blob, which is a layer.
+fn change_a_blob(made: &Path) -> io::Result<()> {
+    let mut blobs = files(&made.join("blobs"))?;
+    blobs.sort_by_cached_key(|path| fs::metadata(path).map_or(0, |metadata| metadata.len()));
+    blobs.pop().map_or(Ok(()), |path| flip(&path))
+}
+
+fn flip(path: &Path) -> io::Result<()> {
+    let mut file = OpenOptions::new().read(true).write(true).open(path)?;
+    let mut byte = [0];
+    let _ = file.read(&mut byte)?;
+    file.rewind()?;
+    file.write_all(&byte.map(|byte| byte ^ 1))
+}

@@ -1,0 +1,170 @@
+//! Implementations that are broken on purpose, each in one thing, and which cases notice which.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use crate::adapter::Adapter;
+use crate::broken::{Broken, OTHERS, Other};
+use crate::builtin;
+use crate::protocol::{Codec, Role};
+use crate::results::{Implementation, Verdict};
+use crate::run::Engine;
+use crate::run::mutants as engines;
+use crate::runner::{self, Job, Options, Reach, Subject};
+use crate::suite::{Entry, Task};
+
+/// An implementation that is broken on purpose.
+#[derive(Debug)]
+pub struct Mutant {
+    subject: Subject,
+    /// How it is broken, if that is no clause.
+    other: Option<&'static Other>,
+    /// The clauses that it breaks; of all cases of its role if there are none.
+    clauses: Vec<String>,
+}
+
+/// What became of the mutants.
+#[derive(Debug, Default)]
+pub struct Score {
+    /// Each mutant that had a case, in their order.
+    pub rows: Vec<Row>,
+    /// Cases that notice none, by name.
+    pub idle: Vec<String>,
+    /// Clauses of the cases that no mutant breaks.
+    pub whole: Vec<String>,
+}
+
+/// What became of a mutant.
+#[derive(Debug)]
+pub struct Row {
+    /// Its name.
+    pub name: String,
+    /// The clauses that it breaks; of all cases of its role if there are none.
+    pub clauses: Vec<String>,
+    /// The cases that noticed it.
+    pub noticed: Vec<String>,
+    /// The cases that did not.
+    pub missed: Vec<String>,
+}
+
+impl Score {
+    /// Whether every mutant was noticed, every case notices one, and every clause has one.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.idle.is_empty() && self.whole.is_empty() && self.rows.iter().all(|row| !row.noticed.is_empty())
+    }
+}
+
+impl Mutant {
+    fn engine(mutant: &engines::Mutant, engine: &Engine) -> Self {
+        let engine = Engine { broken: Some(mutant.name), ..engine.clone() };
+        let implementation = Implementation::new(mutant.name, engine.hello());
+        Self {
+            subject: Subject { implementation, reach: Reach::Engine(engine) },
+            other: None,
+            clauses: mutant.clauses.iter().map(|clause| (*clause).to_owned()).collect(),
+        }
+    }
+
+    fn reference(broken: &Broken, role: Role, clauses: Vec<String>) -> io::Result<Self> {
+        let mut implementation = Implementation::new(&broken.name(), builtin::hello());
+        implementation.roles = vec![role];
+        let reach = Reach::Reference(Adapter::broken_reference(broken)?);
+        let other = if let Broken::Other(other) = broken { Some(*other) } else { None };
+        Ok(Self { subject: Subject { implementation, reach }, other, clauses })
+    }
+
+    /// Whether a case could notice it.
+    fn is_meant(&self, entry: &Entry) -> bool {
+        let expects = |other: &Other| match &entry.task {
+            Task::Case { case, .. } => other.is_noticed_by(case.expect.verdict.outcome()),
+            Task::Run(_) => true,
+        };
+        self.subject.implementation.roles.contains(&entry.role)
+            && self.other.is_none_or(expects)
+            && (self.clauses.is_empty() || self.clauses.iter().any(|clause| entry.clauses.contains(clause)))
+    }
+}
+
+/// All mutants: of the engine, of the validator each without one of the clauses that `entries` expect to be named, of
+/// the unpacker and of the builder.
+///
+/// # Errors
+///
+/// If the system does not tell where this program is.
+pub fn all(entries: &[Entry], engine: &Engine) -> io::Result<Vec<Mutant>> {
+    let mut all = Vec::new();
+    let mut named = BTreeSet::new();
+    for entry in entries {
+        if let Task::Case { case, .. } = &entry.task
+            && case.operation.is_check()
+        {
+            named.extend(case.expect.findings.iter().map(|finding| finding.id.clone()));
+        }
+    }
+    for clause in named {
+        all.push(Mutant::reference(&Broken::Without(clause.clone()), Role::Validate, vec![clause])?);
+    }
+    for other in &OTHERS {
+        let clauses = other.clauses.iter().map(|clause| (*clause).to_owned()).collect();
+        all.push(Mutant::reference(&Broken::Other(other), other.role, clauses)?);
+    }
+    all.extend(engines::all().iter().map(|mutant| Mutant::engine(mutant, engine)));
+    Ok(all)
+}
+
+/// Puts the cases of `entries` to `mutants`: to each the cases of the clauses that it breaks. `step` is told how many of
+/// how many have been run.
+///
+/// # Errors
+///
+/// Errors of `step`.
+pub fn score(
+    entries: &[Entry],
+    mutants: &[Mutant],
+    codec: &Codec,
+    options: &Options,
+    mut step: impl FnMut(usize, usize) -> io::Result<()>,
+) -> io::Result<Score> {
+    let jobs: Vec<Job<'_>> = mutants
+        .iter()
+        .flat_map(|mutant| {
+            let meant = entries.iter().filter(|entry| mutant.is_meant(entry));
+            meant.map(|entry| Job { subject: &mutant.subject, entry })
+        })
+        .collect();
+    let mut score = Score::default();
+    for mutant in mutants {
+        score.rows.push(Row {
+            name: mutant.subject.implementation.name.clone(),
+            clauses: mutant.clauses.clone(),
+            noticed: Vec::new(),
+            missed: Vec::new(),
+        });
+    }
+    let mut busy = BTreeSet::new();
+    let mut broken: BTreeSet<String> = mutants.iter().flat_map(|mutant| mutant.clauses.iter().cloned()).collect();
+    let mut done = 0;
+    runner::run(&jobs, codec, options, |job, line| {
+        done += 1;
+        if let Some(row) = score.rows.iter_mut().find(|row| row.name == job.subject.implementation.name) {
+            // A case that did not run has noticed nothing.
+            if matches!(line.verdict, Verdict::Pass | Verdict::Unsupported | Verdict::Skipped) {
+                row.missed.push(line.case);
+            } else {
+                // Every engine breaks clauses that are named; of what breaks all, the cases say what that is.
+                if job.entry.role != Role::Run {
+                    broken.extend(job.entry.clauses.iter().cloned());
+                }
+                busy.insert(line.case.clone());
+                row.noticed.push(line.case);
+            }
+        }
+        step(done, jobs.len())
+    })?;
+    score.rows.retain(|row| !row.noticed.is_empty() || !row.missed.is_empty());
+    score.idle = entries.iter().map(|entry| entry.name.clone()).filter(|name| !busy.contains(name)).collect();
+    let clauses: BTreeSet<&String> = entries.iter().flat_map(|entry| &entry.clauses).collect();
+    score.whole = clauses.into_iter().filter(|clause| !broken.contains(*clause)).cloned().collect();
+    Ok(score)
+}
