@@ -102,7 +102,7 @@ fn others() -> Vec<Entry> {
         case(
             "RUN-099/deep",
             "nor of one whose application has made a path that is longer than any path can be",
-            Scenario::new(nothing_left).image(|image| image.act(&["nest:/srv/a:3000", "exit:0"])),
+            Scenario::new(nothing_left).image(|image| image.act(&["nest:/srv/deep:1100", "exit:0"])),
         ),
         case(
             "RUN-099/failed",
