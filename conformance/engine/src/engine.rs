@@ -187,7 +187,8 @@ impl Run<'_> {
             instance => instance?,
         };
         let ended = self.with(&instance, &options, &requests);
-        if !settings.without.contains("RUN-099")
+        // Removing an instance ends its processes.
+        if !["RUN-077", "RUN-099"].iter().any(|clause| settings.without.contains(*clause))
             && let Err(error) = instance.remove()
         {
             // What came of the application counts more; the next engine tries again.
@@ -215,7 +216,10 @@ impl Run<'_> {
         fs::create_dir(&state)?;
         let container = Container { id: &instance.id, bundle: &bundle, state: &state };
         let ended = self.start(&container, &instance.group, &app, requests);
-        if let Err(why) = settings.backend.delete(&container) {
+        // RUN-077: this ends its processes, too.
+        if !settings.without.contains("RUN-077")
+            && let Err(why) = settings.backend.delete(&container)
+        {
             self.left = Some(why);
         }
         ended
@@ -290,6 +294,9 @@ impl Run<'_> {
         let umask = rustix::process::umask(Mode::empty());
         fs::create_dir(&bundle)?;
         image.unpack(&rootfs)?;
+        if ["RUN-041", "RUN-042"].iter().any(|clause| settings.without.contains(*clause)) {
+            tree::replace(&rootfs)?;
+        }
         tree::prepare(&rootfs, &image.tree, hostname)?;
         let volumes = volume::stage(volumes, &instance.folder.join("volumes"), is_deep)?;
         let run = instance.folder.join("run");

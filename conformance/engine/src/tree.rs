@@ -38,6 +38,22 @@ pub(crate) fn judge(tree: &Tree, refusals: &mut Refusals) {
     }
 }
 
+/// Removes what is in the way of the engine's directories and files, which no engine has a reason to do.
+pub(crate) fn replace(root: &Path) -> io::Result<()> {
+    for path in DIRECTORIES.map(|path| root.join(path)) {
+        if fs::symlink_metadata(&path).is_ok_and(|metadata| !metadata.is_dir()) {
+            fs::remove_file(&path)?;
+            make_directory(&path)?;
+        }
+    }
+    for path in FILES.map(|path| root.join(path)) {
+        if fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_dir()) {
+            fs::remove_dir_all(&path)?;
+        }
+    }
+    Ok(())
+}
+
 /// Puts the engine's directories and files into `root`, and leaves no other trace.
 pub(crate) fn prepare(root: &Path, tree: &Tree, hostname: &str) -> io::Result<()> {
     for path in DIRECTORIES.iter().filter(|path| tree.get(path).is_none()) {
@@ -68,11 +84,7 @@ pub(crate) fn prepare(root: &Path, tree: &Tree, hostname: &str) -> io::Result<()
 }
 
 fn make_directory(path: &Path) -> io::Result<()> {
-    match DirBuilder::new().mode(0o755).create(path) {
-        // An engine that has been told not to judge what stands there.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        result => result,
-    }
+    DirBuilder::new().mode(0o755).create(path)
 }
 
 fn set_mtime(path: &Path, seconds: u64) -> io::Result<()> {
