@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cornercast::bundle::{CAPABILITIES, DEVICES, Met, judge_isolator};
 use cornercast::json::to_canonical;
-use cornercast::manifest::{Isolation, Isolator};
+use cornercast::manifest::{Isolation, Isolator, LEVELS};
 use serde_json::{Value, json};
 
-use crate::options::{self, LEVELS};
+use crate::options;
 use crate::refusal::Refusals;
 use crate::report::{Row, Verdict};
 

@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use cornercast::bundle::judge_isolator;
 use cornercast::json::{self, Form};
 use cornercast::limits::Limits;
-use cornercast::manifest::Isolator;
-use cornercast::name::judge_host;
+use cornercast::manifest::{Isolator, LEVELS, judge_isolator_name};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -14,9 +12,6 @@ use crate::refusal::Reason;
 
 /// The most bytes that a document of instance options can have (RUN-006).
 pub const LIMIT: u64 = 1 << 20;
-
-/// The isolation levels, the loosest first.
-pub(crate) const LEVELS: [&str; 4] = ["open", "separated", "hardened", "sealed"];
 
 /// A document of instance options.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -170,8 +165,10 @@ pub(crate) fn judge(options: &Options) -> Vec<Reason> {
         let message = format!("the isolation level {level:?} is none of {}", LEVELS.join(", "));
         reasons.push(Reason::new("RUN-006", message));
     }
-    for name in options.isolation.isolators.keys().filter(|name| !is_isolator(name)) {
-        reasons.push(Reason::new("RUN-006", format!("no isolator can be called {name:?}")));
+    for name in options.isolation.isolators.keys() {
+        if let Err(error) = judge_isolator_name(name, &Limits::FORMAT) {
+            reasons.push(Reason::new("RUN-006", error.to_string()));
+        }
     }
     for (name, volume) in &options.volumes {
         match volume {
@@ -197,17 +194,6 @@ pub fn is_instance_id(id: &str) -> bool {
     id.len() <= 63
         && id.bytes().next().is_some_and(is_alphanumeric)
         && id.bytes().all(|byte| is_alphanumeric(byte) || byte == b'-')
-}
-
-/// Whether an isolator can be called so (MAN-045, MAN-046).
-fn is_isolator(name: &str) -> bool {
-    let Some((host, word)) = name.split_once('/') else { return false };
-    if ["cornercast", "resource"].contains(&host) {
-        return judge_isolator(name, &serde_json::Value::Null).is_some();
-    }
-    let is_word =
-        |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-    judge_host(host, &Limits::FORMAT).is_empty() && word.split('-').all(is_word)
 }
 
 /// Whether a path is absolute, and has no component that is empty, `.` or `..`: its last one says what is meant.

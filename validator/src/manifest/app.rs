@@ -8,7 +8,6 @@ use super::table::{Default, Presence, Table, Type};
 use crate::clause;
 use crate::json::{Node, Value};
 use crate::layer::clean_absolute;
-use crate::name::judge_host;
 use crate::shown::quoted;
 
 const EMPTY: Presence = Presence::Default(Default::Empty);
@@ -42,11 +41,6 @@ const MOUNT: &Table = &[
     ("readOnly", Type::Boolean, FALSE),
     ("required", Type::Boolean, FALSE),
 ];
-const ISOLATION: &Table =
-    &[("level", Type::String, Presence::Default(Default::String("separated"))), ("isolators", Type::Objects, EMPTY)];
-const ISOLATOR: &Table =
-    &[("value", Type::Any, Required), ("required", Type::Boolean, Presence::Default(Default::Boolean(true)))];
-
 pub(super) fn check(checker: &mut Checker<'_>, app: &Node) {
     checker.object(app, "/app", APP, &clause::MAN_006);
     exec(checker, app);
@@ -71,7 +65,7 @@ pub(super) fn check(checker: &mut Checker<'_>, app: &Node) {
         self::mounts(checker, mounts);
     }
     if let Some(isolation) = app.get("isolation") {
-        self::isolation(checker, isolation);
+        super::isolation::check(checker, isolation);
     }
 }
 
@@ -327,58 +321,4 @@ pub(crate) fn is_reserved(path: &str) -> bool {
 
 fn is_at_or_below(path: &str, directory: &str) -> bool {
     path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-const LEVELS: [&str; 4] = ["open", "separated", "hardened", "sealed"];
-
-/// MAN-044 to MAN-046
-fn isolation(checker: &mut Checker<'_>, isolation: &Node) {
-    checker.object(isolation, "/app/isolation", ISOLATION, &clause::MAN_006);
-    if let Some((node, level)) = string(isolation, "level")
-        && !LEVELS.contains(&level)
-    {
-        let message = format!("the isolation level {} is not defined", quoted(level));
-        checker.report_unknown(&clause::MAN_044, node, "/app/isolation/level", message, (level, LEVELS));
-    }
-    for member in isolation.get("isolators").map(Node::members).unwrap_or_default() {
-        let pointer = format!("/app/isolation/isolators/{}", escape(&member.name));
-        checker.object(&member.node, &pointer, ISOLATOR, &clause::MAN_006);
-        let Some((owner, _)) = member.name.split_once('/').filter(|(_, name)| is_isolator(name)) else {
-            let message = format!("the isolator name {} is not well formed", quoted(&member.name));
-            checker.report(&clause::MAN_045, &member.node, &pointer, message);
-            continue;
-        };
-        let known: &[&str] = match owner {
-            "cornercast" => &[
-                "cornercast/capabilities",
-                "cornercast/devices",
-                "cornercast/ipc",
-                "cornercast/kernel-boundary",
-                "cornercast/network",
-                "cornercast/no-new-privileges",
-                "cornercast/process-view",
-                "cornercast/readonly-rootfs",
-                "cornercast/syscalls",
-                "cornercast/sysinfo",
-                "cornercast/user-mapping",
-            ],
-            "resource" => &["resource/cpu", "resource/memory", "resource/nofile", "resource/pids", "resource/storage"],
-            host => {
-                if let Some((_, reason)) = judge_host(host, checker.limits).first() {
-                    let message = format!("the isolator name {} is not well formed: {reason}", quoted(&member.name));
-                    checker.report(&clause::MAN_045, &member.node, &pointer, message);
-                }
-                continue;
-            }
-        };
-        if !known.contains(&member.name.as_str()) {
-            let message = format!("the isolator {} is not defined", quoted(&member.name));
-            let suggestion = (member.name.as_str(), known.iter().copied());
-            checker.report_unknown(&clause::MAN_046, &member.node, &pointer, message, suggestion);
-        }
-    }
-}
-
-fn is_isolator(name: &str) -> bool {
-    name.split('-').all(|word| !word.is_empty() && word.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9')))
 }

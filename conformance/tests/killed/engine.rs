@@ -1,0 +1,201 @@
+//! Engines that are killed or stopped.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use cornercast_engine::cgroup;
+use rustix::process::{Signal, kill_process};
+use serde_json::Value;
+
+use crate::bench::{Bench, SOON, kill, pid_of, until};
+
+/// An image whose application does what the arguments say.
+fn image(bench: &Bench, probe: &Path) -> PathBuf {
+    image_of(bench, probe, "RUN-063/at-the-same-time")
+}
+
+/// The image of a case.
+fn image_of(bench: &Bench, probe: &Path, case: &str) -> PathBuf {
+    let folder = bench.path().join("case");
+    let mut command = bench.command(&["make", case]);
+    assert!(command.arg(&folder).arg("--probe").arg(probe).status().unwrap().success());
+    folder.join("image")
+}
+
+/// An engine with such an application, the lines of which are passed on.
+fn engine(bench: &Bench, image: &Path, options: &[&str], steps: &[&str]) -> (Child, BufReader<ChildStdout>) {
+    let mut command = bench.command(&["engine", "--state"]);
+    command.arg(bench.path().join("state")).args(options).arg(image).arg("--").args(steps);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap());
+    (child, lines)
+}
+
+fn until_ready(lines: &mut impl BufRead) {
+    let mut line = String::new();
+    while !line.contains("\"ready\"") {
+        line.clear();
+        assert!(lines.read_line(&mut line).unwrap() > 0, "it ends before it is ready");
+    }
+}
+
+fn instances(bench: &Bench) -> usize {
+    fs::read_dir(bench.path().join("state")).map_or(0, Iterator::count)
+}
+
+/// The control group of an instance.
+fn group(bench: &Bench, id: &str) -> String {
+    cgroup::group(&bench.path().join("state"), id)
+}
+
+pub(crate) fn engine_is_killed(probe: &Path) {
+    let bench = Bench::new();
+    let image = image(&bench, probe);
+    let id = format!("killed-{}", std::process::id());
+    let (child, mut lines) = engine(&bench, &image, &["--instance", &id], &["ready", "wait"]);
+    until_ready(&mut lines);
+    kill(child);
+    assert!(
+        instances(&bench) == 1 && !cgroup::processes(&group(&bench, &id)).unwrap().is_empty(),
+        "there is nothing to remove"
+    );
+    let (mut child, _lines) = engine(&bench, &image, &[], &["exit:3"]);
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+    assert!(
+        instances(&bench) == 0 && cgroup::directories(&group(&bench, &id)).unwrap().is_empty(),
+        "the instance is still there"
+    );
+}
+
+/// Without a grace time, which is ten seconds here.
+pub(crate) fn parent_is_killed(probe: &Path) {
+    let bench = Bench::new();
+    let image = image(&bench, probe);
+    let id = format!("orphan-{}", std::process::id());
+    let program = env!("CARGO_BIN_EXE_cornercast-conformance");
+    let (state, image) = (bench.path().join("state"), image.display());
+    let engine = format!("{program} engine --die-with-parent --instance {id} --state {} {image}", state.display());
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(format!("{engine} -- ignore:SIGTERM ready wait; exit 0")).stdin(Stdio::null());
+    let mut shell = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(shell.stdout.take().unwrap());
+    until_ready(&mut lines);
+    let start = Instant::now();
+    kill(shell);
+    // The engine has the other end.
+    lines.read_to_end(&mut Vec::new()).unwrap();
+    until("the end of the instance", || (instances(&bench) == 0).then_some(()));
+    assert!(cgroup::directories(&group(&bench, &id)).unwrap().is_empty());
+    assert!(start.elapsed() < SOON, "it took {:?}", start.elapsed());
+}
+
+pub(crate) fn engine_is_stopped(probe: &Path) {
+    let bench = Bench::new();
+    let image = image(&bench, probe);
+    let (mut child, mut lines) = engine(&bench, &image, &[], &["trap:SIGTERM:7", "ready", "wait"]);
+    until_ready(&mut lines);
+    kill_process(pid_of(&child), Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(7));
+    assert_eq!(instances(&bench), 0);
+}
+
+pub(crate) fn engine_is_stopped_twice(probe: &Path) {
+    let bench = Bench::new();
+    let image = image(&bench, probe);
+    let reports = bench.path().join("reports");
+    fs::create_dir(&reports).unwrap();
+    let options = ["--report", reports.to_str().unwrap()];
+    let (mut child, mut lines) = engine(&bench, &image, &options, &["ignore:SIGTERM", "ready", "wait"]);
+    until_ready(&mut lines);
+    let start = Instant::now();
+    kill_process(pid_of(&child), Signal::TERM).unwrap();
+    thread::sleep(Duration::from_millis(300));
+    assert!(child.try_wait().unwrap().is_none(), "it has not waited");
+    kill_process(pid_of(&child), Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(128 + 9));
+    assert!(start.elapsed() < SOON, "it took {:?}", start.elapsed());
+    let report: Value = serde_json::from_slice(&fs::read(reports.join("run-report.json")).unwrap()).unwrap();
+    assert_eq!((&report["signal"], &report["killed"]), (&"SIGKILL".into(), &true.into()));
+    assert_eq!(instances(&bench), 0);
+}
+
+/// As by `| head -1`: the application writes without an end, and ends all the same. The first process of a namespace
+/// does not get SIGPIPE, but writing fails.
+pub(crate) fn output_is_closed(probe: &Path) {
+    let bench = Bench::new();
+    let image = image(&bench, probe);
+    let (mut child, mut lines) = engine(&bench, &image, &[], &["ready", "flood:1000000000000000", "exit:9"]);
+    until_ready(&mut lines);
+    let start = Instant::now();
+    drop(lines);
+    let status = until("the end of the engine", || child.try_wait().unwrap());
+    assert_eq!(status.code(), Some(9));
+    assert!(start.elapsed() < SOON, "it took {:?}", start.elapsed());
+    assert_eq!(instances(&bench), 0);
+}
+
+/// What is mounted is known by paths without links, and the content of a volume is not removed with the instance.
+pub(crate) fn state_is_a_link(probe: &Path) {
+    let bench = Bench::new();
+    let image = image_of(&bench, probe, "RUN-099/stopped");
+    let path = |name: &str| bench.path().join(name);
+    fs::create_dir_all(path("real/below")).unwrap();
+    fs::create_dir(path("volume")).unwrap();
+    fs::write(path("volume/file"), b"kept").unwrap();
+    symlink("real/below/..", path("state")).unwrap();
+    let volume = format!("data={}", path("volume").display());
+    for is_killed in [false, true] {
+        let (mut child, mut lines) = engine(&bench, &image, &["--volume", &volume], &[]);
+        until_ready(&mut lines);
+        if is_killed {
+            kill(child);
+        } else {
+            kill_process(pid_of(&child), Signal::TERM).unwrap();
+            assert_eq!(child.wait().unwrap().code(), Some(0));
+        }
+    }
+    let mut clean = bench.command(&["engine", "--clean", "--state"]);
+    assert!(clean.arg(path("state")).status().unwrap().success());
+    assert_eq!(fs::read_dir(path("real")).unwrap().count(), 1, "an instance is left");
+    assert_eq!(fs::read(path("volume/file")).unwrap(), b"kept");
+    assert!(path("volume/a").exists());
+}
+
+/// Neither hinders the other, and the end of one does not end the other.
+pub(crate) fn same_id(probe: &Path) {
+    let benches = [Bench::new(), Bench::new()];
+    let id = format!("same-{}", std::process::id());
+    let start = |bench: &Bench, step| {
+        let (child, mut lines) = engine(bench, &image(bench, probe), &["--instance", &id], &["ready", step]);
+        until_ready(&mut lines);
+        child
+    };
+    let [mut stays, mut ends] = [start(&benches[0], "wait"), start(&benches[1], "exit:0")];
+    assert_eq!(ends.wait().unwrap().code(), Some(0));
+    assert!(stays.try_wait().unwrap().is_none() && instances(&benches[0]) == 1, "it was ended as well");
+    for _ in 0..2 {
+        kill_process(pid_of(&stays), Signal::TERM).unwrap();
+    }
+    stays.wait().unwrap();
+}
+
+/// It is unpacking, or has not begun to.
+pub(crate) fn engine_is_stopped_early(probe: &Path) {
+    let bench = Bench::new();
+    let image = image(&bench, probe);
+    for pause in [1, 5, 10, 20, 40, 80] {
+        let (mut child, _lines) = engine(&bench, &image, &[], &["wait"]);
+        thread::sleep(Duration::from_millis(pause));
+        for _ in 0..2 {
+            kill_process(pid_of(&child), Signal::TERM).unwrap();
+        }
+        let start = Instant::now();
+        until("the end of the engine", || child.try_wait().unwrap());
+        assert!(start.elapsed() < SOON && instances(&bench) == 0, "after {pause} ms: {:?}", start.elapsed());
+    }
+}

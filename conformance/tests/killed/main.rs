@@ -1,0 +1,51 @@
+//! Nothing outlives a suite or an engine that is killed, however; and how an engine is stopped.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod bench;
+mod engine;
+#[path = "../peers/mod.rs"]
+mod peers;
+mod suite;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use cornercast_engine::cli::BackendName;
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+
+/// A test, which gets the probe.
+type Test = (&'static str, fn(&Path));
+
+const TESTS: &[Test] = &[
+    ("a_suite_that_is_killed", suite::suite_is_killed),
+    ("a_suite_that_is_killed_at_any_time", suite::suite_is_killed_at_any_time),
+    ("a_suite_that_is_killed_with_its_guard_and_engines", suite::all_are_killed),
+    ("the_next_run_removes_what_is_left", suite::next_run_cleans),
+    ("folders_without_a_lock", suite::folders_without_a_lock),
+    ("a_suite_that_is_interrupted", suite::suite_is_interrupted),
+    ("an_adapter_of_a_suite_that_is_killed", suite::adapter_is_ended),
+    ("two_suites_do_not_disturb_each_other", suite::two_suites),
+    ("mutants_that_are_killed", suite::mutants_are_killed),
+    ("an_engine_that_is_killed", engine::engine_is_killed),
+    ("an_engine_whose_parent_is_killed", engine::parent_is_killed),
+    ("an_engine_that_is_stopped", engine::engine_is_stopped),
+    ("an_engine_that_is_stopped_twice", engine::engine_is_stopped_twice),
+    ("output_that_nobody_reads", engine::output_is_closed),
+    ("volumes_stay_where_the_state_directory_is_a_link", engine::state_is_a_link),
+    ("two_state_directories_have_an_instance_of_the_same_id", engine::same_id),
+    ("an_engine_that_is_stopped_before_the_application_begins", engine::engine_is_stopped_early),
+];
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let trials = TESTS.iter().map(|(name, test)| Trial::ignorable_test(*name, || run(*test))).collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn run(test: fn(&Path)) -> Result<Completion, Failed> {
+    match peers::probe_for(BackendName::default()) {
+        Ok(probe) => test(probe),
+        Err(ignored) => return Ok(ignored),
+    }
+    Ok(Completion::Completed)
+}
