@@ -20,13 +20,13 @@ const WITHOUT: &str = "validator-without-";
 pub enum Broken {
     /// It leaves out a clause.
     Without(String),
-    /// It does something else.
-    Other(&'static Other),
+    /// It has a defect.
+    Defect(&'static Defect),
 }
 
 /// How it is broken.
 #[derive(Debug)]
-pub struct Other {
+pub struct Defect {
     /// Its name.
     pub name: &'static str,
     /// What it is.
@@ -49,30 +49,30 @@ enum How {
 }
 
 /// All that leave out no clause.
-pub static OTHERS: [Other; 16] = [
-    other("validator-rejects", Role::Validate, &[], How::Refuses),
-    other("unpacker-refuses", Role::Unpack, &[], How::Refuses),
-    other("unpacker-accepts", Role::Unpack, &["LST-029", "LST-030", "LST-031"], How::Accepts),
-    other("unpacker-leaves-a-part", Role::Unpack, &["LST-029", "LST-030", "LST-031"], How::LeavesAPart),
-    other("unpacker-leaves-a-whiteout", Role::Unpack, &["LST-023"], How::Changes(leave_a_whiteout)),
-    other("unpacker-copies-hard-links", Role::Unpack, &["LST-024"], How::Changes(copy_hard_links)),
-    other("unpacker-links-equal-files", Role::Unpack, &["LST-024"], How::Changes(link_equal_files)),
-    other("unpacker-changes-a-byte", Role::Unpack, &["LST-025", "LST-031"], How::Changes(change_a_byte)),
-    other("unpacker-changes-modes", Role::Unpack, &["LST-026"], How::Changes(change_modes)),
-    other("unpacker-sets-owners-last", Role::Unpack, &["LST-027"], How::Changes(set_owners)),
-    other("unpacker-forgets-the-root", Role::Unpack, &["LST-028"], How::Changes(touch_the_root)),
-    other("builder-refuses", Role::Build, &[], How::Refuses),
-    other("builder-accepts", Role::Build, &[], How::Accepts),
-    other("builder-leaves-a-part", Role::Build, &[], How::LeavesAPart),
-    other("builder-changes-a-document", Role::Build, &[], How::Changes(change_a_document)),
-    other("builder-changes-a-blob", Role::Build, &["OCI-122"], How::Changes(change_a_blob)),
+pub static DEFECTS: [Defect; 16] = [
+    defect("validator-rejects", Role::Validate, &[], How::Refuses),
+    defect("unpacker-refuses", Role::Unpack, &[], How::Refuses),
+    defect("unpacker-accepts", Role::Unpack, &["LST-029", "LST-030", "LST-031"], How::Accepts),
+    defect("unpacker-leaves-a-part", Role::Unpack, &["LST-029", "LST-030", "LST-031"], How::LeavesAPart),
+    defect("unpacker-leaves-a-whiteout", Role::Unpack, &["LST-023"], How::Changes(leave_a_whiteout)),
+    defect("unpacker-copies-hard-links", Role::Unpack, &["LST-024"], How::Changes(copy_hard_links)),
+    defect("unpacker-links-equal-files", Role::Unpack, &["LST-024"], How::Changes(link_equal_files)),
+    defect("unpacker-changes-a-byte", Role::Unpack, &["LST-025", "LST-031"], How::Changes(change_a_byte)),
+    defect("unpacker-changes-modes", Role::Unpack, &["LST-026"], How::Changes(change_modes)),
+    defect("unpacker-sets-owners-last", Role::Unpack, &["LST-027"], How::Changes(set_owners)),
+    defect("unpacker-forgets-the-root", Role::Unpack, &["LST-028"], How::Changes(touch_the_root)),
+    defect("builder-refuses", Role::Build, &[], How::Refuses),
+    defect("builder-accepts", Role::Build, &[], How::Accepts),
+    defect("builder-leaves-a-part", Role::Build, &[], How::LeavesAPart),
+    defect("builder-changes-a-document", Role::Build, &[], How::Changes(change_a_document)),
+    defect("builder-changes-a-blob", Role::Build, &["OCI-122"], How::Changes(change_a_blob)),
 ];
 
-const fn other(name: &'static str, role: Role, clauses: &'static [&'static str], how: How) -> Other {
-    Other { name, role, clauses, how }
+const fn defect(name: &'static str, role: Role, clauses: &'static [&'static str], how: How) -> Defect {
+    Defect { name, role, clauses, how }
 }
 
-impl Other {
+impl Defect {
     /// Whether a case of which `expected` comes could notice.
     #[must_use]
     pub fn is_noticed_by(&self, expected: Outcome) -> bool {
@@ -90,7 +90,7 @@ impl Broken {
     pub fn find(name: &str) -> Option<Self> {
         match name.strip_prefix(WITHOUT) {
             Some(clause) => Some(Self::Without(clause.to_owned())),
-            None => OTHERS.iter().find(|other| other.name == name).map(Self::Other),
+            None => DEFECTS.iter().find(|defect| defect.name == name).map(Self::Defect),
         }
     }
 
@@ -99,7 +99,7 @@ impl Broken {
     pub fn name(&self) -> String {
         match self {
             Self::Without(clause) => format!("{WITHOUT}{clause}"),
-            Self::Other(other) => other.name.to_owned(),
+            Self::Defect(defect) => defect.name.to_owned(),
         }
     }
 
@@ -108,7 +108,7 @@ impl Broken {
     pub fn clause(&self) -> Option<&str> {
         match self {
             Self::Without(clause) => Some(clause),
-            Self::Other(_) => None,
+            Self::Defect(_) => None,
         }
     }
 
@@ -118,8 +118,8 @@ impl Broken {
     ///
     /// Errors of the file system.
     pub fn act(&self, answer: &mut Answer, output: &Path) -> io::Result<()> {
-        let Self::Other(other) = self else { return Ok(()) };
-        match (&other.how, answer.outcome) {
+        let Self::Defect(defect) = self else { return Ok(()) };
+        match (&defect.how, answer.outcome) {
             (How::Refuses, Outcome::Accepted) => answer.outcome = Outcome::Rejected,
             (How::Refuses, Outcome::Completed) => answer.outcome = Outcome::Refused,
             (How::Accepts, Outcome::Refused) => answer.outcome = Outcome::Completed,

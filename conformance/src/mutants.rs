@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 
 use crate::adapter::Adapter;
-use crate::broken::{Broken, OTHERS, Other};
+use crate::broken::{Broken, DEFECTS, Defect};
 use crate::builtin;
 use crate::protocol::{Codec, Role};
 use crate::results::{Implementation, Verdict};
@@ -18,7 +18,7 @@ use crate::suite::{Entry, Task};
 pub struct Mutant {
     subject: Subject,
     /// How it is broken, if that is no clause.
-    other: Option<&'static Other>,
+    defect: Option<&'static Defect>,
     /// The clauses that it breaks; of all cases of its role if there are none.
     clauses: Vec<String>,
 }
@@ -61,7 +61,7 @@ impl Mutant {
         let implementation = Implementation::new(mutant.name, engine.hello());
         Self {
             subject: Subject { implementation, reach: Reach::Engine(engine) },
-            other: None,
+            defect: None,
             clauses: mutant.clauses.iter().map(|clause| (*clause).to_owned()).collect(),
         }
     }
@@ -70,18 +70,18 @@ impl Mutant {
         let mut implementation = Implementation::new(&broken.name(), builtin::hello());
         implementation.roles = vec![role];
         let reach = Reach::Reference(Adapter::broken_reference(broken)?);
-        let other = if let Broken::Other(other) = broken { Some(*other) } else { None };
-        Ok(Self { subject: Subject { implementation, reach }, other, clauses })
+        let defect = if let Broken::Defect(defect) = broken { Some(*defect) } else { None };
+        Ok(Self { subject: Subject { implementation, reach }, defect, clauses })
     }
 
     /// Whether a case could notice it.
     fn is_meant(&self, entry: &Entry) -> bool {
-        let expects = |other: &Other| match &entry.task {
-            Task::Case { case, .. } => other.is_noticed_by(case.expect.verdict.outcome()),
+        let expects = |defect: &Defect| match &entry.task {
+            Task::Case { case, .. } => defect.is_noticed_by(case.expect.verdict.outcome()),
             Task::Run(_) => true,
         };
         self.subject.implementation.roles.contains(&entry.role)
-            && self.other.is_none_or(expects)
+            && self.defect.is_none_or(expects)
             && (self.clauses.is_empty() || self.clauses.iter().any(|clause| entry.clauses.contains(clause)))
     }
 }
@@ -105,9 +105,9 @@ pub fn all(entries: &[Entry], engine: &Engine) -> io::Result<Vec<Mutant>> {
     for clause in named {
         all.push(Mutant::reference(&Broken::Without(clause.clone()), Role::Validate, vec![clause])?);
     }
-    for other in &OTHERS {
-        let clauses = other.clauses.iter().map(|clause| (*clause).to_owned()).collect();
-        all.push(Mutant::reference(&Broken::Other(other), other.role, clauses)?);
+    for defect in &DEFECTS {
+        let clauses = defect.clauses.iter().map(|clause| (*clause).to_owned()).collect();
+        all.push(Mutant::reference(&Broken::Defect(defect), defect.role, clauses)?);
     }
     all.extend(engines::all().iter().map(|mutant| Mutant::engine(mutant, engine)));
     Ok(all)
