@@ -166,6 +166,16 @@ pub(crate) fn state_is_a_link(probe: &Path) {
     assert!(path("volume/a").exists());
 }
 
+/// Asks an engine to stop, again and again: of two requests at the same moment the system can make one.
+fn ask_until_it_ends(child: &mut Child) {
+    until("the end of the engine", || {
+        if child.try_wait().unwrap().is_none() {
+            kill_process(pid_of(child), Signal::TERM).unwrap();
+        }
+        child.try_wait().unwrap()
+    });
+}
+
 /// Neither hinders the other, and the end of one does not end the other.
 pub(crate) fn same_id(probe: &Path) {
     let benches = [Bench::new(), Bench::new()];
@@ -178,10 +188,7 @@ pub(crate) fn same_id(probe: &Path) {
     let [mut stays, mut ends] = [start(&benches[0], "wait"), start(&benches[1], "exit:0")];
     assert_eq!(ends.wait().unwrap().code(), Some(0));
     assert!(stays.try_wait().unwrap().is_none() && instances(&benches[0]) == 1, "it was ended as well");
-    for _ in 0..2 {
-        kill_process(pid_of(&stays), Signal::TERM).unwrap();
-    }
-    stays.wait().unwrap();
+    ask_until_it_ends(&mut stays);
 }
 
 /// It is unpacking, or has not begun to.
@@ -191,11 +198,8 @@ pub(crate) fn engine_is_stopped_early(probe: &Path) {
     for pause in [1, 5, 10, 20, 40, 80] {
         let (mut child, _lines) = engine(&bench, &image, &[], &["wait"]);
         thread::sleep(Duration::from_millis(pause));
-        for _ in 0..2 {
-            kill_process(pid_of(&child), Signal::TERM).unwrap();
-        }
         let start = Instant::now();
-        until("the end of the engine", || child.try_wait().unwrap());
+        ask_until_it_ends(&mut child);
         assert!(start.elapsed() < SOON && instances(&bench) == 0, "after {pause} ms: {:?}", start.elapsed());
     }
 }
