@@ -1,6 +1,7 @@
-//! The reference as a validator, unpacker and builder that is broken on purpose, in one thing: the suite has to notice.
+//! The reference as a validator, verifier, unpacker and builder that is broken on purpose, in one thing: the suite has to
+//! notice.
 //!
-//! A validator leaves out a clause; what an unpacker or a builder makes is changed when it is there, or it answers
+//! A validator or verifier leaves out a clause; what an unpacker or a builder makes is changed when it is there, or it answers
 //! something else. Engines that are broken stand in [`crate::run::mutants`].
 
 use std::collections::BTreeMap;
@@ -12,14 +13,14 @@ use std::time::SystemTime;
 
 use crate::protocol::{Answer, Outcome, Role};
 
-/// How the names begin of validators that leave out the clause that follows.
-const WITHOUT: &str = "validator-without-";
+/// How the names begin of what leaves out the clause that follows.
+const WITHOUT: [(&str, Role); 2] = [("validator-without-", Role::Validate), ("verifier-without-", Role::Verify)];
 
 /// A reference that is broken in one thing.
 #[derive(Debug, Clone)]
 pub enum Broken {
-    /// It leaves out a clause.
-    Without(String),
+    /// It leaves out a clause, in this role.
+    Without(Role, String),
     /// It has a defect.
     Defect(&'static Defect),
 }
@@ -49,8 +50,10 @@ enum How {
 }
 
 /// All that leave out no clause.
-pub static DEFECTS: [Defect; 16] = [
+pub static DEFECTS: [Defect; 18] = [
     defect("validator-rejects", Role::Validate, &[], How::Refuses),
+    defect("verifier-rejects", Role::Verify, &[], How::Refuses),
+    defect("verifier-accepts", Role::Verify, &[], How::Accepts),
     defect("unpacker-refuses", Role::Unpack, &[], How::Refuses),
     defect("unpacker-accepts", Role::Unpack, &["LST-029", "LST-030", "LST-031"], How::Accepts),
     defect("unpacker-leaves-a-part", Role::Unpack, &["LST-029", "LST-030", "LST-031"], How::LeavesAPart),
@@ -78,7 +81,8 @@ impl Defect {
     pub fn is_noticed_by(&self, expected: Outcome) -> bool {
         match self.how {
             How::Refuses => matches!(expected, Outcome::Accepted | Outcome::Completed),
-            How::Accepts | How::LeavesAPart => expected == Outcome::Refused,
+            How::Accepts => matches!(expected, Outcome::Refused | Outcome::Rejected),
+            How::LeavesAPart => expected == Outcome::Refused,
             How::Changes(_) => expected == Outcome::Completed,
         }
     }
@@ -88,8 +92,9 @@ impl Broken {
     /// The one that is called `name`.
     #[must_use]
     pub fn find(name: &str) -> Option<Self> {
-        match name.strip_prefix(WITHOUT) {
-            Some(clause) => Some(Self::Without(clause.to_owned())),
+        let without = WITHOUT.iter().find_map(|(prefix, role)| Some((*role, name.strip_prefix(prefix)?)));
+        match without {
+            Some((role, clause)) => Some(Self::Without(role, clause.to_owned())),
             None => DEFECTS.iter().find(|defect| defect.name == name).map(Self::Defect),
         }
     }
@@ -98,7 +103,10 @@ impl Broken {
     #[must_use]
     pub fn name(&self) -> String {
         match self {
-            Self::Without(clause) => format!("{WITHOUT}{clause}"),
+            Self::Without(role, clause) => {
+                let prefix = WITHOUT.iter().find(|(_, known)| known == role).map_or("", |(prefix, _)| prefix);
+                format!("{prefix}{clause}")
+            }
             Self::Defect(defect) => defect.name.to_owned(),
         }
     }
@@ -107,7 +115,7 @@ impl Broken {
     #[must_use]
     pub fn clause(&self) -> Option<&str> {
         match self {
-            Self::Without(clause) => Some(clause),
+            Self::Without(_, clause) => Some(clause),
             Self::Defect(_) => None,
         }
     }
@@ -123,6 +131,7 @@ impl Broken {
             (How::Refuses, Outcome::Accepted) => answer.outcome = Outcome::Rejected,
             (How::Refuses, Outcome::Completed) => answer.outcome = Outcome::Refused,
             (How::Accepts, Outcome::Refused) => answer.outcome = Outcome::Completed,
+            (How::Accepts, Outcome::Rejected) => answer.outcome = Outcome::Accepted,
             (How::LeavesAPart, Outcome::Refused) => fs::create_dir(output)?,
             (How::Changes(change), Outcome::Completed) => change(output)?,
             _ => {}

@@ -13,6 +13,7 @@ use cornercast::store::Folder;
 use crate::broken::Broken;
 use crate::making::{self, Failure, Order};
 use crate::protocol::{Answer, Hello, HelloMessage, Operation, Outcome, PROTOCOL, Request, Role};
+use crate::verifying;
 
 /// The longest message that is read.
 const MESSAGE_LIMIT: u64 = 64 << 10;
@@ -41,6 +42,12 @@ pub fn answer(input: impl Read, mut output: impl Write, broken: Option<&Broken>)
                 broken.map_or(Ok(()), |broken| broken.act(&mut answer, Path::new("")))?;
                 serde_json::to_string(&answer)?
             }
+            Request::Run { seq, operation: Operation::Verify, input, kind, options, .. } => {
+                let without = broken.and_then(Broken::clause);
+                let mut answer = verify(seq, verifying::answer(Path::new(&input), &kind, &options, without));
+                broken.map_or(Ok(()), |broken| broken.act(&mut answer, Path::new("")))?;
+                serde_json::to_string(&answer)?
+            }
             Request::Run { seq, operation, input, kind, options, output, .. } => {
                 let (input, output) = (Path::new(&input), output.unwrap_or_default());
                 let order = Order { operation, input, kind: &kind, options: &options, output: Path::new(&output) };
@@ -63,7 +70,7 @@ pub(crate) fn hello() -> Hello {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         homepage: None,
         issues: None,
-        roles: vec![Role::Validate, Role::Build, Role::Unpack],
+        roles: vec![Role::Validate, Role::Build, Role::Unpack, Role::Verify],
         sessions: true,
     }
 }
@@ -82,6 +89,20 @@ fn check(seq: u64, input: &Path, kind: &str, off: Option<&str>) -> Answer {
             answer.reason = findings.list().first().map(|finding| finding.message.clone());
         }
         Err(error) => answer.reason = Some(error.to_string()),
+    }
+    answer
+}
+
+fn verify(seq: u64, outcome: io::Result<verifying::Outcome>) -> Answer {
+    let mut answer = Answer { seq, outcome: Outcome::Accepted, class: None, ids: Vec::new(), reason: None };
+    match outcome {
+        Ok(Ok(())) => {}
+        Ok(Err(rejection)) => {
+            answer.outcome = Outcome::Rejected;
+            answer.ids = vec![rejection.clause.to_owned()];
+            answer.reason = Some(rejection.reason);
+        }
+        Err(error) => (answer.outcome, answer.reason) = (Outcome::Errored, Some(error.to_string())),
     }
     answer
 }

@@ -15,7 +15,7 @@ pub struct Case {
     pub clauses: Vec<String>,
     /// Why the case is there, in one sentence.
     pub why: String,
-    /// What an implementation has to be to run it: `validate`, `build` or `unpack`.
+    /// What an implementation has to be to run it: `validate`, `build`, `unpack` or `verify`.
     pub role: Role,
     /// What it is asked to do; left out if that is `check`.
     #[serde(default, skip_serializing_if = "Operation::is_check")]
@@ -36,6 +36,13 @@ pub struct Case {
     /// What makes the input when the case is run, where it is too large to keep.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recipe: Option<Recipe>,
+    /// The number up to which the store of a verifier gets keyrings when the case is run, each as the first one but for
+    /// its number: too many to keep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keyrings: Option<u64>,
+    /// How the file `policy.json` beside `case.json` is given to a verifier, if not as a file of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyFile>,
     /// The kind of the input, as `cornercast check --as` calls it.
     #[serde(rename = "as")]
     pub kind: String,
@@ -47,6 +54,22 @@ pub struct Case {
     /// Vulnerabilities of the same class, by CVE or advisory number.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cve: Vec<String>,
+}
+
+/// What the policy of a case is on the disk, where it is not to be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PolicyFile {
+    /// A symbolic link to the file.
+    Link,
+    /// A file that the group can write.
+    GroupWritable,
+    /// A file that everybody can write.
+    WorldWritable,
+    /// A directory.
+    Directory,
+    /// Nothing.
+    Missing,
 }
 
 /// What is expected of an implementation.
@@ -61,6 +84,9 @@ pub struct Expectation {
     /// The digest of the listing of the tree that is made, where it makes one: this is judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tree: Option<String>,
+    /// The folder beside `case.json` with the files of the state that a verifier has afterwards: this is judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
     /// What the reference says, with place: this is judged for the reference only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Expected>,

@@ -25,3 +25,5 @@ pub mod schema;
 pub mod scratch;
 pub mod session;
 pub mod suite;
+mod trust;
+pub mod verifying;

@@ -55,6 +55,6 @@ pub fn make(order: &Order<'_>) -> Result<(), Failure> {
         Operation::Bundle => unpack::bundle(order),
         Operation::Import => convert::import(order),
         Operation::Export => convert::export(order),
-        Operation::Check | Operation::Run => Err(Failure::Unknown),
+        Operation::Check | Operation::Run | Operation::Verify => Err(Failure::Unknown),
     }
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::io;
 
+use cornercast::catalogue;
+
 use crate::adapter::Adapter;
 use crate::broken::{Broken, DEFECTS, Defect};
 use crate::builtin;
@@ -87,7 +89,7 @@ impl Mutant {
 }
 
 /// All mutants: of the engine, of the validator each without one of the clauses that `entries` expect to be named, of
-/// the unpacker and of the builder.
+/// the verifier each without one of its clauses, of the unpacker and of the builder.
 ///
 /// # Errors
 ///
@@ -103,7 +105,11 @@ pub fn all(entries: &[Entry], engine: &Engine) -> io::Result<Vec<Mutant>> {
         }
     }
     for clause in named {
-        all.push(Mutant::reference(&Broken::Without(clause.clone()), Role::Validate, vec![clause])?);
+        all.push(Mutant::reference(&Broken::Without(Role::Validate, clause.clone()), Role::Validate, vec![clause])?);
+    }
+    let verified = catalogue::requirements().into_iter().filter(|clause| clause.observer == "verifier");
+    for clause in verified.map(|clause| clause.id) {
+        all.push(Mutant::reference(&Broken::Without(Role::Verify, clause.clone()), Role::Verify, vec![clause])?);
     }
     for defect in &DEFECTS {
         let clauses = defect.clauses.iter().map(|clause| (*clause).to_owned()).collect();

@@ -1,6 +1,8 @@
 //! Running one program under the suite's control: with a time limit, limits on what it writes, and
 //! in a process group of its own that does not outlive it.
 
+use std::cell::Cell;
+use std::fs;
 use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -141,6 +143,8 @@ pub fn run_until(command: &mut Command, input: &[u8], bounds: &Bounds, stop: Opt
 pub struct Running {
     child: Child,
     group: Pid,
+    /// Whether it was killed by hand.
+    was_killed: Cell<bool>,
     bounds: Bounds,
     alarm: Sender<Alarm>,
     watchdog: JoinHandle<Option<Killed>>,
@@ -173,7 +177,7 @@ impl Running {
             // A program that does not read its input breaks the pipe; its answer tells what to think of it.
             let _ = stdin.write_all(input);
         }
-        Ok(Self { child, group, bounds: *bounds, alarm, watchdog, output, errors })
+        Ok(Self { child, group, was_killed: Cell::new(false), bounds: *bounds, alarm, watchdog, output, errors })
     }
 
     /// Whether it has ended. What it has started can still be there.
@@ -184,6 +188,7 @@ impl Running {
 
     /// Kills it with its process group.
     pub fn kill(&self) {
+        self.was_killed.set(true);
         let _ = kill_process_group(self.group, Signal::KILL);
     }
 
@@ -209,6 +214,9 @@ impl Running {
         let _ = self.alarm.send(Alarm::Ended);
         let mut killed = self.watchdog.join().unwrap_or_default();
         let _ = kill_process_group(self.group, Signal::KILL);
+        if killed.is_some() || self.was_killed.get() {
+            until_gone(self.group);
+        }
         let status = self.child.wait()?;
         waited?;
         let (output, errors) = (self.output.recv_timeout(AFTERMATH), self.errors.recv_timeout(AFTERMATH));
@@ -228,6 +236,28 @@ impl Running {
 /// The process group of a child that leads one.
 pub(crate) fn group_of(child: &Child) -> io::Result<Pid> {
     i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or_else(|| io::Error::other("the child has no id"))
+}
+
+/// Waits until a process group that was killed has no member but those that wait to be reaped: the system takes its time,
+/// and what they held is theirs until then.
+fn until_gone(group: Pid) {
+    let end = Instant::now() + AFTERMATH;
+    while has_members(group) && Instant::now() < end {
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Whether a process of a group is not yet a zombie.
+fn has_members(group: Pid) -> bool {
+    let Ok(processes) = fs::read_dir("/proc") else { return false };
+    let group = group.as_raw_nonzero().to_string();
+    processes.flatten().any(|process| {
+        // `PID (NAME) STATE PPID PGRP …`, where the name can have any character.
+        let status = fs::read_to_string(process.path().join("stat")).unwrap_or_default();
+        let mut fields = status.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ');
+        let state = fields.next();
+        fields.nth(1) == Some(group.as_str()) && !matches!(state, Some("Z" | "X"))
+    })
 }
 
 /// Whether a child has ended; it is not reaped.

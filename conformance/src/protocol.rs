@@ -141,6 +141,8 @@ pub enum Operation {
     Bundle,
     /// Run the application of an image, and keep what comes of it in a directory.
     Run,
+    /// Say whether an image of a store is trusted.
+    Verify,
 }
 
 impl Operation {
@@ -154,10 +156,11 @@ impl Operation {
             Self::Export => "export",
             Self::Bundle => "bundle",
             Self::Run => "run",
+            Self::Verify => "verify",
         }
     }
 
-    /// Whether nothing is made.
+    /// Whether it is the usual one, which cases do not name.
     // Serde wants a reference.
     #[allow(clippy::trivially_copy_pass_by_ref)]
     #[must_use]
@@ -173,7 +176,14 @@ impl Operation {
             Self::Unpack => Role::Unpack,
             Self::Import | Self::Export | Self::Bundle => Role::Build,
             Self::Run => Role::Run,
+            Self::Verify => Role::Verify,
         }
+    }
+
+    /// Whether the answer is a verdict, and nothing is made.
+    #[must_use]
+    pub fn is_verdict(self) -> bool {
+        matches!(self, Self::Check | Self::Verify)
     }
 
     /// Whether files are made that belong to users of the image, which only root can do.

@@ -15,8 +15,9 @@ use serde_json::Value;
 use crate::adapter::{Adapter, Fault};
 use crate::case::Case;
 use crate::expectations::Expectations;
+use crate::fixtures::trust::world;
 use crate::made;
-use crate::protocol::{Answer, Codec, Outcome, Request, Role};
+use crate::protocol::{Answer, Codec, Operation, Outcome, Request, Role};
 use crate::recipe::Bytes;
 use crate::results::{Implementation, Line, Verdict};
 use crate::run::through::Through;
@@ -24,6 +25,7 @@ use crate::run::{self, Engine, Judged};
 use crate::scratch;
 use crate::session::Sessions;
 use crate::suite::{Entry, Task};
+use crate::trust;
 
 /// An implementation under test.
 #[derive(Debug)]
@@ -200,10 +202,10 @@ impl Worker<'_> {
         match (&job.entry.task, &job.subject.reach) {
             (Task::Case { case, folder }, Reach::Adapter(adapter)) => self
                 .put((case, folder), job, adapter, index, scratch)
-                .map_or_else(errored, |answer| judge(case, &answer, scratch)),
+                .map_or_else(errored, |answer| judge((case, folder), &answer, scratch)),
             (Task::Case { case, folder }, Reach::Reference(adapter)) => self
                 .put((case, folder), job, adapter, index, scratch)
-                .map_or_else(errored, |answer| judge_reference(case, &answer, scratch)),
+                .map_or_else(errored, |answer| judge_reference((case, folder), &answer, scratch)),
             (Task::Run(scenario), Reach::Engine(engine)) => {
                 let instance = instance_of(index);
                 let engine = Engine {
@@ -241,7 +243,11 @@ impl Worker<'_> {
         let input = input(case, folder, scratch)
             .map_err(|error| Fault::new(format!("the input could not be made: {error}")))?;
         fs::create_dir(scratch.join(ADAPTER)).map_err(|error| Fault::new(format!("the scratch folder: {error}")))?;
-        let request = request(case, &input, index as u64, scratch).map_err(Fault::new)?;
+        let mut request = request(case, &input, index as u64, scratch).map_err(Fault::new)?;
+        if case.operation == Operation::Verify {
+            trust::prepare(case, folder, scratch, &mut request)
+                .map_err(|error| Fault::new(format!("the policy and state could not be made: {error}")))?;
+        }
         let name = &job.subject.implementation.name;
         self.sessions.ask(name, adapter, self.codec, &request, self.options.time)
     }
@@ -284,10 +290,14 @@ pub fn input(case: &Case, folder: &Path, scratch: &Path) -> io::Result<PathBuf> 
     let path = scratch.join("input");
     let Some(recipe) = &case.recipe else {
         let there = folder.join(case.input.as_deref().unwrap_or_default());
-        if case.links.is_empty() && case.executables.is_empty() {
+        if case.links.is_empty() && case.executables.is_empty() && case.keyrings.is_none() {
             return Ok(there);
         }
         copy_folder(&there, &path)?;
+        for number in 2..=case.keyrings.unwrap_or(1) {
+            let (name, bytes) = world::numbered_keyring(number);
+            fs::write(path.join(name), bytes)?;
+        }
         for file in &case.executables {
             make_executable(&path.join(file))?;
         }
@@ -358,7 +368,7 @@ pub fn request(case: &Case, input: &Path, seq: u64, scratch: &Path) -> Result<Re
         input: text(input)?,
         kind: case.kind.clone(),
         options: case.options.clone(),
-        output: (!case.operation.is_check()).then(|| text(&scratch.join(OUTPUT))).transpose()?,
+        output: (!case.operation.is_verdict()).then(|| text(&scratch.join(OUTPUT))).transpose()?,
         // The adapter's own folder is empty, whatever the input is made in.
         scratch: text(&scratch.join(ADAPTER))?,
     })
@@ -376,19 +386,21 @@ pub(crate) fn errored(fault: Fault) -> Judged {
 }
 
 /// The outcome is judged, and what was made; class, ids and reason are recorded.
-fn judge(case: &Case, answer: &Answer, scratch: &Path) -> Judged {
+fn judge((case, folder): (&Case, &Path), answer: &Answer, scratch: &Path) -> Judged {
     let expected = case.expect.verdict.outcome();
-    let answers = if case.operation.is_check() {
+    let answers = if case.operation.is_verdict() {
         [Outcome::Accepted, Outcome::Rejected]
     } else {
         [Outcome::Completed, Outcome::Refused]
     };
     let said = || answer.reason.clone().unwrap_or_else(|| "the adapter gives no reason".to_owned());
     let (verdict, reason) = match answer.outcome {
-        outcome if outcome == expected => match made::judge(case, &scratch.join(OUTPUT)) {
-            Ok(()) => (Verdict::Pass, None),
-            Err(reason) => (Verdict::Fail, Some(reason)),
-        },
+        outcome if outcome == expected => {
+            match made::judge(case, &scratch.join(OUTPUT)).and_then(|()| trust::judge(case, folder, scratch)) {
+                Ok(()) => (Verdict::Pass, None),
+                Err(reason) => (Verdict::Fail, Some(reason)),
+            }
+        }
         outcome if answers.contains(&outcome) => {
             (Verdict::Fail, Some(format!("expected {}, got {}", expected.name(), outcome.name())))
         }
@@ -410,10 +422,10 @@ fn judge(case: &Case, answer: &Answer, scratch: &Path) -> Judged {
 }
 
 /// The reference has to name the clauses that the case expects, besides.
-fn judge_reference(case: &Case, answer: &Answer, scratch: &Path) -> Judged {
-    let mut judged = judge(case, answer, scratch);
+fn judge_reference((case, folder): (&Case, &Path), answer: &Answer, scratch: &Path) -> Judged {
+    let mut judged = judge((case, folder), answer, scratch);
     let expected: Vec<&str> = case.expect.findings.iter().map(|finding| finding.id.as_str()).collect();
-    if case.operation.is_check() && judged.verdict == Verdict::Pass && answer.ids != expected {
+    if case.operation.is_verdict() && judged.verdict == Verdict::Pass && answer.ids != expected {
         let shown = |ids: &[&str]| if ids.is_empty() { "no finding".to_owned() } else { ids.join(", ") };
         let got: Vec<&str> = answer.ids.iter().map(String::as_str).collect();
         judged.verdict = Verdict::Fail;

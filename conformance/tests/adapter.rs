@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use bench::{ACCEPTS, Bench, Run, assert_gone, output, write_program};
 use cornercast_conformance::case::Case;
+use cornercast_conformance::fixtures;
 use cornercast_conformance::results::{Conclusion, Verdict};
 use cornercast_conformance::schema;
 use serde_json::{Value, json};
@@ -289,6 +290,40 @@ fn what_an_adapter_leaves_is_judged() {
         verdict("spaced", EXITED, ": >stdout; : >stderr; exited 42; echo >>run-report.json; answer completed");
     assert_eq!(is, Verdict::Fail);
     assert!(said.contains("no canonical document"), "{said}");
+}
+
+// ADP-045
+#[test]
+fn the_state_that_a_verifier_leaves_is_judged() {
+    let bench = Bench::new();
+    let (known, learns) = ("POL-022/accepted-verify-known", "POL-037/accepted-verify-accepted");
+    let all = fixtures::all();
+    for name in [known, learns] {
+        let fixture = all.iter().find(|fixture| fixture.folder == name).unwrap();
+        bench.case(name, &fixture.case, fixture.files.iter());
+    }
+    let verdict = |name: &str, case: &str, body: &str| {
+        let run = bench.run(&["--impl", &bench.session(name, "verify", body), "--case", case]);
+        let line = run.line(case);
+        (line.verdict, line.reason.clone().unwrap_or_default())
+    };
+    let accepts = r#"printf '{"seq":%s,"outcome":"accepted"}\n' "$seq""#;
+    let state = r#"state=$(printf '%s\n' "$line" | sed -n 's/.*"state":"\([^"]*\)".*/\1/p')"#;
+    assert_eq!(verdict("free", known, accepts), (Verdict::Pass, String::new()));
+    let (is, said) = verdict("forgets", learns, accepts);
+    assert_eq!((is, said.as_str()), (Verdict::Fail, "the state has no file example.com.json"));
+    let (is, said) = verdict("scribbles", learns, &format!("{state}; echo x >\"$state/example.com.json\"; {accepts}"));
+    assert_eq!(is, Verdict::Fail);
+    assert!(said.starts_with("expected the state {"), "{said}");
+    let after = bench.fixtures().join(learns).join("after/example.com.json");
+    let copy = format!("{state}; cp {} \"$state\"; {accepts}", after.display());
+    assert_eq!(verdict("learns", learns, &copy), (Verdict::Pass, String::new()));
+    let (is, said) =
+        verdict("says-more", learns, &copy.replace("printf '{", "echo x >\"$state/example.org.json\"; printf '{"));
+    assert_eq!(
+        (is, said.as_str()),
+        (Verdict::Fail, "the state has a file example.org.json that was not to be written")
+    );
 }
 
 /// The body of an adapter that stops when it is asked to, as its application would.

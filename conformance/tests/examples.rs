@@ -11,6 +11,7 @@ use cornercast::input::{Kind, check_stream};
 use cornercast::json::{self, Form};
 use cornercast::layer::{ListingKind, Tree, Walker, read_listing, write_line};
 use cornercast::limits::Limits;
+use cornercast_conformance::fixtures::trust::world;
 use cornercast_conformance::schema;
 
 /// What the suite's own program says, which no chapter is about.
@@ -84,13 +85,13 @@ fn input(example: &Example) -> (Kind, Vec<u8>) {
     let text = example.text.clone();
     let bytes = match kind {
         // Shown with white space, stored canonical.
-        Kind::Manifest => {
+        Kind::Manifest | Kind::Release | Kind::Keyring | Kind::Catalog | Kind::Attestation | Kind::State => {
             let document = json::read(text.as_bytes(), Form::Strict, &Limits::FORMAT);
             let root = document.root.unwrap_or_else(|| panic!("{}: {:?}", example.place, document.violations));
             json::to_canonical(&root.to_serde()).unwrap()
         }
         Kind::Layer => from_hex(&text),
-        Kind::Listing | Kind::Rootfs => text.into_bytes(),
+        Kind::Listing | Kind::Rootfs | Kind::Proof => text.into_bytes(),
         _ => text.trim_end().as_bytes().to_vec(),
     };
     (kind, bytes)
@@ -126,6 +127,37 @@ fn each_schema_is_named() {
     for name in schema::NAMES.into_iter().filter(|name| *name != PROBE) {
         assert!(text.contains(&format!("`{name}`")), "no chapter names the schema {name}");
     }
+}
+
+/// What has keys, digests or signatures in it is made by code: each block that says `made=`.
+#[test]
+fn what_is_made_is_fresh() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("spec");
+    let mut made = 0;
+    for file in ["signatures.md", "release.md", "policy.md", "log.md"] {
+        let path = folder.join(file);
+        let text = fs::read_to_string(&path).unwrap();
+        let mut wanted = String::new();
+        let mut lines = text.lines();
+        while let Some(line) = lines.next() {
+            wanted.push_str(line);
+            wanted.push('\n');
+            let name =
+                line.strip_prefix("```").and_then(|info| info.split(' ').find_map(|word| word.strip_prefix("made=")));
+            if let Some(name) = name {
+                let content = world::example(name).unwrap_or_else(|| panic!("{file}: nothing is called {name}"));
+                wanted.push_str(&format!("{}\n```\n", content.trim_end()));
+                lines.by_ref().find(|line| *line == "```").unwrap();
+                made += 1;
+            }
+        }
+        if std::env::var_os("CORNERCAST_BLESS").is_some() {
+            fs::write(&path, &wanted).unwrap();
+        } else {
+            assert_eq!(text, wanted, "{file} is not fresh; CORNERCAST_BLESS=1 writes it");
+        }
+    }
+    assert_eq!(made, 13);
 }
 
 #[test]

@@ -51,6 +51,11 @@ fn is_run(requirement: &Requirement) -> bool {
     requirement.observer == "runtime"
 }
 
+/// Whether it is about verifiers: their cases say what is accepted, and there is a verifier without each.
+fn is_verified(requirement: &Requirement) -> bool {
+    requirement.observer == "verifier"
+}
+
 /// Whether it is about adapters or the suite itself: tests of the suite name it.
 fn is_protocol(requirement: &Requirement) -> bool {
     ["adapter", "suite"].contains(&requirement.observer.as_str())
@@ -178,6 +183,7 @@ fn few_clauses_are_not_observable() {
         let known = observable(requirement)
             || is_made(requirement)
             || is_run(requirement)
+            || is_verified(requirement)
             || is_protocol(requirement)
             || requirement.observer.starts_with("not observable: ");
         assert!(known, "{}: {} is no observer that this suite knows yet", requirement.id, requirement.observer);
@@ -212,6 +218,20 @@ fn each_clause_has_a_case_and_a_near_miss() {
                 requirement.id,
                 role.name()
             ));
+        }
+    }
+    for requirement in requirements.iter().filter(|requirement| is_verified(requirement)) {
+        let mine = |verdict: Verdict| {
+            all.iter().any(|fixture| {
+                fixture.case.role == Role::Verify
+                    && fixture.case.expect.verdict == verdict
+                    && fixture.case.clauses.contains(&requirement.id)
+            })
+        };
+        for verdict in [Verdict::Accepted, Verdict::Rejected] {
+            if !mine(verdict) {
+                problems.push(format!("{} has no case of the role `verify` that is {verdict:?}", requirement.id));
+            }
         }
     }
     for fixture in &all {
@@ -296,8 +316,7 @@ fn the_limits_chapter_is_complete() {
     let text = fs::read_to_string(root().join("spec/limits.md")).unwrap();
     let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| ") && line.contains("](")).collect();
     let mut named = BTreeSet::new();
-    for (clause, value) in Limits::FORMAT.by_clause() {
-        let id = clause.id;
+    for (id, value) in Limits::FORMAT.by_clause() {
         named.insert(id);
         let row = rows.iter().find(|row| row.contains(&format!("[{id}]")));
         let row = row.unwrap_or_else(|| panic!("spec/limits.md has no row for {id}"));

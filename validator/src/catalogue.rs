@@ -33,7 +33,7 @@ pub struct Requirement {
 }
 
 /// The chapters that hold requirements, with their text.
-pub const CHAPTERS: [(&str, &str); 10] = [
+pub const CHAPTERS: [(&str, &str); 14] = [
     ("spec/introduction.md", include_str!("../../spec/introduction.md")),
     ("spec/json.md", include_str!("../../spec/json.md")),
     ("spec/names.md", include_str!("../../spec/names.md")),
@@ -43,6 +43,10 @@ pub const CHAPTERS: [(&str, &str); 10] = [
     ("spec/store.md", include_str!("../../spec/store.md")),
     ("spec/oci.md", include_str!("../../spec/oci.md")),
     ("spec/runtime.md", include_str!("../../spec/runtime.md")),
+    ("spec/signatures.md", include_str!("../../spec/signatures.md")),
+    ("spec/release.md", include_str!("../../spec/release.md")),
+    ("spec/policy.md", include_str!("../../spec/policy.md")),
+    ("spec/log.md", include_str!("../../spec/log.md")),
     ("spec/adapter.md", include_str!("../../spec/adapter.md")),
 ];
 

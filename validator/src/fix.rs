@@ -37,7 +37,11 @@ pub struct Fixed {
 pub fn fix(kind: Kind, source: &[u8], limits: &Limits) -> Option<Fixed> {
     let (limit, is_listing) = match kind {
         Kind::Manifest => (limits.manifest, false),
-        Kind::Marker | Kind::Index | Kind::Canonical => (limits.document, false),
+        Kind::Marker | Kind::Index | Kind::Canonical | Kind::Release | Kind::Keyring | Kind::Attestation => {
+            (limits.document, false)
+        }
+        Kind::Catalog => (limits.envelope, false),
+        Kind::State => (limits.state, false),
         Kind::Listing | Kind::Rootfs => (limits.listing, true),
         _ => return None,
     };

@@ -12,7 +12,7 @@ use crate::manifest;
 use crate::name::Reference;
 use crate::oci::{self, ImageArchive, Pass, ReadAt};
 use crate::store::{Extent, Files, check_archive, check_index, check_marker, check_store_to};
-use crate::zstd;
+use crate::{trust, zstd};
 
 /// A kind of input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,22 @@ pub enum Kind {
     Marker,
     /// An index of signatures or attestations.
     Index,
+    /// An envelope with its payload.
+    Envelope,
+    /// The payload of an envelope: a release.
+    Release,
+    /// The same: a keyring.
+    Keyring,
+    /// The same: a catalog.
+    Catalog,
+    /// The same: an attestation.
+    Attestation,
+    /// A policy.
+    Policy,
+    /// What a verifier remembers of an authority.
+    State,
+    /// A log proof.
+    Proof,
     /// A reference, alone in a file, without newline.
     Reference,
     /// Any canonical JSON document.
@@ -55,7 +71,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds with their names.
-    pub const ALL: [(&'static str, Self); 17] = [
+    pub const ALL: [(&'static str, Self); 25] = [
         ("store", Self::Store),
         ("archive", Self::Archive),
         ("manifest", Self::Manifest),
@@ -64,6 +80,14 @@ impl Kind {
         ("layer", Self::Layer),
         ("marker", Self::Marker),
         ("index", Self::Index),
+        ("envelope", Self::Envelope),
+        ("release", Self::Release),
+        ("keyring", Self::Keyring),
+        ("catalog", Self::Catalog),
+        ("attestation", Self::Attestation),
+        ("policy", Self::Policy),
+        ("state", Self::State),
+        ("proof", Self::Proof),
         ("reference", Self::Reference),
         ("canonical", Self::Canonical),
         ("strict", Self::Strict),
@@ -128,6 +152,9 @@ pub fn recognise(head: &[u8]) -> Option<Kind> {
     if head.starts_with(&[0x1F, 0x8B]) {
         return (!oci::is_compressed(head)).then_some(Kind::OciLayer);
     }
+    if head.starts_with(b"c2sp.org/tlog-proof@") {
+        return Some(Kind::Proof);
+    }
     let text = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
     let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
     if first == Some(&b'{') {
@@ -163,9 +190,33 @@ fn recognise_json(text: &[u8]) -> Kind {
         Kind::Marker
     } else if has("files") && (kind("signatures") || kind("attestations")) {
         Kind::Index
-    } else {
+    } else if has("cornercast") || has("layers") {
         Kind::Manifest
+    } else {
+        recognise_trust(text)
     }
+}
+
+/// The same for documents about trust, which people write on several lines. What is cut off is told by its beginning.
+fn recognise_trust(text: &[u8]) -> Kind {
+    let root = json::read(text, Form::Strict, &Limits::FORMAT).root;
+    let has = |name: &str| match &root {
+        Some(root) => root.get(name).is_some(),
+        None => {
+            let quoted = format!("\"{name}\":");
+            text.windows(quoted.len()).any(|window| window == quoted.as_bytes())
+        }
+    };
+    let members: [(&[&str], Kind); 7] = [
+        (&["payload"], Kind::Envelope),
+        (&["rules"], Kind::Policy),
+        (&["authority"], Kind::State),
+        (&["root", "keys"], Kind::Keyring),
+        (&["serial"], Kind::Catalog),
+        (&["body", "issued"], Kind::Attestation),
+        (&["image", "issued"], Kind::Release),
+    ];
+    members.into_iter().find(|(names, _)| names.iter().all(|name| has(name))).map_or(Kind::Manifest, |(_, kind)| kind)
 }
 
 /// Bytes read at once.
@@ -266,6 +317,14 @@ pub fn check_stream(
         Kind::Manifest => findings.extend(manifest::check(&document(limits.manifest)?, limits).1),
         Kind::Marker => findings.extend(check_marker(&document(limits.document)?, limits)),
         Kind::Index => findings.extend(check_index(&document(limits.document)?, None, limits).1),
+        Kind::Envelope => findings.extend(trust::check_envelope(&document(limits.envelope)?, limits)),
+        Kind::Release => findings.extend(trust::check_release(&document(limits.document)?, limits).1),
+        Kind::Keyring => findings.extend(trust::check_keyring(&document(limits.document)?, limits).1),
+        Kind::Catalog => findings.extend(trust::check_catalog(&document(limits.envelope)?, limits).1),
+        Kind::Attestation => findings.extend(trust::check_attestation(&document(limits.document)?, limits).1),
+        Kind::Policy => findings.extend(trust::check_policy(&document(limits.document)?, limits).1),
+        Kind::State => findings.extend(trust::check_state(&document(limits.state)?, limits).1),
+        Kind::Proof => findings.extend(trust::check_proof(&document(limits.log_proof)?, limits).1),
         Kind::Canonical | Kind::Strict => {
             let source = document(limits.document)?;
             if source.len() as u64 > limits.document {

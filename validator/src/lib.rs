@@ -13,6 +13,7 @@
 //! | [`store`], [`zstd`] | Store and archive |
 //! | [`oci`], [`convert`] | OCI images |
 //! | [`bundle`] | Runtime |
+//! | [`trust`] | Keys and envelopes, Releases, keyrings and catalogs, Policy, Log proofs |
 //! | `unpack` | Listing and rootfs: unpacking |
 //!
 //! [`Violation`]: diagnostic::Violation
@@ -48,6 +49,7 @@ pub mod shown;
 pub mod store;
 mod suggestion;
 pub mod tar;
+pub mod trust;
 #[cfg(target_os = "linux")]
 pub mod unpack;
 pub mod zstd;

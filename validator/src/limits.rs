@@ -108,6 +108,30 @@ pub struct Limits {
     pub oci_entries: u64,
     /// OCI-085: a file of names
     pub oci_passwd: u64,
+    /// SIG-005
+    pub envelope: u64,
+    /// SIG-006
+    pub envelope_other: u64,
+    /// SIG-011, REL-016 and POL-011
+    pub signatures: usize,
+    /// REL-016
+    pub root_threshold: usize,
+    /// REL-006, in seconds
+    pub clock_ahead: i64,
+    /// REL-029
+    pub keyring_steps: usize,
+    /// REL-039, in seconds
+    pub catalog_seconds: i64,
+    /// POL-031
+    pub state: u64,
+    /// LOG-001
+    pub log_proof: u64,
+    /// LOG-005
+    pub log_hashes: usize,
+    /// LOG-009
+    pub log_signatures: usize,
+    /// LOG-016
+    pub log_entry: usize,
 }
 
 impl Limits {
@@ -163,16 +187,28 @@ impl Limits {
         oci_extension: 1 << 20,
         oci_entries: 1_000_000,
         oci_passwd: 1 << 20,
+        envelope: 4 << 20,
+        envelope_other: 1 << 20,
+        signatures: 16,
+        root_threshold: 8,
+        clock_ahead: 300,
+        keyring_steps: 1024,
+        catalog_seconds: 2_592_000,
+        state: 16 << 20,
+        log_proof: 64 << 10,
+        log_hashes: 63,
+        log_signatures: 64,
+        log_entry: 65_535,
     };
 
-    /// Each limit that a clause sets: the clause and the value.
+    /// Each limit that a clause sets: the id of the clause and the value.
     ///
     /// The limits chapter of the specification has one row for each.
     #[must_use]
-    pub fn by_clause(&self) -> Vec<(&'static Clause, u64)> {
+    pub fn by_clause(&self) -> Vec<(&'static str, u64)> {
         let size = |value: usize| value as u64;
         let whole = |value: i64| value.unsigned_abs();
-        vec![
+        let validated: Vec<(&'static Clause, u64)> = vec![
             (&clause::JSN_005, self.document),
             (&clause::JSN_010, size(self.member_name)),
             (&clause::JSN_011, size(self.string)),
@@ -225,7 +261,25 @@ impl Limits {
             (&clause::OCI_081, self.oci_entries),
             (&clause::OCI_082, size(self.path)),
             (&clause::OCI_085, self.oci_passwd),
-        ]
+            (&clause::SIG_005, self.envelope),
+            (&clause::SIG_006, self.envelope_other),
+            (&clause::SIG_011, size(self.signatures)),
+            (&clause::REL_016, size(self.signatures)),
+            (&clause::REL_039, whole(self.catalog_seconds)),
+            (&clause::POL_011, size(self.signatures)),
+            (&clause::POL_031, self.state),
+            (&clause::LOG_001, self.log_proof),
+            (&clause::LOG_005, size(self.log_hashes)),
+            (&clause::LOG_009, size(self.log_signatures)),
+        ];
+        let verified = [
+            ("REL-006", whole(self.clock_ahead)),
+            ("REL-029", size(self.keyring_steps)),
+            ("REL-036", size(self.envelopes)),
+            ("LOG-013", whole(self.clock_ahead)),
+            ("LOG-016", size(self.log_entry)),
+        ];
+        validated.into_iter().map(|(clause, value)| (clause.id, value)).chain(verified).collect()
     }
 }
 

@@ -11,6 +11,7 @@ use crate::difference::Difference;
 use crate::inspection::Inspection;
 use crate::manifest::Manifest;
 use crate::store::{Index, Marker};
+use crate::trust;
 
 /// A line of a listing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -186,11 +187,18 @@ fn only_true(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
 }
 
 /// The names of the schemas.
-pub const NAMES: [&str; 9] = [
+pub const NAMES: [&str; 16] = [
     "manifest",
     "listing-line",
     "store-marker",
     "signature-index",
+    "envelope",
+    "release",
+    "keyring",
+    "catalog",
+    "attestation",
+    "policy",
+    "state",
     "diagnostic",
     "inspection",
     "difference",
@@ -211,6 +219,13 @@ pub fn schema(name: &str) -> Option<String> {
         "listing-line" => generator().into_root_schema_for::<ListingLine>(),
         "store-marker" => generator().into_root_schema_for::<Marker>(),
         "signature-index" => generator().into_root_schema_for::<Index>(),
+        "envelope" => generator().into_root_schema_for::<trust::Envelope>(),
+        "release" => generator().into_root_schema_for::<trust::Release>(),
+        "keyring" => generator().into_root_schema_for::<trust::Keyring>(),
+        "catalog" => generator().into_root_schema_for::<trust::Catalog>(),
+        "attestation" => generator().into_root_schema_for::<trust::Attestation>(),
+        "policy" => generator().into_root_schema_for::<trust::Policy>(),
+        "state" => generator().into_root_schema_for::<trust::State>(),
         "diagnostic" => {
             SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<Diagnostic>()
         }

@@ -114,6 +114,8 @@ fn endless_inputs_end() {
             assert!(findings.errors > 0, "endless {byte:#x} as {} was accepted", kind.name());
             let limit = match kind {
                 Kind::Listing | Kind::Rootfs => Limits::FORMAT.listing,
+                Kind::Envelope | Kind::Catalog => Limits::FORMAT.envelope,
+                Kind::State => Limits::FORMAT.state,
                 _ => Limits::FORMAT.document,
             };
             assert!(
@@ -148,7 +150,7 @@ fn all_sources() -> Vec<(String, String)> {
     out
 }
 
-/// The core does no I/O: only `build`, `cli`, four files of `unpack`, one of `store` and one of `bundle` touch files, and nothing touches the network.
+/// The core does no I/O: only `build`, `cli`, four files of `unpack` and one each of `store`, `trust` and `bundle` touch files, and nothing touches the network.
 #[test]
 fn only_build_unpack_and_cli_touch_the_world() {
     for (name, code) in all_sources() {
@@ -162,13 +164,14 @@ fn only_build_unpack_and_cli_touch_the_world() {
                     | "unpack/located.rs"
                     | "store/folder.rs"
                     | "bundle/making.rs"
+                    | "trust/folder.rs"
             );
         // An import keeps the temporary files that `build` makes for it.
         let code = if name.starts_with("convert/") { code.replace("tempfile::NamedTempFile", "") } else { code };
         for word in ["std::fs", "std::env", "std::process", "File::open", "tempfile", "rustix"] {
             assert!(
                 outer || !code.contains(word),
-                "{name} uses {word}; only build/, cli/, four files of unpack/, store/folder.rs and bundle/making.rs do"
+                "{name} uses {word}; only build/, cli/, four files of unpack/, store/folder.rs, trust/folder.rs and bundle/making.rs do"
             );
         }
         assert!(!code.contains("std::net"), "{name} uses the network");
@@ -179,21 +182,23 @@ fn only_build_unpack_and_cli_touch_the_world() {
 #[test]
 fn limits_stand_in_one_place() {
     let mut spellings = Vec::new();
-    for (clause, value) in Limits::FORMAT.by_clause() {
+    for (id, value) in Limits::FORMAT.by_clause() {
         let digits = value.to_string();
         // Small numbers mean other things as well.
         if value > 1000 {
-            spellings.push((clause.id, digits.clone()));
+            spellings.push((id, digits.clone()));
             let grouped: Vec<&str> =
                 digits.as_bytes().rchunks(3).rev().map(|chunk| std::str::from_utf8(chunk).unwrap()).collect();
-            spellings.push((clause.id, grouped.join("_")));
+            spellings.push((id, grouped.join("_")));
         }
     }
     for (name, code) in all_sources() {
         if matches!(name.as_str(), "limits.rs" | "schema.rs" | "manifest/types.rs") || name.starts_with("clause/") {
             continue;
         }
-        for (id, spelling) in &spellings {
+        // The same number is the highest port.
+        let is_port = |id: &str| name == "manifest/app.rs" && id == "LOG-016";
+        for (id, spelling) in spellings.iter().filter(|(id, _)| !is_port(id)) {
             let alone = code.match_indices(spelling.as_str()).any(|(at, _)| {
                 let word = |character: Option<char>| {
                     character.is_some_and(|character| {

@@ -15,6 +15,7 @@ use crate::run::image::Image;
 use crate::run::{self, Engine, Scenario, through};
 use crate::runner::{self, Reach};
 use crate::suite::{Entry, Task};
+use crate::trust;
 
 /// The instance id of a case that is run by hand.
 const INSTANCE: &str = "cornercast-reproduce";
@@ -82,14 +83,18 @@ fn check(
     let scratch = Path::new(SCRATCH);
     let mut lines = vec!["mkdir \"$scratch/adapter\"".to_owned()];
     // Inputs that are only made for this command are made again by the script.
-    let is_changed = !case.links.is_empty() || !case.executables.is_empty();
+    let is_changed = !case.links.is_empty() || !case.executables.is_empty() || case.keyrings.is_some();
     let input = if case.recipe.is_some() || is_changed || cases.made.is_some() {
         lines.push(make_command(arguments, entry, "\"$scratch/input\"")?);
         scratch.join("input")
     } else {
         folder.join(case.input.as_deref().unwrap_or_default())
     };
-    let request = runner::request(case, &input, 1, scratch).map_err(Trouble::new)?;
+    let mut request = runner::request(case, &input, 1, scratch).map_err(Trouble::new)?;
+    if case.operation == Operation::Verify {
+        lines.extend(trust::script(case, folder));
+        trust::tell(case, scratch, &mut request)?;
+    }
     let put = put(&request, adapter)?;
     lines.push(format!("# Expected is \"outcome\":\"{}\".", case.expect.verdict.outcome().name()));
     lines.push(put);
@@ -116,6 +121,14 @@ fn look(case: &Case) -> Option<String> {
     let (command, what) = match (case.operation, case.expect.verdict) {
         (_, Verdict::Refused) => (format!("ls -d {output}"), "Nothing is to be there".to_owned()),
         (Operation::Check | Operation::Run, _) => return None,
+        (Operation::Verify, _) => {
+            let after = case
+                .expect
+                .state
+                .as_ref()
+                .map_or("any state".to_owned(), |folder| format!("that of the folder `{folder}`"));
+            ("cat \"$scratch\"/state/*.json".to_owned(), format!("Expected is {after}"))
+        }
         (Operation::Unpack, _) => (format!("cornercast listing --digest {output}"), digest(&case.expect.tree)),
         (Operation::Import, _) => (format!("ls {output}/images/sha256"), digest(&case.expect.result)),
         (Operation::Export, _) => (format!("sha256sum {output}/index.json"), digest(&case.expect.result)),

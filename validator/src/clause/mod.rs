@@ -6,19 +6,27 @@
 mod cnf;
 mod jsn;
 mod lay;
+mod log;
 mod lst;
 mod man;
 mod nam;
 mod oci;
+mod pol;
+mod rel;
+mod sig;
 mod sto;
 
 pub use cnf::*;
 pub use jsn::*;
 pub use lay::*;
+pub use log::*;
 pub use lst::*;
 pub use man::*;
 pub use nam::*;
 pub use oci::*;
+pub use pol::*;
+pub use rel::*;
+pub use sig::*;
 pub use sto::*;
 
 use crate::diagnostic::Severity;
@@ -52,5 +60,21 @@ use clauses;
 
 /// All clauses that the validator checks, in the order of the chapters.
 pub fn all() -> impl Iterator<Item = &'static Clause> {
-    [cnf::CNF, jsn::JSN, nam::NAM, man::MAN, lay::LAY, lst::LST, sto::STO, oci::OCI].into_iter().flatten().copied()
+    [
+        cnf::CNF,
+        jsn::JSN,
+        nam::NAM,
+        man::MAN,
+        lay::LAY,
+        lst::LST,
+        sto::STO,
+        oci::OCI,
+        sig::SIG,
+        rel::REL,
+        pol::POL,
+        log::LOG,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
 }

@@ -265,7 +265,7 @@ fn read_content(content: Option<&Content>, limit: u64) -> io::Result<Vec<u8>> {
 }
 
 /// The files of an archive; a compressed one, or standard input, is spooled first.
-fn archive_files(path: &Path) -> Result<(ImageFiles, Option<NamedTempFile>), Failure> {
+pub(super) fn archive_files(path: &Path) -> Result<(ImageFiles, Option<NamedTempFile>), Failure> {
     let shown = path.display().to_string();
     let fail = |error: io::Error| Failure::Error(format!("{shown}: {error}"));
     let (source, spool) = plain_file(path).map_err(fail)?;

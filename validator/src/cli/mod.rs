@@ -19,6 +19,7 @@ mod output;
 mod pack;
 mod progress;
 mod signals;
+pub(crate) mod trust;
 #[cfg(target_os = "linux")]
 mod unpack;
 
@@ -64,6 +65,10 @@ enum Command {
     Unpack(unpack::Unpack),
     #[cfg(target_os = "linux")]
     Bundle(bundle::Bundle),
+    Keygen(trust::keygen::Keygen),
+    Sign(trust::sign::Sign),
+    #[cfg(target_os = "linux")]
+    Verify(trust::verify::Verify),
     /// Print a clause, why it is there, a bad and a good example
     Explain {
         /// The id of a clause, such as MAN-012
@@ -269,6 +274,10 @@ pub fn run() -> ExitCode {
         Command::Unpack(arguments) => unpack::run(&arguments),
         #[cfg(target_os = "linux")]
         Command::Bundle(arguments) => bundle::run(&arguments),
+        Command::Keygen(arguments) => trust::keygen::run(&arguments),
+        Command::Sign(arguments) => trust::sign::run(&arguments),
+        #[cfg(target_os = "linux")]
+        Command::Verify(arguments) => trust::verify::run(&arguments),
         Command::Explain { id } => explain::explain(&id),
         Command::Rules { json } => explain::rules(json),
         Command::Schema { name } => explain::schema(name.as_deref()),
@@ -319,6 +328,19 @@ fn source_date_epoch() -> Result<Option<u64>, Failure> {
         _ => Err(Failure::Error(format!(
             "SOURCE_DATE_EPOCH is \"{text}\"; it has to be a number of seconds from 0 to {latest}"
         ))),
+    }
+}
+
+/// This machine's processor, as manifests call it.
+fn architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86" => "386",
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        "loongarch64" => "loong64",
+        "powerpc64" if cfg!(target_endian = "little") => "ppc64le",
+        "powerpc64" => "ppc64",
+        other => other,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The clauses about a manifest by itself (MAN, NAM, CNF).
 
 use super::document::Outline;
+use super::platform::judge_platform;
 use super::table::Presence::{Optional, Required};
 use super::table::{Default, Presence, Table, Type};
 use super::types::FORMAT_VERSION;
@@ -200,43 +201,14 @@ impl Checker<'_> {
     /// NAM-018 to NAM-022, CNF-002
     fn platform(&mut self, platform: &Node) {
         self.object(platform, "/platform", PLATFORM, &clause::MAN_006);
-        if let Some((node, os)) = string(platform, "os") {
-            let pointer = "/platform/os";
-            if os.is_empty() || !os.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9')) {
-                self.report(&clause::NAM_018, node, pointer, format!("the os {} is not well formed", quoted(os)));
-            } else if os != "linux" {
-                self.report(&clause::CNF_002, node, pointer, format!("the os {} is not supported", quoted(os)));
+        for flaw in judge_platform(platform) {
+            let pointer =
+                if flaw.member.is_empty() { "/platform".to_owned() } else { format!("/platform/{}", flaw.member) };
+            let node = platform.get(flaw.member).unwrap_or(platform);
+            match flaw.help {
+                Some(help) => self.report_with(flaw.clause, node, &pointer, flaw.message, help),
+                None => self.report(flaw.clause, node, &pointer, flaw.message),
             }
-        }
-        let Some((architecture_node, architecture)) = string(platform, "architecture") else { return };
-        const KNOWN: [&str; 13] = [
-            "386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle", "ppc64", "ppc64le",
-            "riscv64", "s390x",
-        ];
-        if !KNOWN.contains(&architecture) {
-            let message = format!("the architecture {} is unknown", quoted(architecture));
-            let pointer = "/platform/architecture";
-            let meant = usual_architecture(architecture).unwrap_or(architecture);
-            self.report_unknown(&clause::NAM_019, architecture_node, pointer, message, (meant, KNOWN));
-            return;
-        }
-        let (node, variant) = match platform.get("variant") {
-            None => (platform, None),
-            Some(node) if matches!(node.value, Value::String(_)) => (node, node.as_str()),
-            Some(_) => return,
-        };
-        let pointer = if variant.is_some() { "/platform/variant" } else { "/platform" };
-        let (clause, right) = match architecture {
-            "arm" => (&clause::NAM_020, matches!(variant, Some("v5" | "v6" | "v7" | "v8"))),
-            "amd64" => (&clause::NAM_021, matches!(variant, None | Some("v2" | "v3" | "v4"))),
-            _ => (&clause::NAM_022, variant.is_none()),
-        };
-        if !right {
-            let message = match variant {
-                Some(variant) => format!("the architecture {architecture} has no variant {}", quoted(variant)),
-                None => format!("the architecture {architecture} comes in variants, and none is given"),
-            };
-            self.report(clause, node, pointer, message);
         }
     }
 
@@ -337,21 +309,6 @@ pub(crate) fn judge_format_version(version: &str) -> Result<(), name::Broken> {
     }
 }
 
-/// The architecture that other programs call `name`.
-fn usual_architecture(name: &str) -> Option<&'static str> {
-    Some(match name {
-        "x86_64" | "x86-64" | "x64" => "amd64",
-        "aarch64" | "armv8" => "arm64",
-        "armhf" | "armel" | "armv7l" | "armv6l" => "arm",
-        "x86" | "i386" | "i486" | "i586" | "i686" => "386",
-        "ppc64el" => "ppc64le",
-        "loongarch64" => "loong64",
-        "mips64el" => "mips64le",
-        "mipsel" => "mipsle",
-        _ => return None,
-    })
-}
-
 fn holds(value: &Value, default: Default) -> bool {
     match (value, default) {
         (Value::String(string), Default::String(default)) => string == default,
@@ -374,7 +331,7 @@ pub(super) fn integer<'a>(object: &'a Node, name: &str) -> Option<(&'a Node, i64
 }
 
 /// A member name as a segment of a JSON pointer.
-pub(super) fn escape(name: &str) -> String {
+pub(crate) fn escape(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
 

@@ -208,7 +208,8 @@ impl Checker<'_> {
     }
 }
 
-fn is_media_type(text: &str) -> bool {
+/// Whether `text` is a media type without parameters (MAN-051).
+pub(crate) fn is_media_type(text: &str) -> bool {
     let is_part = |part: &str| {
         part.len() <= 127
             && part.starts_with(|first: char| first.is_ascii_lowercase() || first.is_ascii_digit())

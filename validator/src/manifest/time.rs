@@ -1,7 +1,7 @@
 //! Times as the format writes them (MAN-009, MAN-010).
 
 /// Whether `text` has the form YYYY-MM-DDTHH:MM:SSZ.
-pub(super) fn has_form(text: &str) -> bool {
+pub(crate) fn has_form(text: &str) -> bool {
     let pattern = "0000-00-00T00:00:00Z";
     text.len() == pattern.len()
         && text.bytes().zip(pattern.bytes()).all(|(byte, wanted)| match wanted {
@@ -11,7 +11,7 @@ pub(super) fn has_form(text: &str) -> bool {
 }
 
 /// Whether `text`, which has that form, is a time that exists.
-pub(super) fn exists(text: &str) -> bool {
+pub(crate) fn exists(text: &str) -> bool {
     let number = |from: usize, to: usize| text.get(from..to).and_then(|digits| digits.parse::<u32>().ok()).unwrap_or(0);
     let (year, month, day) = (number(0, 4), number(5, 7), number(8, 10));
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);

@@ -82,6 +82,35 @@ pub struct Platform {
     pub variant: Option<String>,
 }
 
+impl Platform {
+    /// The platform written as `OS/ARCHITECTURE` or `OS/ARCHITECTURE/VARIANT`; it is not judged.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split('/').map(str::to_owned);
+        let (os, architecture, variant) = (parts.next()?, parts.next()?, parts.next());
+        parts.next().is_none().then_some(Self { os, architecture, variant })
+    }
+
+    /// The platforms whose images run on this one, the best first (NAM-023).
+    ///
+    /// ```
+    /// use cornercast::manifest::Platform;
+    ///
+    /// let of = |variant: Option<&str>| Platform {
+    ///     os: "linux".to_owned(),
+    ///     architecture: "amd64".to_owned(),
+    ///     variant: variant.map(str::to_owned),
+    /// };
+    /// assert_eq!(of(Some("v3")).candidates(), [of(Some("v3")), of(Some("v2")), of(None)]);
+    /// ```
+    #[must_use]
+    pub fn candidates(&self) -> Vec<Self> {
+        let own = self.variant.as_deref().and_then(|variant| variant.strip_prefix('v')?.parse::<u8>().ok());
+        let variants = (2..=own.unwrap_or(0)).rev().map(|number| Some(format!("v{number}")));
+        variants.chain([None]).map(|variant| Self { variant, ..self.clone() }).collect()
+    }
+}
+
 /// What to run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -298,7 +327,7 @@ pub struct Base {
 pub struct Attachment {
     /// Its media type.
     #[serde(rename = "type")]
-    #[schemars(regex(pattern = r"^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}$"))]
+    #[schemars(schema_with = "patterns::media_type")]
     pub media_type: String,
     /// Its digest.
     pub digest: Digest,
@@ -347,10 +376,10 @@ pub(crate) mod defaults {
 }
 
 /// Parts of the schema that the types alone do not say.
-mod patterns {
+pub(crate) mod patterns {
     use schemars::{Schema, SchemaGenerator, json_schema};
 
-    pub(super) fn name(_: &mut SchemaGenerator) -> Schema {
+    pub(crate) fn name(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
             "maxLength": 255,
@@ -359,7 +388,7 @@ mod patterns {
         })
     }
 
-    pub(super) fn version(_: &mut SchemaGenerator) -> Schema {
+    pub(crate) fn version(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
             "maxLength": 128,
@@ -367,12 +396,19 @@ mod patterns {
         })
     }
 
-    pub(super) fn annotations(_: &mut SchemaGenerator) -> Schema {
+    pub(crate) fn annotations(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "object",
             "minProperties": 1,
             "propertyNames": {"maxLength": 256, "pattern": "^[a-z][a-z0-9]*(\\.[A-Za-z0-9_-]+)+$"},
             "additionalProperties": {"type": "string", "maxLength": 131_072}
+        })
+    }
+
+    pub(crate) fn media_type(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": "^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}$"
         })
     }
 
@@ -386,7 +422,7 @@ mod patterns {
     }
 
     /// The form and the ranges; that the day exists in its month is not said.
-    pub(super) fn time(_: &mut SchemaGenerator) -> Schema {
+    pub(crate) fn time(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
             "not": {"pattern": "^0000"},

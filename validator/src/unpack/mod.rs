@@ -36,7 +36,7 @@ use self::disk::{Parents, Target};
 pub use self::kept::Keeping;
 pub use self::located::ImageFiles;
 use self::plan::Plan;
-use self::view::OneImage;
+pub use self::view::OneImage;
 use crate::diagnostic::Findings;
 use crate::difference::Change;
 use crate::digest::Digest;

@@ -10,7 +10,7 @@ use crate::manifest::{self, Outline};
 use crate::store::{FileKind, Files, Listed, classify, path_of};
 
 /// The files of a store that one image needs: the marker, its manifest, and each blob once.
-pub(super) struct OneImage<'a> {
+pub struct OneImage<'a> {
     files: &'a dyn Files,
     listed: BTreeMap<FileKind, Listed>,
     /// The manifest, as far as it could be understood, if it is the one that is meant and has no errors.
@@ -18,7 +18,12 @@ pub(super) struct OneImage<'a> {
 }
 
 impl<'a> OneImage<'a> {
-    pub(super) fn new(files: &'a dyn Files, image: Digest, limits: &Limits) -> io::Result<Self> {
+    /// The image `image` of a store.
+    ///
+    /// # Errors
+    ///
+    /// Errors of `files`.
+    pub fn new(files: &'a dyn Files, image: Digest, limits: &Limits) -> io::Result<Self> {
         let listed = files.list()?;
         let mut all = BTreeMap::new();
         for file in listed {

@@ -59,7 +59,7 @@ fn archives_are_recognised() {
 
 #[test]
 fn documents_are_recognised() {
-    let documents: [(&str, Option<Kind>); 17] = [
+    let documents: [(&str, Option<Kind>); 27] = [
         ("", None),
         (" \n", None),
         ("[]", None),
@@ -77,6 +77,16 @@ fn documents_are_recognised() {
         ("{\"path\":\"a\"}", Some(Kind::Listing)),
         ("{\"type\":\"file\"}\n{}", Some(Kind::Listing)),
         ("{\"type\":\"file\"}\n\n{}", Some(Kind::Manifest)),
+        ("{\"payload\":\"e30=\",\"payloadType\":\"a\"}", Some(Kind::Envelope)),
+        ("{\"payload\":\"e30", Some(Kind::Envelope)),
+        ("{\n  \"rules\": []\n}", Some(Kind::Policy)),
+        ("{\"authority\":\"example.com\"}", Some(Kind::State)),
+        ("{\"keys\":{},\"root\":{}}", Some(Kind::Keyring)),
+        ("{\n \"serial\": 1}", Some(Kind::Catalog)),
+        ("{\"body\":{},\"image\":{},\"issued\":\"\"}", Some(Kind::Attestation)),
+        ("{\"image\":{},\"issued\":\"\"}", Some(Kind::Release)),
+        ("{\"image\":{}}", Some(Kind::Manifest)),
+        ("c2sp.org/tlog-proof@v1\nindex 0\n", Some(Kind::Proof)),
     ];
     for (text, expected) in documents {
         assert_eq!(recognise(text.as_bytes()), expected, "{text}");

@@ -157,13 +157,21 @@ fn manifests() {
 /// The first byte that is too many is the place.
 #[test]
 fn documents() {
-    let documents: [(Kind, &[u8], &str, Set); 6] = [
+    let documents: [(Kind, &[u8], &str, Set); 14] = [
         (Kind::Marker, b"{\"a\":1}", "JSN-005", |limits, limit| limits.document = limit),
         (Kind::Index, b"{\"a\":1}", "JSN-005", |limits, limit| limits.document = limit),
         (Kind::Manifest, b"{\"a\":1}", "MAN-001", |limits, limit| limits.manifest = limit),
         (Kind::Strict, b"{\"a\": 1}", "JSN-005", |limits, limit| limits.document = limit),
         (Kind::Canonical, b"{\"a\":1}", "JSN-005", |limits, limit| limits.document = limit),
         (Kind::Listing, b"\n", "LST-014", |limits, limit| limits.listing = limit),
+        (Kind::Envelope, b"{\"a\":1}", "SIG-005", |limits, limit| limits.envelope = limit),
+        (Kind::Envelope, b"{\"a\":1}", "SIG-006", |limits, limit| limits.envelope_other = limit),
+        (Kind::Release, b"{\"a\":1}", "JSN-005", |limits, limit| limits.document = limit),
+        (Kind::Keyring, b"{\"a\":1}", "JSN-005", |limits, limit| limits.document = limit),
+        (Kind::Catalog, b"{\"a\":1}", "JSN-005", |limits, limit| limits.envelope = limit),
+        (Kind::Policy, b"{\"a\": 1}", "JSN-005", |limits, limit| limits.document = limit),
+        (Kind::State, b"{\"a\":1}", "POL-031", |limits, limit| limits.state = limit),
+        (Kind::Proof, b"c2sp\n", "LOG-001", |limits, limit| limits.log_proof = limit),
     ];
     for (kind, bytes, clause, set) in documents {
         let length = bytes.len() as u64;
@@ -221,6 +229,6 @@ fn extensions_of_other_layers() {
 #[test]
 fn the_limits_of_the_format() {
     let limits = Limits::FORMAT.by_clause();
-    let lines = limits.iter().map(|(clause, value)| format!("{} {value}", clause.id));
+    let lines = limits.iter().map(|(id, value)| format!("{id} {value}"));
     insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"));
 }

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
+use super::super::architecture;
 use super::{Convert, Outcome, export, folder_of, is_archive};
 use crate::build::{BuildError, Ownership, write_archive, write_store};
 use crate::cli::check::directory_kind;
@@ -162,15 +163,5 @@ fn write(imported: &Imported, arguments: &Convert) -> Result<(), Failure> {
 
 /// The platform of this machine, as far as its architecture tells.
 fn host() -> Option<Platform> {
-    let architecture = match std::env::consts::ARCH {
-        "x86" => "386",
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        "loongarch64" => "loong64",
-        "powerpc64" if cfg!(target_endian = "little") => "ppc64le",
-        "powerpc64" => "ppc64",
-        other => other,
-    };
-    let (os, architecture) = (std::env::consts::OS.to_owned(), architecture.to_owned());
-    Some(Platform { os, architecture, variant: None })
+    Some(Platform { os: std::env::consts::OS.to_owned(), architecture: architecture().to_owned(), variant: None })
 }

@@ -1,0 +1,238 @@
+//! `cornercast verify`
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, ValueHint};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::super::files::Directory;
+use super::super::image::archive_files;
+use super::super::{Failure, parse_jobs, print, processors, progress};
+use super::{clock, parse_time, this_platform};
+use crate::diagnostic::{Findings, Severity};
+use crate::limits::Limits;
+use crate::manifest::Platform;
+use crate::name::Reference;
+use crate::shown::shown;
+use crate::store::{Files, check_store};
+use crate::trust::{Accepted, Evidence, Rejection, Request, State, StateFolder, Verdict, read_policy, time, verify};
+use crate::unpack::OneImage;
+
+/// Decide whether an image is trusted
+///
+/// REFERENCE is NAME, NAME:CHANNEL, NAME:VERSION, or one with @sha256:…; keyrings, catalog, signatures and log proofs
+/// are those of STORE, a store or an archive. The policy says whom to trust, and the state what was seen before. Nothing
+/// is fetched. The image that is accepted is then checked as `check` does, unless --trust-only is given.
+///
+/// What was learned is stored in the state also if the image is rejected, so that no older keyring or catalog is accepted
+/// later.
+///
+/// Exit status: 0 if the image is accepted, 1 if it is rejected, 2 if that could not be decided. Take everything but 0
+/// as a rejection.
+#[derive(Debug, Args)]
+pub(in super::super) struct Verify {
+    /// The store or archive
+    #[arg(value_hint = ValueHint::AnyPath)]
+    store: PathBuf,
+    /// Which image is meant
+    reference: String,
+    /// The policy
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    policy: PathBuf,
+    /// The directory of the state; it is made if it is not there
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    state: PathBuf,
+    /// The platform, as OS/ARCHITECTURE or OS/ARCHITECTURE/VARIANT; by default this machine's
+    #[arg(long, value_name = "PLATFORM", value_parser = parse_platform)]
+    platform: Option<Platform>,
+    /// Decide as if it were this time; the state is read and not changed
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    at: Option<String>,
+    /// Do not look at the blobs of the image: who uses them has to hold them against their digests
+    #[arg(long)]
+    trust_only: bool,
+    /// Print the verdict as one line of JSON, in the form of verdict.schema.json
+    #[arg(long)]
+    json: bool,
+    /// Threads that work at once; by default as many as there are processors
+    #[arg(long, value_name = "N", value_parser = parse_jobs)]
+    jobs: Option<std::num::NonZero<usize>>,
+}
+
+/// The verdict on an image, as `cornercast verify --json` prints it.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Document {
+    /// `accepted` or `rejected`.
+    pub verdict: &'static str,
+    /// What was asked for.
+    pub reference: String,
+    /// The time that decided, if it was not the clock's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub at: Option<String>,
+    /// The image that is accepted.
+    #[serde(flatten)]
+    pub accepted: Option<Accepted>,
+    /// Why none is accepted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Rejection")]
+    pub rejected: Option<Rejection>,
+    /// What was looked at.
+    pub evidence: Evidence,
+}
+
+fn parse_platform(text: &str) -> Result<Platform, String> {
+    Platform::parse(text).ok_or_else(|| "write OS/ARCHITECTURE, such as linux/amd64".to_owned())
+}
+
+pub(in super::super) fn run(arguments: &Verify) -> Result<ExitCode, Failure> {
+    let limits = Limits::FORMAT;
+    let reference = Reference::parse(&arguments.reference, &limits).map_err(|broken| {
+        let why: Vec<String> = broken.iter().map(|(clause, why)| format!("{why} [{}]", clause.id)).collect();
+        Failure::Error(format!("{} is no reference: {}", shown(&arguments.reference), why.join("; ")))
+    })?;
+    let platform = arguments.platform.clone().unwrap_or_else(this_platform);
+    let verdict = decide(arguments, &reference, &platform, &limits)?;
+    let code = if verdict.outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(1) };
+    let document = Document {
+        verdict: if verdict.outcome.is_ok() { "accepted" } else { "rejected" },
+        reference: reference.to_string(),
+        at: arguments.at.clone(),
+        rejected: verdict.outcome.as_ref().err().cloned(),
+        accepted: verdict.outcome.ok(),
+        evidence: verdict.evidence,
+    };
+    if arguments.json {
+        let line = serde_json::to_string(&document).map_err(|error| Failure::Error(error.to_string()))?;
+        print(&format!("{line}\n"))?;
+    } else {
+        print(&text(&document))?;
+    }
+    Ok(code)
+}
+
+fn decide(arguments: &Verify, reference: &Reference, platform: &Platform, limits: &Limits) -> Result<Verdict, Failure> {
+    let at = |path: &Path| {
+        let shown = path.display().to_string();
+        move |error: std::io::Error| Failure::Error(format!("{shown}: {error}"))
+    };
+    let rejected = |rejection| Verdict { outcome: Err(rejection), evidence: Evidence::default() };
+    let policy = match read_policy(&arguments.policy, limits, None).map_err(at(&arguments.policy))? {
+        Ok(policy) => policy,
+        Err(rejection) => return Ok(rejected(rejection)),
+    };
+    let (directory, archive);
+    let files: &dyn Files = if arguments.store.is_dir() {
+        directory = Directory::at(&arguments.store);
+        &directory
+    } else {
+        archive = archive_files(&arguments.store)?;
+        &archive.0
+    };
+    let authority = reference.name.split('/').next().unwrap_or_default();
+    let folder = StateFolder::new(arguments.state.clone());
+    let now = arguments.at.as_deref().and_then(time::seconds).unwrap_or_else(clock);
+    let request = Request { files, policy: &policy, reference, platform, now, limits, without: None };
+    let decided = |state: &mut State| verify(&request, state).map_err(at(&arguments.store));
+    let verdict = if arguments.at.is_some() {
+        // POL-040
+        match folder.look(authority, limits).map_err(at(&arguments.state))? {
+            Ok(mut state) => decided(&mut state)?,
+            Err(rejection) => return Ok(rejected(rejection)),
+        }
+    } else {
+        let held = match folder.hold(authority, limits, None).map_err(at(&arguments.state))? {
+            Ok(held) => held,
+            Err(rejection) => return Ok(rejected(rejection)),
+        };
+        let mut held = held;
+        let verdict = decided(&mut held.state)?;
+        held.store().map_err(at(&arguments.state))?;
+        verdict
+    };
+    match &verdict.outcome {
+        Ok(accepted) if !arguments.trust_only => {
+            check(arguments, files, accepted, limits).map(|rejection| match rejection {
+                Some(rejection) => Verdict { outcome: Err(rejection), evidence: verdict.evidence.clone() },
+                None => verdict.clone(),
+            })
+        }
+        _ => Ok(verdict),
+    }
+}
+
+/// Checks the image that is accepted; why it is rejected all the same.
+fn check(
+    arguments: &Verify,
+    files: &dyn Files,
+    accepted: &Accepted,
+    limits: &Limits,
+) -> Result<Option<Rejection>, Failure> {
+    let fail = |error: std::io::Error| Failure::Error(format!("{}: {error}", arguments.store.display()));
+    let image = OneImage::new(files, accepted.image, limits).map_err(fail)?;
+    let mut findings = Findings::new(arguments.store.display().to_string(), 100);
+    let shown = progress::show("checking", super::super::files::length(&arguments.store));
+    let checked = check_store(&image, limits, arguments.jobs.unwrap_or_else(processors), &mut findings);
+    drop(shown);
+    checked.map_err(fail)?;
+    let error = findings.list().iter().find(|finding| finding.severity == Severity::Error);
+    Ok(error.map(|error| {
+        let rejection = Rejection::new(error.id, error.message.clone());
+        match error.location.chain.get(1) {
+            Some(file) => rejection.in_file(file),
+            None => rejection,
+        }
+    }))
+}
+
+fn platform_text(platform: &Platform) -> String {
+    let variant = platform.variant.as_ref().map_or(String::new(), |variant| format!("/{variant}"));
+    format!("{}/{}{variant}", platform.os, platform.architecture)
+}
+
+/// The verdict for people.
+fn text(document: &Document) -> String {
+    let mut out = String::new();
+    let good = anstyle::AnsiColor::Green.on_default().bold();
+    let bad = anstyle::AnsiColor::Red.on_default().bold();
+    let mut row = |name: &str, value: &str| {
+        let _ = writeln!(out, "  {name:<9} {value}");
+    };
+    let evidence = &document.evidence;
+    if let Some(accepted) = &document.accepted {
+        row("image", &accepted.image.to_string());
+        row("name", &format!("{}:{} {}", accepted.name, accepted.version, platform_text(&accepted.platform)));
+    }
+    if let Some(rejected) = &document.rejected {
+        row("why", &format!("{} [{}]", rejected.reason, rejected.clause));
+        if let Some(file) = &rejected.file {
+            row("where", file);
+        }
+    }
+    if let Some(rule) = &evidence.rule {
+        let mode = evidence.mode.and_then(|mode| serde_json::to_value(mode).ok());
+        let mode = mode.and_then(|mode| mode.as_str().map(str::to_owned)).unwrap_or_default();
+        row("rule", &format!("`{rule}`, {mode}"));
+    }
+    if let Some(keyring) = &evidence.keyring {
+        row("keyring", &keyring.version.to_string());
+    }
+    if let Some(serial) = evidence.catalog {
+        row("catalog", &format!("serial {serial}"));
+    }
+    for signer in &evidence.signers {
+        row("signed by", signer);
+    }
+    if let Some(proven) = &evidence.proven {
+        row("logged", &format!("before {proven}"));
+    }
+    if let Some(at) = &document.at {
+        row("as of", &format!("{at}; the state was not changed"));
+    }
+    let style = if document.verdict == "accepted" { good } else { bad };
+    format!("{style}{}{style:#} {}\n{out}", document.verdict, document.reference)
+}

@@ -1,0 +1,487 @@
+//! Deciding whether an image is accepted, in the order of the policy chapter (POL-018 to POL-029).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Read};
+
+use super::envelope::{Opened, open};
+use super::key::{KeyId, PublicKey};
+use super::keyring::applies;
+use super::log::proven_time;
+use super::policy::{Mode, Policy, PolicyRule};
+use super::proof::check_proof;
+use super::release::check_release;
+use super::state::State;
+use super::time;
+use super::types::{Catalog, Keyring, KeyringPin, PayloadType, Release};
+use super::verdict::{Accepted, Evidence, Rejection, Verdict};
+use crate::diagnostic::{Severity, Violation};
+use crate::digest::Digest;
+use crate::limits::Limits;
+use crate::manifest::{self, Platform};
+use crate::name::{Reference, Tag};
+use crate::store::{FileKind, Files, SignatureSet, classify, path_of};
+
+/// What is to be verified, and by what.
+pub struct Request<'a> {
+    /// The files of the store or archive.
+    pub files: &'a dyn Files,
+    /// Whom the operator trusts.
+    pub policy: &'a Policy,
+    /// Which image is meant.
+    pub reference: &'a Reference,
+    /// What it has to run on, where the reference leaves that open.
+    pub platform: &'a Platform,
+    /// The clock, in seconds since 1970.
+    pub now: i64,
+    /// The limits.
+    pub limits: &'a Limits,
+    /// A clause that is not held, for those who test tests.
+    pub without: Option<&'a str>,
+}
+
+/// Decides whether an image is accepted. What has been learned on the way is put into `state`, whatever the verdict.
+///
+/// # Errors
+///
+/// Errors of the files, which leave the question open: nothing is accepted.
+pub fn verify(request: &Request<'_>, state: &mut State) -> io::Result<Verdict> {
+    let mut verifier = Verifier { request, state, evidence: Evidence::default() };
+    let outcome = match verifier.decide() {
+        Ok(accepted) => Ok(accepted),
+        Err(Stop::Rejected(rejection)) => Err(rejection),
+        Err(Stop::Failed(error)) => return Err(error),
+    };
+    Ok(Verdict { outcome, evidence: verifier.evidence })
+}
+
+/// Why it does not go on.
+pub(super) enum Stop {
+    Rejected(Rejection),
+    Failed(io::Error),
+}
+
+impl From<Rejection> for Stop {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
+    }
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+pub(super) struct Verifier<'a> {
+    pub(super) request: &'a Request<'a>,
+    pub(super) state: &'a mut State,
+    pub(super) evidence: Evidence,
+}
+
+/// Keys that are listed, and which of them have to sign.
+pub(super) struct Signers {
+    pub(super) listed: BTreeMap<KeyId, PublicKey>,
+    pub(super) counted: BTreeSet<KeyId>,
+    pub(super) threshold: usize,
+}
+
+/// A manifest that can be accepted.
+struct Image {
+    id: Digest,
+    size: u64,
+    name: String,
+    version: String,
+    platform: Platform,
+}
+
+impl Verifier<'_> {
+    /// Whether a clause is held.
+    pub(super) fn holds(&self, clause: &str) -> bool {
+        self.request.without != Some(clause)
+    }
+
+    /// Rejects, if the clause is held.
+    pub(super) fn reject(&self, clause: &'static str, reason: impl Into<String>) -> Result<(), Rejection> {
+        if self.holds(clause) { Err(Rejection::new(clause, reason)) } else { Ok(()) }
+    }
+
+    fn decide(&mut self) -> Result<Accepted, Stop> {
+        let policy = self.request.policy;
+        let name = &self.request.reference.name;
+        let rule = self.rule(policy, name)?;
+        self.evidence.rule = Some(rule.prefix.clone());
+        self.evidence.mode = Some(rule.mode);
+        let keyrings = match &rule.keyring {
+            Some(pin) => self.chain(pin, rule)?,
+            None if rule.mode == Mode::Require && !self.holds("POL-024") => {
+                return Err(Rejection::new("POL-024", "the rule names no keyring").into());
+            }
+            None => Vec::new(),
+        };
+        let last = keyrings.last().map(|(_, keyring)| keyring);
+        let (catalog, id) = match (self.request.reference.digest, rule.mode) {
+            (Some(digest), _) => (None, digest),
+            (None, Mode::Unsigned) => (None, self.only_image()?),
+            (None, _) => {
+                let catalog = self.catalog(rule, &keyrings)?;
+                let id = self.listed(&catalog)?;
+                (Some(catalog), id)
+            }
+        };
+        if last.is_some_and(|last| last.revoked.images.iter().any(|revoked| revoked.image.digest == id)) {
+            self.reject("REL-034", format!("the image {id} is revoked"))?;
+        }
+        if !rule.pin.is_empty() && !rule.pin.contains(&id) {
+            self.reject("POL-025", format!("the image {id} is not pinned"))?;
+        }
+        let image = self.manifest(id)?;
+        if rule.mode == Mode::Require {
+            self.releases(&image, rule, last)?;
+            let catalog = match catalog {
+                None if rule.freshness.is_some() && self.holds("POL-026") => Some(self.catalog(rule, &keyrings)?),
+                other => other,
+            };
+            if let Some(catalog) = catalog {
+                self.is_listed(&catalog, &image)?;
+            }
+            let known = self.state.image(&image.name, &image.version, &image.platform);
+            if let Some(known) = known.filter(|known| *known != id) {
+                self.reject("POL-036", format!("{known} was accepted before for this name, version and platform"))?;
+            }
+            if self.holds("POL-039") {
+                self.state.store_image(&image.name, &image.version, &image.platform, id);
+            }
+        }
+        Ok(Accepted { image: id, name: image.name, version: image.version, platform: image.platform })
+    }
+
+    /// POL-020, POL-021
+    fn rule<'p>(&self, policy: &'p Policy, name: &str) -> Result<&'p PolicyRule, Rejection> {
+        let found = if self.holds("POL-020") {
+            policy.rule(name)
+        } else {
+            // The first one in the file, as in lists that are searched from the top.
+            policy.rules.iter().find(|rule| applies(&rule.prefix, name))
+        };
+        let Some(rule) = found else {
+            return Err(Rejection::new("POL-021", format!("the policy has no rule for {name}")));
+        };
+        if rule.mode == Mode::Deny {
+            self.reject("POL-021", format!("the rule for `{}` accepts nothing", rule.prefix))?;
+        }
+        Ok(rule)
+    }
+
+    /// A document of the store, of which no more is read than its limit and one byte; nothing if it is not there.
+    pub(super) fn document(&self, kind: &FileKind, limit: u64) -> io::Result<Option<Vec<u8>>> {
+        let path = path_of(kind);
+        let mut source = Vec::new();
+        match self.request.files.open(&path) {
+            Ok(file) => file.take(limit.saturating_add(1)).read_to_end(&mut source)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        Ok(Some(source))
+    }
+
+    /// An envelope of the type `wanted` (SIG-016).
+    pub(super) fn opened(&self, source: &[u8], wanted: PayloadType) -> Result<Opened, Rejection> {
+        let (opened, violations) = open(source, self.request.limits);
+        let opened = opened.ok_or_else(|| first_error(&violations))?;
+        if opened.payload_type != wanted {
+            self.reject(
+                "SIG-016",
+                format!("the envelope holds a {}, not a {}", opened.payload_type.noun(), wanted.noun()),
+            )?;
+        }
+        Ok(opened)
+    }
+
+    /// Those of the listed keys that have signed (SIG-017, SIG-018).
+    pub(super) fn signed(
+        &self,
+        envelope: &Opened,
+        listed: &BTreeMap<KeyId, PublicKey>,
+    ) -> Result<BTreeSet<KeyId>, Rejection> {
+        if !self.holds("SIG-018")
+            && let Some(other) = envelope.signatures.keys().find(|id| !listed.contains_key(id))
+        {
+            return Err(Rejection::new("SIG-018", format!("the key {} is not listed", other.hex())));
+        }
+        match envelope.signers(listed) {
+            Ok(signers) => Ok(signers),
+            Err(id) => {
+                let signature = envelope.signatures.get(&id);
+                if !self.holds("SIG-015")
+                    && let (Some(key), Some(signature)) = (listed.get(&id), signature)
+                    && key.verifies(&envelope.payload, signature)
+                {
+                    return Ok(BTreeSet::from([id]));
+                }
+                self.reject("SIG-017", format!("the signature of the key {} does not hold", id.hex()))?;
+                let mut rest = envelope.clone();
+                rest.signatures.retain(|other, _| *other != id);
+                self.signed(&rest, listed)
+            }
+        }
+    }
+
+    /// REL-006, REL-007
+    pub(super) fn times(&self, issued: &str, expires: Option<&str>) -> Result<(), Rejection> {
+        let now = self.request.now;
+        let (issued_at, expires_at) = (time::seconds(issued), expires.and_then(time::seconds));
+        if issued_at.is_none_or(|issued| issued > now.saturating_add(self.request.limits.clock_ahead)) {
+            self.reject("REL-006", format!("it was issued at {issued}, which is to come"))?;
+        }
+        if let Some(expires) = expires.filter(|_| expires_at.is_none_or(|expires| expires <= now)) {
+            self.reject("REL-007", format!("it expired at {expires}"))?;
+        }
+        Ok(())
+    }
+
+    /// POL-029, NAM-016
+    fn manifest(&self, id: Digest) -> Result<Image, Stop> {
+        let kind = FileKind::Manifest(id);
+        let path = path_of(&kind);
+        let fault = |reason: &str| Stop::Rejected(Rejection::new("POL-029", reason).in_file(&path));
+        let source =
+            self.document(&kind, self.request.limits.manifest)?.ok_or_else(|| fault("the manifest is not there"))?;
+        if Digest::of(&source) != id {
+            self.reject("POL-029", "the manifest has another digest").map_err(|rejection| rejection.in_file(&path))?;
+        }
+        let (outline, violations) = manifest::check(&source, self.request.limits);
+        if let Some(error) = violations.iter().find(|violation| violation.clause.severity == Severity::Error) {
+            let reason = format!("the manifest breaks {}: {}", error.clause.id, error.message);
+            return Err(fault(&reason));
+        }
+        let identity = outline.and_then(|outline| outline.identity());
+        let (name, version, platform) = identity.ok_or_else(|| fault("the manifest cannot be read"))?;
+        let reference = self.request.reference;
+        let other_version = matches!(&reference.tag, Some(Tag::Version(wanted)) if *wanted != version);
+        if reference.name != name || other_version {
+            self.reject("NAM-016", format!("the reference {reference} means another image than {name}:{version}"))?;
+        }
+        Ok(Image { id, size: source.len() as u64, name, version, platform })
+    }
+
+    /// The image of the store that a reference means where no signature is needed (POL-026).
+    fn only_image(&self) -> Result<Digest, Stop> {
+        let reference = self.request.reference;
+        let Some(Tag::Version(version)) = &reference.tag else {
+            let reason = "without signatures, a reference needs a version or a digest";
+            return Err(Rejection::new("POL-026", reason).into());
+        };
+        let mut found = BTreeMap::new();
+        for file in self.request.files.list()? {
+            let Ok(FileKind::Manifest(id)) = classify(&file.path, self.request.limits) else { continue };
+            let kind = FileKind::Manifest(id);
+            let source = self.document(&kind, self.request.limits.manifest)?.unwrap_or_default();
+            let identity = manifest::check(&source, self.request.limits).0.and_then(|outline| outline.identity());
+            if let Some((name, other, platform)) = identity
+                && name == reference.name
+                && other == *version
+            {
+                found.entry(platform).or_insert_with(Vec::new).push(id);
+            }
+        }
+        let chosen = self.request.platform.candidates().into_iter().find_map(|platform| found.remove(&platform));
+        match chosen.as_deref() {
+            Some([id]) => Ok(*id),
+            Some(_) => Err(Rejection::new("POL-026", format!("the store has several images {reference}")).into()),
+            None => {
+                Err(Rejection::new("POL-026", format!("the store has no image {reference} for this platform")).into())
+            }
+        }
+    }
+
+    /// REL-048
+    fn listed(&self, catalog: &Catalog) -> Result<Digest, Rejection> {
+        let reference = self.request.reference;
+        let version = match &reference.tag {
+            Some(Tag::Version(version)) => Some(version),
+            Some(Tag::Channel(channel)) => catalog.channels.get(channel),
+            // NAM-017
+            None => catalog.channels.get("stable"),
+        };
+        let list = version.and_then(|version| catalog.versions.get(version));
+        let of = |platform: &Platform| list?.iter().find(|listed| listed.platform == *platform);
+        let found = self
+            .request
+            .platform
+            .candidates()
+            .iter()
+            .find_map(|platform| of(platform).map(|listed| listed.image.digest));
+        found.ok_or_else(|| {
+            Rejection::new("REL-048", format!("the catalog does not list {reference} for this platform"))
+        })
+    }
+
+    /// REL-048
+    fn is_listed(&self, catalog: &Catalog, image: &Image) -> Result<(), Rejection> {
+        let list = catalog.versions.get(&image.version).map(Vec::as_slice).unwrap_or_default();
+        let is_listed = list.iter().any(|listed| {
+            listed.platform == image.platform && listed.image.digest == image.id && listed.image.size == image.size
+        });
+        if is_listed {
+            return Ok(());
+        }
+        let reason = format!("the catalog does not list this image as {}:{}", image.name, image.version);
+        self.reject("REL-048", reason)
+    }
+
+    /// REL-035 to REL-037: one of the envelopes has to be accepted.
+    fn releases(&mut self, image: &Image, rule: &PolicyRule, last: Option<&Keyring>) -> Result<(), Stop> {
+        let files = self.request.files.list()?;
+        let envelopes: BTreeSet<Digest> = files
+            .iter()
+            .filter_map(|file| match classify(&file.path, self.request.limits) {
+                Ok(FileKind::Envelope(SignatureSet::Signatures, of, digest)) if of == image.id => Some(digest),
+                _ => None,
+            })
+            .collect();
+        if envelopes.len() > self.request.limits.envelopes {
+            self.reject("REL-036", format!("the image has {} envelopes", envelopes.len()))?;
+        }
+        // REL-031, REL-032
+        let signers = match last {
+            Some(last) => self.release_signers(last, &image.name)?,
+            None => vec![Signers::of_policy(rule)],
+        };
+        let mut furthest: Option<(usize, Rejection)> = None;
+        for digest in envelopes {
+            let kind = FileKind::Envelope(SignatureSet::Signatures, image.id, digest);
+            let Some(source) = self.document(&kind, self.request.limits.envelope)? else { continue };
+            if Digest::of(&source) != digest && self.holds("REL-035") {
+                continue;
+            }
+            let proof = self.document(
+                &FileKind::Proof(SignatureSet::Signatures, image.id, digest),
+                self.request.limits.log_proof,
+            )?;
+            let mut tried =
+                signers.iter().map(|signers| self.release(&source, proof.as_deref(), image, (rule, last), signers));
+            let outcome = tried.next().unwrap_or(Err((0, None)));
+            let outcome = tried.find(Result::is_ok).filter(|_| outcome.is_err()).unwrap_or(outcome);
+            match outcome {
+                Ok((counted, proven)) => {
+                    self.evidence.envelope = Some(digest);
+                    self.evidence.signers = counted.iter().map(Digest::hex).collect();
+                    self.evidence.proven = proven.and_then(time::text);
+                    return Ok(());
+                }
+                Err((step, Some(rejection))) if furthest.as_ref().is_none_or(|(before, _)| *before < step) => {
+                    furthest = Some((step, rejection.in_file(&path_of(&kind))));
+                }
+                Err(_) => {}
+            }
+        }
+        match furthest {
+            Some((_, rejection)) => Err(rejection.into()),
+            None => Ok(self.reject("REL-037", "the image has no release")?),
+        }
+    }
+
+    /// Who has signed a release that is accepted, and the proven time. Otherwise how far it came and why it is not; no
+    /// reason where it is passed over.
+    #[allow(clippy::type_complexity)]
+    fn release(
+        &self,
+        source: &[u8],
+        proof: Option<&[u8]>,
+        image: &Image,
+        (rule, last): (&PolicyRule, Option<&Keyring>),
+        signers: &Signers,
+    ) -> Result<(BTreeSet<KeyId>, Option<i64>), (usize, Option<Rejection>)> {
+        let at = |step: usize| move |rejection: Rejection| (step, Some(rejection));
+        let (opened, violations) = open(source, self.request.limits);
+        let opened = opened.ok_or_else(|| (0, Some(first_error(&violations))))?;
+        if opened.payload_type != PayloadType::Release && self.holds("SIG-016") {
+            // REL-035
+            return Err((1, (!self.holds("REL-035")).then(|| Rejection::new("REL-035", "an envelope is no release"))));
+        }
+        let proven = self.proven(source, proof, rule).map_err(at(2))?;
+        let counted = self.counted(&opened, signers, last, proven).map_err(at(3))?;
+        let (release, violations) = check_release(&opened.payload, self.request.limits);
+        let release = release.ok_or_else(|| (4, Some(first_error(&violations))))?;
+        self.is_of(&release, image).map_err(at(5))?;
+        self.times(&release.issued, release.expires.as_deref()).map_err(at(6))?;
+        Ok((counted, proven))
+    }
+
+    /// POL-028 and the clauses of log proofs
+    fn proven(&self, envelope: &[u8], proof: Option<&[u8]>, rule: &PolicyRule) -> Result<Option<i64>, Rejection> {
+        let Some(log) = &rule.log else { return Ok(None) };
+        let Some(source) = proof else {
+            self.reject("POL-028", "the release has no log proof")?;
+            return Ok(None);
+        };
+        let (proof, violations) = check_proof(source, self.request.limits);
+        let proof = proof.ok_or_else(|| first_error(&violations))?;
+        proven_time(self, &proof, envelope, log).map(Some)
+    }
+
+    /// SIG-017 to SIG-019, REL-033
+    fn counted(
+        &self,
+        opened: &Opened,
+        signers: &Signers,
+        last: Option<&Keyring>,
+        proven: Option<i64>,
+    ) -> Result<BTreeSet<KeyId>, Rejection> {
+        let signed: BTreeSet<KeyId> =
+            self.signed(opened, &signers.listed)?.intersection(&signers.counted).copied().collect();
+        let holds = |id: &KeyId| {
+            last.and_then(|last| last.revoked_key(&id.hex())).is_none_or(|revoked| {
+                let since = revoked.since.as_deref().and_then(time::seconds);
+                since.zip(proven).is_some_and(|(since, proven)| proven < since)
+            })
+        };
+        let counted: BTreeSet<KeyId> = signed.iter().filter(|id| holds(id)).copied().collect();
+        if counted.len() >= signers.threshold {
+            return Ok(counted);
+        }
+        if signed.len() >= signers.threshold {
+            self.reject("REL-033", "the keys that have signed are revoked")?;
+            return Ok(signed);
+        }
+        let reason = format!("{} of {} keys have signed", counted.len(), signers.threshold);
+        self.reject("SIG-019", reason)?;
+        Ok(counted)
+    }
+
+    /// REL-008, REL-009
+    fn is_of(&self, release: &Release, image: &Image) -> Result<(), Rejection> {
+        if (release.image.digest, release.image.size) != (image.id, image.size) {
+            self.reject("REL-008", "the release is of another image")?;
+        }
+        if (&release.name, &release.version, &release.platform) != (&image.name, &image.version, &image.platform) {
+            let reason = format!(
+                "the release is of {}:{}, and the image is {}:{}",
+                release.name, release.version, image.name, image.version
+            );
+            self.reject("REL-009", reason)?;
+        }
+        Ok(())
+    }
+}
+
+impl Signers {
+    /// POL-024
+    pub(super) fn of_policy(rule: &PolicyRule) -> Self {
+        let listed = rule.keys();
+        let threshold = rule.threshold.and_then(|threshold| usize::try_from(threshold).ok()).unwrap_or(usize::MAX);
+        Self { counted: listed.keys().copied().collect(), listed, threshold }
+    }
+}
+
+/// The first clause with MUST that is broken.
+pub(super) fn first_error(violations: &[Violation]) -> Rejection {
+    let error = violations.iter().find(|violation| violation.clause.severity == Severity::Error);
+    match error {
+        Some(error) => Rejection::new(error.clause.id, error.message.clone()),
+        None => Rejection::new("JSN-003", "the document cannot be read"),
+    }
+}
+
+/// A keyring and what names it.
+pub(super) type Known = (KeyringPin, Keyring);
