@@ -8,8 +8,9 @@ names every clause that it breaks. By hand:
     python3 reader.py --check KIND PATH
 
 prints the ids one per line and ends with 0 (accepted), 1 (rejected) or 2 (could
-not tell). Without arguments, or with --oneshot, it reads one message of the
-adapter protocol from standard input, one line of JSON, and answers with one.
+not tell). Without arguments, or with --oneshot, it answers the messages of the
+adapter protocol on standard input, one line of JSON each, until it is told
+`bye` or its input ends.
 """
 
 import json
@@ -19,6 +20,7 @@ import sys
 import arc
 import jsn
 import lay
+import log
 import lst
 import man
 import nam
@@ -26,7 +28,10 @@ import oci
 import ocibundle
 import ocilayer
 import ocisaved
+import pol
 import prt
+import rel
+import sig
 import sto
 from findings import Findings
 
@@ -36,6 +41,7 @@ _HELLO = {
     "name": "cornercast-python-reader",
     "version": "0.1.0",
     "roles": ["validate"],
+    "sessions": True,
 }
 # The text gives references no limit of their own; a sound one is shorter than 512 bytes.
 _MAX_REFERENCE = 1 << 20
@@ -49,6 +55,11 @@ def _document(judge, limit):
             judge(stream.read(limit + 1), findings)
 
     return check
+
+
+def _payload(kind):
+    """A check for a document that envelopes hold."""
+    return _document(lambda data, findings: rel.read_payload(data, kind, findings), sig.MAX_ENVELOPE)
 
 
 def _stream(judge):
@@ -78,6 +89,14 @@ _CHECKS = {
     "docker-archive": ocisaved.check_archive,
     "oci-layer": ocilayer.check_layer,
     "oci-bundle": ocibundle.check_bundle,
+    "envelope": _document(rel.check_envelope, sig.MAX_ENVELOPE),
+    "release": _payload(sig.RELEASE),
+    "keyring": _payload(sig.KEYRING),
+    "catalog": _payload(sig.CATALOG),
+    "attestation": _payload(sig.ATTESTATION),
+    "policy": _document(pol.check_policy, jsn.MAX_DOCUMENT),
+    "state": _document(pol.check_state, pol.MAX_STATE),
+    "proof": _document(log.read_proof, log.MAX_PROOF),
     "reference": _document(nam.check_reference, _MAX_REFERENCE),
     "marker": _document(prt.check_marker, jsn.MAX_DOCUMENT),
     "index": _document(prt.check_index, jsn.MAX_DOCUMENT),
@@ -98,10 +117,12 @@ def check(kind, path, scratch=None):
 
 
 def answer(line):
-    """Answer one message of the adapter protocol."""
+    """Answer one message of the adapter protocol; nothing to the last one."""
     message = json.loads(line)
     if message.get("message") == "hello":
         return _HELLO
+    if message.get("message") == "bye":
+        return None
     supported = message.get("role") == "validate" and message.get("operation") == "check"
     outcome, ids = check(message["as"], message["input"], message.get("scratch")) if supported else ("errored", [])
     return {"seq": message.get("seq"), "outcome": outcome, "ids": ids}
@@ -116,12 +137,15 @@ def main(arguments):
     if arguments not in ([], ["--oneshot"]):
         print(__doc__, file=sys.stderr)
         return 2
-    try:
-        reply = answer(sys.stdin.readline())
-    except Exception as error:  # a message that cannot be read is answered too
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        reply = {"seq": None, "outcome": "errored", "ids": []}
-    print(json.dumps(reply), flush=True)
+    for line in sys.stdin:
+        try:
+            reply = answer(line)
+        except Exception as error:  # a message that cannot be read is answered too
+            print(f"{type(error).__name__}: {error}", file=sys.stderr)
+            reply = {"seq": None, "outcome": "errored", "ids": []}
+        if reply is None:
+            break
+        print(json.dumps(reply), flush=True)
     return 0
 
 

@@ -9,9 +9,12 @@ from typing import NamedTuple
 
 import jsn
 import lay
+import log
 import lst
 import man
 import prt
+import rel
+import sig
 import tree
 import zst
 from findings import Findings
@@ -19,6 +22,13 @@ from findings import Findings
 MAX_BLOB = 2**40
 _CHUNK = 1 << 18
 _MEMORY = 4 << 20
+# The payload type that an envelope has by its place.
+_TYPES = {
+    "keyring": sig.KEYRING,
+    "catalog": sig.CATALOG,
+    "signatures": sig.RELEASE,
+    "attestations": sig.ATTESTATION,
+}
 
 
 @dataclass
@@ -102,6 +112,8 @@ class StoreJudge:
             self._blobs[parts["hex"]] = blob
         elif kind == "packed":
             self._packed[parts["hex"]] = blob
+        elif kind in ("keyring", "catalog"):
+            self._check_trusted(_TYPES[kind], parts, blob)
         elif kind in ("index", "envelope", "proof"):
             place = self.evidence[parts["area"]].setdefault(parts["image"], Evidence())
             if kind == "index":
@@ -132,8 +144,8 @@ class StoreJudge:
             if image in self._sound_manifests:
                 self._check_rootfs(manifest)
         for area, places in self.evidence.items():
-            for place in places.values():
-                self._check_evidence(area, place)
+            for image, place in places.items():
+                self._check_evidence(area, image, place)
         for stream in self._unpacked:
             stream.close()
 
@@ -304,19 +316,31 @@ class StoreJudge:
         with content.open() as stream:
             return lay.read_head(stream, content.size, path, tree.HEAD)
 
-    # Signatures and attestations
+    # Keyrings, catalogs, signatures and attestations
 
-    def _check_evidence(self, area, place):
+    def _check_trusted(self, kind, parts, blob):
+        """STO-032 and STO-033, and what is wrong with the envelope and its payload."""
+        own = Findings()
+        envelope = sig.read_envelope(read_head(blob, sig.MAX_ENVELOPE), own)
+        if envelope is not None and own.require(envelope.type == kind, "STO-032"):
+            payload = rel.read_payload(envelope.payload, kind, own)
+            if payload is not None:
+                own.require(_stands_for(kind, payload, parts), "STO-033")
+        self.findings.merge(own)
+
+    def _check_evidence(self, area, image, place):
         findings = self.findings
         listed = None
         if place.index is not None:
             listed = prt.check_index(read_head(place.index, jsn.MAX_DOCUMENT), findings, kinds=(area,))
         findings.require(len(place.envelopes) <= prt.MAX_EVIDENCE, "STO-015")
         for digest, blob in place.envelopes.items():
+            self._check_trusted(_TYPES[area], {"image": image}, blob)
             size = listed[digest][0] if listed and digest in listed else blob.size
             if findings.require(blob.size == size, "NAM-028"):
                 findings.require(_sha256(blob) == digest, "STO-006")
         for digest, blob in place.proofs.items():
+            log.read_proof(read_head(blob, log.MAX_PROOF), findings)
             findings.require(digest in place.envelopes or not self.whole, "STO-017")
             proof = listed[digest][1] if listed and digest in listed else None
             if proof is not None and findings.require(blob.size == proof[1], "NAM-028"):
@@ -335,6 +359,15 @@ def descriptors(manifest):
     for layer, listing in manifest.layers or []:
         found += [listing, layer]
     return [descriptor for descriptor in found if descriptor is not None]
+
+
+def _stands_for(kind, payload, parts):
+    """Whether a document about trust is the one that its path is for."""
+    if kind == sig.KEYRING:
+        return (payload["name"], payload["version"]) == (parts["name"], int(parts["number"]))
+    if kind == sig.CATALOG:
+        return payload["name"] == parts["name"]
+    return payload["image"]["digest"] == "sha256:" + parts["image"]
 
 
 def decode(packed, findings, limit, into=None):

@@ -32,4 +32,6 @@ super::clauses! { STO:
     STO_029 = Error "STO-029" "make the archive again with `cornercast pack`, which puts the entries in order";
     STO_030 = Error "STO-030" "keep one of the two entries";
     STO_031 = Error "STO-031" "leave the entry out, or put the manifest that names the blob before it";
+    STO_032 = Error "STO-032" "put the envelope where its type belongs";
+    STO_033 = Error "STO-033" "put the envelope where what it says belongs";
 }

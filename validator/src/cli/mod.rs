@@ -67,6 +67,8 @@ enum Command {
     Bundle(bundle::Bundle),
     Keygen(trust::keygen::Keygen),
     Sign(trust::sign::Sign),
+    Keyring(trust::keyring::KeyringArgs),
+    Catalog(trust::catalog::CatalogArgs),
     #[cfg(target_os = "linux")]
     Verify(trust::verify::Verify),
     /// Print a clause, why it is there, a bad and a good example
@@ -276,6 +278,8 @@ pub fn run() -> ExitCode {
         Command::Bundle(arguments) => bundle::run(&arguments),
         Command::Keygen(arguments) => trust::keygen::run(&arguments),
         Command::Sign(arguments) => trust::sign::run(&arguments),
+        Command::Keyring(arguments) => trust::keyring::run(&arguments),
+        Command::Catalog(arguments) => trust::catalog::run(&arguments),
         #[cfg(target_os = "linux")]
         Command::Verify(arguments) => trust::verify::run(&arguments),
         Command::Explain { id } => explain::explain(&id),

@@ -11,6 +11,7 @@ use super::files::{Files, Listed};
 use super::image::{Manifests, WalkFacts, judge_blob, judge_content, judge_listing, judge_manifests, with_descriptor};
 use super::layout::{FileKind, SignatureSet, classify, path_of};
 use super::signatures::{Folder, check_index, check_marker};
+use super::trusted;
 use super::walks::{Planned, Walked, walk_layers};
 use crate::clause;
 use crate::diagnostic::{Findings, Place, Violation};
@@ -190,13 +191,13 @@ impl Store<'_> {
         Ok(())
     }
 
-    /// STO-006 for envelopes, STO-011 to STO-017
+    /// STO-006 for envelopes, STO-011 to STO-017, STO-032, STO-033
     fn signatures(&mut self) -> io::Result<()> {
         let mut folders: BTreeMap<(SignatureSet, Digest), Folder> = BTreeMap::new();
         let kinds: Vec<FileKind> = self.kinds.keys().cloned().collect();
         for kind in kinds {
             let path = path_of(&kind);
-            match kind {
+            match kind.clone() {
                 FileKind::Index(set, image) => {
                     let source = self.read_document(&path, self.limits.document)?;
                     let (index, violations) = check_index(&source, Some(set), self.limits);
@@ -208,17 +209,29 @@ impl Store<'_> {
                     let content = self.hash(&path)?;
                     folders.entry((set, image)).or_default().envelopes.insert(digest, content);
                     self.findings.extend(judge_content(&path, digest, content.1));
+                    self.trusted(&FileKind::Envelope(set, image, digest), &path)?;
                 }
                 FileKind::Proof(set, image, digest) => {
                     let content = self.hash(&path)?;
                     folders.entry((set, image)).or_default().proofs.insert(digest, content);
+                    self.trusted(&FileKind::Proof(set, image, digest), &path)?;
                 }
+                FileKind::Keyring { .. } | FileKind::Catalog(_) => self.trusted(&kind, &path)?,
                 _ => {}
             }
         }
         for ((set, image), folder) in folders {
             self.findings.extend(folder.judge(set, image, self.limits));
         }
+        Ok(())
+    }
+
+    /// Judges a document about trust by itself and by its place.
+    fn trusted(&mut self, kind: &FileKind, path: &str) -> io::Result<()> {
+        let Some(limit) = trusted::limit(kind, self.limits) else { return Ok(()) };
+        let source = self.read_document(path, limit)?;
+        let violations = trusted::judge(kind, &source, self.limits);
+        self.findings.extend(violations.into_iter().map(|violation| violation.in_file(path)));
         Ok(())
     }
 

@@ -12,6 +12,7 @@ pub mod lanes;
 mod layout;
 mod order;
 mod signatures;
+mod trusted;
 mod walks;
 mod writer;
 

@@ -16,17 +16,14 @@ impl Verifier<'_> {
     pub(super) fn chain(&mut self, pin: &KeyringPin, rule: &PolicyRule) -> Result<Vec<Known>, Stop> {
         let mut read: Vec<Known> = Vec::new();
         let outcome = self.read_chain(pin, rule, &mut read);
-        // POL-037: what has been reached is kept, unless something that is there cannot be accepted.
-        let reached = match &outcome {
-            Ok(()) => true,
-            Err(Stop::Rejected(rejection)) => rejection.clause == "REL-029",
-            Err(Stop::Failed(_)) => false,
-        };
-        if reached && let Some((pin, _)) = read.last() {
+        // POL-037: what has been reached is kept, also where the next one cannot be accepted.
+        if let Some((pin, _)) = read.last() {
             self.evidence.keyring = Some(*pin);
             if self.holds("POL-037") {
+                let policy = self.request.policy;
                 let floors = self.holds("POL-038");
-                self.state.store_keyring(&read, floors);
+                let has_floor = |name: &str| floors && policy.rule(name).is_some_and(|rule| rule.keyring.is_some());
+                self.state.store_keyring(&read, has_floor);
             }
         }
         outcome?;

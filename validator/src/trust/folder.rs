@@ -11,6 +11,7 @@ use super::state::{State, check_state};
 use super::types::canonical;
 use super::verdict::Rejection;
 use super::verify::first_error;
+use crate::digest::Digest;
 use crate::limits::Limits;
 use crate::shown::quoted;
 
@@ -142,9 +143,10 @@ impl HeldState {
     }
 }
 
-/// How the names of files begin that are to become the state of `authority`. No host has a `,`.
+/// How the names of files begin that are to become the state of `authority`, which can be longer than a name has room
+/// for.
 fn temporary(authority: &str) -> String {
-    format!(".cornercast-{authority},")
+    format!(".cornercast-{}-", Digest::of(authority.as_bytes()).hex())
 }
 
 /// A file that is regular and that nobody but its owner can write; nothing if there is none. No more is read than the

@@ -32,6 +32,7 @@ pub use policy::{Log, Mode, Policy, PolicyRule, Witness, check_policy};
 pub use proof::{NoteSignature, Proof, check_proof};
 pub use release::{check_attestation, check_release};
 pub use state::{KnownCatalog, KnownImage, KnownName, State, check_state};
+#[cfg(feature = "cli")]
 pub(crate) use types::canonical;
 pub use types::*;
 pub use verdict::{Accepted, Evidence, Rejection, Verdict};

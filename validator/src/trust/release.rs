@@ -58,7 +58,7 @@ pub fn check_attestation(source: &[u8], limits: &Limits) -> (Option<Attestation>
         reading.object(root, ATTESTATION);
         reading.descriptor(root, "image");
         reading.descriptor(root, "body");
-        reading.times(root);
+        reading.time(root, "issued");
         // REL-049
         if let Some((at, text)) = root.text("type").filter(|(_, text)| !is_media_type(text)) {
             reading.report(&clause::REL_049, &at, format!("{} is no media type without parameters", quoted(text)));

@@ -164,15 +164,12 @@ impl State {
         Self { authority: authority.to_owned(), ..Self::default() }
     }
 
-    /// Remembers the last of the keyrings `read`, whose numbers ascend (POL-037). Serials by another rule become
-    /// floors, if `floors` is set (POL-038).
-    pub fn store_keyring(&mut self, read: &[(KeyringPin, Keyring)], floors: bool) {
+    /// Remembers the last of the keyrings `read`, whose numbers ascend (POL-037). Of the names for
+    /// which `has_floor`, serials by another rule become floors (POL-038).
+    pub fn store_keyring(&mut self, read: &[(KeyringPin, Keyring)], has_floor: impl Fn(&str) -> bool) {
         let Some((pin, last)) = read.last() else { return };
         self.keyring = Some(*pin);
-        if !floors {
-            return;
-        }
-        for (name, known) in &mut self.names {
+        for (name, known) in self.names.iter_mut().filter(|(name, _)| has_floor(name)) {
             let (Some(catalog), Some(rule)) = (&mut known.catalog, last.catalog_rule(name)) else { continue };
             let new = (&rule.keyids, rule.threshold);
             if new == (&catalog.keyids, catalog.threshold) {

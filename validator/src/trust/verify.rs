@@ -12,7 +12,7 @@ use super::proof::check_proof;
 use super::release::check_release;
 use super::state::State;
 use super::time;
-use super::types::{Catalog, Keyring, KeyringPin, PayloadType, Release};
+use super::types::{Catalog, Keyring, KeyringPin, Listed, PayloadType, Release};
 use super::verdict::{Accepted, Evidence, Rejection, Verdict};
 use crate::diagnostic::{Severity, Violation};
 use crate::digest::Digest;
@@ -45,7 +45,10 @@ pub struct Request<'a> {
 ///
 /// Errors of the files, which leave the question open: nothing is accepted.
 pub fn verify(request: &Request<'_>, state: &mut State) -> io::Result<Verdict> {
-    let mut verifier = Verifier { request, state, evidence: Evidence::default() };
+    // What is no regular file is not there (STO-003), nor what stands below a link.
+    let regular = request.files.list()?.into_iter().filter(|file| file.irregular.is_none());
+    let there = regular.map(|file| file.path).collect();
+    let mut verifier = Verifier { request, there, state, evidence: Evidence::default() };
     let outcome = match verifier.decide() {
         Ok(accepted) => Ok(accepted),
         Err(Stop::Rejected(rejection)) => Err(rejection),
@@ -74,6 +77,8 @@ impl From<io::Error> for Stop {
 
 pub(super) struct Verifier<'a> {
     pub(super) request: &'a Request<'a>,
+    /// The paths of the store.
+    there: BTreeSet<String>,
     pub(super) state: &'a mut State,
     pub(super) evidence: Evidence,
 }
@@ -119,12 +124,15 @@ impl Verifier<'_> {
             None => Vec::new(),
         };
         let last = keyrings.last().map(|(_, keyring)| keyring);
+        let mut asked = None;
         let (catalog, id) = match (self.request.reference.digest, rule.mode) {
             (Some(digest), _) => (None, digest),
             (None, Mode::Unsigned) => (None, self.only_image()?),
             (None, _) => {
                 let catalog = self.catalog(rule, &keyrings)?;
-                let id = self.listed(&catalog)?;
+                let (version, listed) = self.listed(&catalog)?;
+                asked = Some((version, listed.platform.clone()));
+                let id = listed.image.digest;
                 (Some(catalog), id)
             }
         };
@@ -142,7 +150,7 @@ impl Verifier<'_> {
                 other => other,
             };
             if let Some(catalog) = catalog {
-                self.is_listed(&catalog, &image)?;
+                self.is_listed(&catalog, &image, asked.as_ref())?;
             }
             let known = self.state.image(&image.name, &image.version, &image.platform);
             if let Some(known) = known.filter(|known| *known != id) {
@@ -175,12 +183,11 @@ impl Verifier<'_> {
     /// A document of the store, of which no more is read than its limit and one byte; nothing if it is not there.
     pub(super) fn document(&self, kind: &FileKind, limit: u64) -> io::Result<Option<Vec<u8>>> {
         let path = path_of(kind);
+        if !self.there.contains(&path) {
+            return Ok(None);
+        }
         let mut source = Vec::new();
-        match self.request.files.open(&path) {
-            Ok(file) => file.take(limit.saturating_add(1)).read_to_end(&mut source)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
+        self.request.files.open(&path)?.take(limit.saturating_add(1)).read_to_end(&mut source)?;
         Ok(Some(source))
     }
 
@@ -272,12 +279,12 @@ impl Verifier<'_> {
             return Err(Rejection::new("POL-026", reason).into());
         };
         let mut found = BTreeMap::new();
-        for file in self.request.files.list()? {
-            let Ok(FileKind::Manifest(id)) = classify(&file.path, self.request.limits) else { continue };
+        for path in &self.there {
+            let Ok(FileKind::Manifest(id)) = classify(path, self.request.limits) else { continue };
             let kind = FileKind::Manifest(id);
             let source = self.document(&kind, self.request.limits.manifest)?.unwrap_or_default();
             let identity = manifest::check(&source, self.request.limits).0.and_then(|outline| outline.identity());
-            if let Some((name, other, platform)) = identity
+            if let Some((name, other, platform)) = identity.filter(|_| Digest::of(&source) == id)
                 && name == reference.name
                 && other == *version
             {
@@ -294,34 +301,35 @@ impl Verifier<'_> {
         }
     }
 
-    /// REL-048
-    fn listed(&self, catalog: &Catalog) -> Result<Digest, Rejection> {
+    /// REL-048: what the catalog lists for the version and platform that the reference means.
+    fn listed<'c>(&self, catalog: &'c Catalog) -> Result<(String, &'c Listed), Rejection> {
         let reference = self.request.reference;
         let version = match &reference.tag {
             Some(Tag::Version(version)) => Some(version),
             Some(Tag::Channel(channel)) => catalog.channels.get(channel),
             // NAM-017
-            None => catalog.channels.get("stable"),
+            None => catalog.channels.get(if self.holds("NAM-017") { "stable" } else { "latest" }),
         };
-        let list = version.and_then(|version| catalog.versions.get(version));
-        let of = |platform: &Platform| list?.iter().find(|listed| listed.platform == *platform);
-        let found = self
-            .request
-            .platform
-            .candidates()
-            .iter()
-            .find_map(|platform| of(platform).map(|listed| listed.image.digest));
-        found.ok_or_else(|| {
+        let list = version.and_then(|version| catalog.versions.get(version)).map(Vec::as_slice).unwrap_or_default();
+        let of = |platform: &Platform| list.iter().find(|listed| listed.platform == *platform);
+        let mut candidates = self.request.platform.candidates();
+        if !self.holds("NAM-023") {
+            candidates.reverse();
+        }
+        let found = version.zip(candidates.iter().find_map(of));
+        found.map(|(version, listed)| (version.clone(), listed)).ok_or_else(|| {
             Rejection::new("REL-048", format!("the catalog does not list {reference} for this platform"))
         })
     }
 
-    /// REL-048
-    fn is_listed(&self, catalog: &Catalog, image: &Image) -> Result<(), Rejection> {
+    /// REL-048: `asked` is the version and platform that the reference means, where it has no digest.
+    fn is_listed(&self, catalog: &Catalog, image: &Image, asked: Option<&(String, Platform)>) -> Result<(), Rejection> {
         let list = catalog.versions.get(&image.version).map(Vec::as_slice).unwrap_or_default();
-        let is_listed = list.iter().any(|listed| {
-            listed.platform == image.platform && listed.image.digest == image.id && listed.image.size == image.size
-        });
+        let is_asked = asked.is_none_or(|(version, platform)| (version, platform) == (&image.version, &image.platform));
+        let is_listed = is_asked
+            && list.iter().any(|listed| {
+                listed.platform == image.platform && listed.image.digest == image.id && listed.image.size == image.size
+            });
         if is_listed {
             return Ok(());
         }
@@ -331,10 +339,10 @@ impl Verifier<'_> {
 
     /// REL-035 to REL-037: one of the envelopes has to be accepted.
     fn releases(&mut self, image: &Image, rule: &PolicyRule, last: Option<&Keyring>) -> Result<(), Stop> {
-        let files = self.request.files.list()?;
-        let envelopes: BTreeSet<Digest> = files
+        let envelopes: BTreeSet<Digest> = self
+            .there
             .iter()
-            .filter_map(|file| match classify(&file.path, self.request.limits) {
+            .filter_map(|path| match classify(path, self.request.limits) {
                 Ok(FileKind::Envelope(SignatureSet::Signatures, of, digest)) if of == image.id => Some(digest),
                 _ => None,
             })

@@ -1,7 +1,9 @@
 //! The commands about trust: keys, signing, verifying.
 
+pub(super) mod catalog;
 pub(super) mod keygen;
-pub(super) mod keys;
+pub(super) mod keyring;
+mod keys;
 pub(super) mod sign;
 mod store;
 #[cfg(target_os = "linux")]
@@ -26,6 +28,12 @@ fn now_to_sign() -> Result<String, Failure> {
 fn clock() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// The time so many days after another one.
+fn days_after(text: &str, days: u32) -> Result<String, Failure> {
+    let later = time::seconds(text).and_then(|seconds| time::text(seconds + i64::from(days) * 24 * 60 * 60));
+    later.ok_or_else(|| Failure::Error(format!("there is no time {days} days after {text}")))
 }
 
 /// A time as an argument.

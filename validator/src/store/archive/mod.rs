@@ -19,6 +19,7 @@ use super::image::{Manifests, WalkFacts, judge_blob, judge_content, with_descrip
 use super::layout::{FileKind, SignatureSet, classify};
 use super::order::{Position, position_of};
 use super::signatures::{Folder, check_index, check_marker};
+use super::trusted;
 use crate::clause::{self, Clause};
 use crate::diagnostic::{Place, Violation};
 use crate::digest::{Digest, Hasher};
@@ -38,8 +39,6 @@ enum Current {
     Layer(Layer, Box<Walking>),
     /// A blob that is hashed only, elsewhere; the size that a descriptor gives, if one is known.
     Blob(Digest, Option<u64>),
-    /// A file that is hashed only.
-    Hashed(FileKind),
 }
 
 /// What the descriptors of the archive's manifests say of a blob.
@@ -166,7 +165,7 @@ impl Sink for ArchiveSink {
             Current::Document(kind, source) => {
                 let limit = match kind {
                     FileKind::Manifest(_) => self.limits.manifest,
-                    _ => self.limits.document,
+                    kind => trusted::limit(kind, &self.limits).unwrap_or(self.limits.document),
                 };
                 // One byte more than the limit tells that it is exceeded.
                 let room = usize::try_from(limit + 1).unwrap_or(usize::MAX).saturating_sub(source.len());
@@ -176,7 +175,6 @@ impl Sink for ArchiveSink {
             Current::Listing(_, _, source) => source.push(bytes),
             Current::Layer(_, walking) => return walking.push(bytes),
             Current::Blob(..) => return,
-            Current::Hashed(_) => {}
         }
         self.hasher.update(bytes);
     }
@@ -186,7 +184,7 @@ impl Sink for ArchiveSink {
         let path = std::mem::take(&mut self.path);
         match std::mem::replace(&mut self.current, Current::Nothing) {
             Current::Nothing => {}
-            Current::Document(kind, source) => self.document(&kind, &path, &source, seen.1, out),
+            Current::Document(kind, source) => self.document(&kind, &path, &source, seen, out),
             Current::Listing(digest, size, source) => {
                 let judged = judge_blob(&path, (digest, size), seen);
                 let is_named = judged.is_none();
@@ -207,16 +205,6 @@ impl Sink for ArchiveSink {
                 let waiting = Waiting { start: self.start, path, digest, size, named_by };
                 self.later.push((out.len(), Verdict::Blob(waiting, Vec::new())));
             }
-            Current::Hashed(kind) => match kind {
-                FileKind::Envelope(set, image, digest) => {
-                    out.extend(judge_content(&path, digest, seen.1));
-                    self.folders.entry((set, image)).or_default().envelopes.insert(digest, seen);
-                }
-                FileKind::Proof(set, image, digest) => {
-                    self.folders.entry((set, image)).or_default().proofs.insert(digest, seen);
-                }
-                _ => {}
-            },
         }
     }
 
@@ -329,7 +317,6 @@ impl ArchiveSink {
 
     fn begin(&mut self, kind: FileKind) {
         self.current = match kind {
-            FileKind::Marker | FileKind::Manifest(_) | FileKind::Index(..) => Current::Document(kind, Vec::new()),
             FileKind::Blob(digest) => match self.role(digest) {
                 role if self.extent == Extent::Digests => Current::Blob(digest, role.map(Role::size)),
                 Some(Role::Listing(size)) if size <= self.limits.listing => {
@@ -342,15 +329,16 @@ impl ArchiveSink {
                 }
                 role => Current::Blob(digest, role.map(Role::size)),
             },
-            _ => Current::Hashed(kind),
+            // Compressed blobs and torrents stand in no archive (STO-028).
+            _ => Current::Document(kind, Vec::new()),
         };
     }
 
-    fn document(&mut self, kind: &FileKind, path: &str, source: &[u8], content: Digest, out: &mut Vec<Violation>) {
+    fn document(&mut self, kind: &FileKind, path: &str, source: &[u8], seen: (u64, Digest), out: &mut Vec<Violation>) {
         let violations = match kind {
             FileKind::Manifest(id) => {
                 let (outline, violations) = manifest::check(source, &self.limits);
-                let judged = judge_content(path, *id, content);
+                let judged = judge_content(path, *id, seen.1);
                 self.all_clean &= violations.is_empty() && judged.is_none();
                 if let Some(outline) = outline.filter(|_| judged.is_none()) {
                     self.progress = outline.all_layers.then(|| Progress { tree: Tree::default(), next: 0 });
@@ -365,6 +353,16 @@ impl ArchiveSink {
                 folder.index = violations.is_empty().then_some(index);
                 violations
             }
+            FileKind::Envelope(set, image, digest) => {
+                out.extend(judge_content(path, *digest, seen.1));
+                self.folders.entry((*set, *image)).or_default().envelopes.insert(*digest, seen);
+                trusted::judge(kind, source, &self.limits)
+            }
+            FileKind::Proof(set, image, digest) => {
+                self.folders.entry((*set, *image)).or_default().proofs.insert(*digest, seen);
+                trusted::judge(kind, source, &self.limits)
+            }
+            FileKind::Keyring { .. } | FileKind::Catalog(_) => trusted::judge(kind, source, &self.limits),
             _ => {
                 let violations = check_marker(source, &self.limits);
                 self.stopped |= violations.iter().any(|violation| violation.clause == &clause::CNF_001);
