@@ -1,6 +1,6 @@
 #!/bin/sh
 # An adapter around any command that is called as `cornercast-run` is: $CORNERCAST_ENGINE with --quiet, --report DIR,
-# --options FILE and the image. SIGTERM is passed on to it. NAME and VERSION say what is being tested.
+# --options FILE and the image, and for cases with a policy --policy FILE, --policy-state DIR and --reference. SIGTERM is passed on to it. NAME and VERSION say what is being tested.
 IFS= read -r line
 string() { printf '%s\n' "$line" | sed -n "${2-}s/.*\"$1\":\"\([^\"]*\)\".*/\1/p"; }
 seq=$(printf '%s\n' "$line" | sed -n 's/.*"seq":\([0-9]*\).*/\1/p')
@@ -18,6 +18,9 @@ case $line in
     fi
     output=$(string output) scratch=$(string scratch) all='s/"options":{[^}]*}//;' only='s/.*"options":{\([^}]*\)}.*/\1/;'
     mkdir "$output" && mkfifo "$scratch/1" "$scratch/2" || exit
+    if [ -n "$(string policy)" ]; then
+        set -- "$@" --policy "$(string policy)" --policy-state "$(string state)" --reference "$(string reference)"
+    fi
     trap 'kill -TERM "$engine"' TERM
     cat <"$scratch/1" >"$output/stdout" &
     cat <"$scratch/2" >"$output/stderr" &

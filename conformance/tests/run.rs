@@ -83,10 +83,10 @@ fn through(path: &Path, probe: &Path, cases: &[&str]) -> (i32, Vec<Line>, Footer
 }
 
 /// Cases in which an adapter could be in the way; CI runs them all.
-const THROUGH: [&str; 5] = ["RUN-007", "RUN-02?", "RUN-063", "RUN-07?", "RUN-09?"];
+const THROUGH: [&str; 6] = ["RUN-007", "RUN-02?", "RUN-063", "RUN-07?", "RUN-09?", "RUN-126"];
 
 /// Behind an adapter, the engine passes every one of them but those in which it is killed.
-// ADP-021, ADP-022, ADP-025, ADP-027, ADP-030
+// ADP-021, ADP-022, ADP-025, ADP-027, ADP-030, ADP-046
 fn cases_through(adapter: &str) -> Result<Completion, Failed> {
     let probe = match peers::probe_for(BackendName::default()) {
         Ok(probe) => probe,

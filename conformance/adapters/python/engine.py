@@ -2,7 +2,8 @@
 """An adapter around any engine that is called as `cornercast-run` is.
 
 It puts the cases of the role `run` to the command in CORNERCAST_ENGINE, called with
---quiet, --report DIR, --options FILE and the image. It is a session: one process
+--quiet, --report DIR, --options FILE and the image, and where a case has a policy
+--policy FILE, --policy-state DIR and --reference REFERENCE. It is a session: one process
 answers line after line until it is told `bye` or its input ends. SIGTERM is passed
 on to the engine that is running.
 """
@@ -47,7 +48,11 @@ def _run(message):
     global _running
     output, options = message["output"], message["options"]
     os.mkdir(output)
-    command = [*_ENGINE, "--quiet", "--report", output, "--options", options["instance-options"], message["input"]]
+    command = [*_ENGINE, "--quiet", "--report", output, "--options", options["instance-options"]]
+    if "policy" in options:
+        command += ["--policy", options["policy"], "--policy-state", options["state"]]
+        command += ["--reference", options["reference"]]
+    command.append(message["input"])
     with open(options["input"], "rb") as stdin:
         pipes = {"bufsize": 0, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         _running = subprocess.Popen(command, stdin=stdin, **pipes)

@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use clap::{Args, Parser, ValueEnum, ValueHint};
 use cornercast::digest::Digest;
+use cornercast::limits::Limits;
 use cornercast::manifest::Isolator;
+use cornercast::name::Reference;
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 use serde_json::Value;
 
@@ -19,6 +21,7 @@ use crate::backend::{Backend, Runc};
 use crate::engine::{self, Ran, Settings};
 use crate::instance;
 use crate::options::{self, Options, Volume};
+use crate::policy::UnderPolicy;
 use crate::refusal::Reason;
 use crate::report::{Outcome, RunReport};
 use crate::signal;
@@ -87,6 +90,15 @@ pub struct RunArgs {
     /// The directory for what belongs to instances while they are there
     #[arg(long, value_name = "DIR", default_value = STATE, value_hint = ValueHint::DirPath)]
     state: PathBuf,
+    /// Run no image but the one that is accepted under this policy, as `cornercast verify` decides
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires_all = ["policy_state", "reference"])]
+    policy: Option<PathBuf>,
+    /// The directory of what verifiers remember, for --policy
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, requires = "policy")]
+    policy_state: Option<PathBuf>,
+    /// Which image is meant, by its name, for --policy
+    #[arg(long, value_parser = reference, requires = "policy")]
+    reference: Option<Reference>,
     /// Write run-report.json and isolation-report.json into DIR, which has to be there
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     report: Option<PathBuf>,
@@ -190,9 +202,11 @@ fn settings(arguments: &RunArgs) -> io::Result<Settings> {
     {
         return Err(io::Error::other(format!("the directory for reports {} is not there", folder.display())));
     }
+    let policy = arguments.policy.clone().zip(arguments.policy_state.clone()).zip(arguments.reference.clone());
     Ok(Settings {
         image,
         wanted,
+        policy: policy.map(|((file, state), reference)| UnderPolicy { file, state, reference }),
         options: given(arguments)?,
         // A state directory of another working directory would be another one.
         state: std::path::absolute(&arguments.state)?,
@@ -210,6 +224,13 @@ fn split(argument: &str) -> (PathBuf, Option<Digest>) {
         Some((path, digest)) => (path.into(), Some(digest)),
         None => (argument.into(), None),
     }
+}
+
+fn reference(text: &str) -> Result<Reference, String> {
+    Reference::parse(text, &Limits::FORMAT).map_err(|broken| {
+        let why: Vec<String> = broken.iter().map(|(clause, why)| format!("{why} [{}]", clause.id)).collect();
+        why.join("; ")
+    })
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

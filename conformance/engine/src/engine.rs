@@ -21,6 +21,7 @@ use crate::backend::{Backend, Container, CreateError};
 use crate::image::{Image, Trouble};
 use crate::instance::{Instance, State};
 use crate::options::{self, Options, is_instance_id};
+use crate::policy::{self, UnderPolicy};
 use crate::refusal::{Reason, Refusals};
 use crate::report::{self, Engine, IsolationReport, Outcome, Row, RunReport};
 use crate::view::View;
@@ -54,6 +55,8 @@ pub struct Settings {
     pub image: PathBuf,
     /// Which image of a store.
     pub wanted: Option<Digest>,
+    /// What decides which image that is, if anything does.
+    pub policy: Option<UnderPolicy>,
     /// The instance options, or why they are refused.
     pub options: Result<Options, Reason>,
     /// The directory that holds those of the instances.
@@ -204,7 +207,8 @@ impl Run<'_> {
         mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).map_err(io::Error::from)?;
         settings.tamper.image(&settings.image);
         let is_judged = !settings.without.contains("RUN-001");
-        let image = Image::open(&settings.image, settings.wanted, &instance.folder, is_judged, requests.any())?;
+        let policy = settings.policy.as_ref().filter(|_| !settings.without.contains("RUN-126"));
+        let image = Image::open(&settings.image, settings.wanted, &instance.folder, is_judged, policy, requests.any())?;
         self.image = Some(image.id);
         let mut refusals = Refusals::without(settings.without.clone());
         let (app, volumes) = self.judge(&image, options, &mut refusals);
@@ -353,7 +357,9 @@ impl Run<'_> {
         }
         tree::judge(&image.tree, refusals);
         let volumes = volume::find(app, &image.tree, options, refusals);
+        policy::judge_exec(options.exec.is_some(), image.rule.as_ref(), refusals);
         let in_force = isolation::merge(&app.isolation, &options.isolation, refusals);
+        policy::judge_level(&in_force.isolation.level, image.rule.as_ref(), refusals);
         self.level = Some(in_force.isolation.level.clone());
         self.rows = in_force.rows;
         let mut app = config::effective(app, options, in_force.isolation);

@@ -15,10 +15,12 @@ use cornercast::layer::Tree;
 use cornercast::limits::Limits;
 use cornercast::manifest::Manifest;
 use cornercast::store::{Files, Listed, check_archive};
+use cornercast::trust::PolicyRule;
 use cornercast::unpack::{self, ImageFiles, UnpackError};
 use cornercast::zstd::{Decoder, MAGIC};
 use rustix::fs::OFlags;
 
+use crate::policy::UnderPolicy;
 use crate::refusal::Reason;
 
 /// Findings of an image that are reported.
@@ -29,6 +31,8 @@ pub(crate) struct Image {
     pub(crate) id: Digest,
     pub(crate) manifest: Manifest,
     pub(crate) tree: Tree,
+    /// The rule of the policy by which it is accepted, if one was given.
+    pub(crate) rule: Option<PolicyRule>,
     files: Watched,
     /// Keeps an archive open, or what a compressed one decodes to.
     _kept: Option<File>,
@@ -82,12 +86,14 @@ impl From<io::Error> for Trouble {
 impl Image {
     /// Opens `path`, a store or an archive; `wanted` is the image that is meant where there are several. An archive
     /// is judged as a whole, of a store what the image needs. What a compressed archive decodes to is kept in `scratch`.
+    /// Under a policy, that is the one that it accepts (RUN-126).
     /// Nothing is judged but what is used unless `is_judged`; nothing more is read when `stop` is true.
     pub(crate) fn open(
         path: &Path,
         wanted: Option<Digest>,
         scratch: &Path,
         is_judged: bool,
+        policy: Option<&UnderPolicy>,
         stop: Arc<AtomicBool>,
     ) -> Result<Self, Trouble> {
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
@@ -106,6 +112,14 @@ impl Image {
         if !files.files.has_marker() {
             return Err(refuse(format!("{name} is neither a store nor an archive")));
         }
+        let accepted = policy.map(|policy| policy.decide(&files)).transpose()?;
+        if let (Some(wanted), Some((accepted, _))) = (wanted, &accepted)
+            && wanted != *accepted
+        {
+            let message = format!("the policy accepts the image {accepted}, and {wanted} is asked for");
+            return Err(Trouble::Refused(vec![Reason::new("RUN-126", message)]));
+        }
+        let wanted = accepted.as_ref().map(|(accepted, _)| *accepted).or(wanted);
         let images = files.files.images();
         let id = match (wanted, images.as_slice()) {
             (Some(wanted), images) if images.contains(&wanted) => wanted,
@@ -114,7 +128,9 @@ impl Image {
             (None, images) => return Err(refuse(format!("{name} has {} images; name one", images.len()))),
         };
         match unpack::describe(&files, id, &Limits::FORMAT)? {
-            Some((manifest, tree)) => Ok(Self { id, manifest, tree, files, _kept: kept }),
+            Some((manifest, tree)) => {
+                Ok(Self { id, manifest, tree, rule: accepted.map(|(_, rule)| rule), files, _kept: kept })
+            }
             None => Err(refused(&files, id)),
         }
     }

@@ -26,6 +26,7 @@ mod image;
 pub mod instance;
 mod isolation;
 pub mod options;
+pub mod policy;
 pub mod refusal;
 pub mod removal;
 pub mod report;

@@ -120,7 +120,7 @@ pub fn read(source: &[u8]) -> Result<Options, Reason> {
     serde_json::from_slice(source).map_err(|error| form(error.to_string()))
 }
 
-/// What is wrong with the values (RUN-006 to RUN-011).
+/// What is wrong with the values (RUN-006 to RUN-010).
 #[must_use]
 pub(crate) fn judge(options: &Options) -> Vec<Reason> {
     let mut reasons = Vec::new();
@@ -154,10 +154,6 @@ pub(crate) fn judge(options: &Options) -> Vec<Reason> {
     for argument in all.filter(|argument| argument.len() > 131_071) {
         let message = format!("an argument has {} bytes; it can have 131071", argument.len());
         reasons.push(Reason::new("RUN-010", message));
-    }
-    if options.exec.is_some() {
-        let message = "`exec` is replaced, which needs the leave of a policy, and there is none";
-        reasons.push(Reason::new("RUN-011", message));
     }
     if let Some(level) = &options.isolation.level
         && !LEVELS.contains(&level.as_str())

@@ -62,7 +62,7 @@ enum Command {
     Make(reproduce::MakeArgs),
     /// Run an image, as it should be or broken on purpose
     #[command(hide = true)]
-    Engine(EngineArgs),
+    Engine(Box<EngineArgs>),
     /// Answer messages of the adapter protocol, as it should be or broken on purpose
     #[command(hide = true)]
     Adapter(AdapterArgs),

@@ -12,6 +12,7 @@ use crate::adapter::Adapter;
 use crate::case::{Case, Verdict};
 use crate::protocol::{Codec, Operation, Request};
 use crate::run::image::Image;
+use crate::run::policy::Given;
 use crate::run::{self, Engine, Scenario, through};
 use crate::runner::{self, Reach};
 use crate::suite::{Entry, Task};
@@ -22,6 +23,9 @@ const INSTANCE: &str = "cornercast-reproduce";
 
 /// What stands for the scratch folder until the script knows it.
 const SCRATCH: &str = "/@SCRATCH@";
+
+/// Stands for the reference of a case, which has the image id in it.
+const REFERENCE: &str = "@REFERENCE@";
 
 #[derive(Debug, Args)]
 pub(super) struct ReproduceArgs {
@@ -107,7 +111,7 @@ fn check(
 /// The command that puts a message to an adapter.
 fn put(request: &Request, adapter: &Adapter) -> Result<String, Trouble> {
     let message = Codec::new().and_then(|codec| codec.write(request)).map_err(Trouble::new)?;
-    let message = quote(message.trim_end()).replace(SCRATCH, "'\"$scratch\"'");
+    let message = filled(&quote(message.trim_end()));
     let mut program = quote(&adapter.program.display().to_string());
     for argument in &adapter.arguments {
         program.push_str(&format!(" {}", quote(&argument.to_string_lossy())));
@@ -149,12 +153,14 @@ fn run_script(
 ) -> Result<String, Trouble> {
     let make = make_command(arguments, entry, "\"$scratch/case\"")?;
     let engine = Engine { state: Path::new(SCRATCH).join("instances"), ..engine.clone() };
-    let command = engine.command(&Path::new(SCRATCH).join("case"))?;
+    let folder = Path::new(SCRATCH).join("case");
+    let mut command = engine.command(&folder)?;
+    if let Some(given) = Given::planned(scenario, &folder, REFERENCE) {
+        command.args(given.arguments());
+    }
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    let words: Vec<String> = words
-        .filter(|word| *word != "--quiet")
-        .map(|word| quote(&word.to_string_lossy()).replace(SCRATCH, "'\"$scratch\"'"))
-        .collect();
+    let words: Vec<String> =
+        words.filter(|word| *word != "--quiet").map(|word| filled(&quote(&word.to_string_lossy()))).collect();
     let mut lines = vec![make];
     lines.extend(notes(scenario, "engine"));
     lines.push(format!("{} <\"$scratch/case/input\" || true", words.join(" ")));
@@ -186,9 +192,13 @@ fn run_through(
     let mut image = Image::new(b"");
     scenario.make(&mut image);
     let request = through::request(1, run::kind(&image), &case.join(run::IMAGE), &case, scratch);
+    let mut request = request.map_err(Trouble::new)?;
+    if let (Request::Run { options, .. }, Some(given)) = (&mut request, Given::planned(scenario, &case, REFERENCE)) {
+        options.extend(given.members().map_err(Trouble::new)?);
+    }
     let mut lines = vec!["mkdir \"$scratch/adapter\"".to_owned(), make_command(arguments, entry, "\"$scratch/case\"")?];
     lines.extend(notes(scenario, "adapter"));
-    lines.push(put(&request.map_err(Trouble::new)?, adapter)?);
+    lines.push(put(&request, adapter)?);
     lines.push("cat \"$scratch/output/run-report.json\"; echo\n".to_owned());
     Ok(lines.join("\n"))
 }
@@ -200,6 +210,11 @@ fn make_command(arguments: &ReproduceArgs, entry: &Entry, path: &str) -> Result<
         None => String::new(),
     };
     Ok(format!("{} make{fixtures} {} {path}", quote(&program.display().to_string()), quote(&entry.name)))
+}
+
+/// A word of a shell with what is known only when the script runs.
+fn filled(word: &str) -> String {
+    word.replace(SCRATCH, "'\"$scratch\"'").replace(REFERENCE, "'\"$(cat \"$scratch/case/reference\")\"'")
 }
 
 /// `text` as one word of a shell.

@@ -11,6 +11,7 @@ use cornercast_engine::backend::Backend;
 use cornercast_engine::cli::{BackendName, RunArgs};
 
 use super::mutants::{self, How};
+use super::policy::given;
 use super::{IMAGE, OPTIONS, REPORTS};
 use crate::process::{self, Bounds, Ended, Stop};
 use crate::protocol::{Hello, HelloMessage, PROTOCOL, Role};
@@ -107,6 +108,9 @@ impl Engine {
         }
         command.arg("--quiet").arg("--die-with-parent").arg("--backend").arg(self.backend.name());
         command.arg("--state").arg(&self.state).arg("--report").arg(folder.join(REPORTS));
+        if let Some(given) = given(folder)? {
+            command.args(given.arguments());
+        }
         command.arg("--options").arg(folder.join(OPTIONS)).arg(folder.join(IMAGE));
         Ok(command)
     }

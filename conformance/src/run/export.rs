@@ -9,6 +9,7 @@ use cornercast_engine::report::Outcome;
 use serde::Serialize;
 
 use super::image::Image;
+use super::policy;
 use super::scenario::{Place, Scenario};
 use super::{INPUT, OPTIONS};
 use crate::builtin;
@@ -52,6 +53,9 @@ struct Description<'a> {
     /// Whether files of the host are needed.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     host: bool,
+    /// The reference by which the image is meant, if the engine is given a policy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reference: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -89,7 +93,7 @@ pub fn export(entry: &Entry, scenario: &Scenario, probe: &[u8], folder: &Path) -
     scenario.make(&mut image);
     image.is_store = false;
     let archive = folder.join(ARCHIVE);
-    image.pack(&archive)?;
+    let packed = image.pack(&archive)?;
     if let Some(corrupt) = scenario.corrupt {
         let mut bytes = fs::read(&archive)?;
         corrupt(&mut bytes);
@@ -103,6 +107,7 @@ pub fn export(entry: &Entry, scenario: &Scenario, probe: &[u8], folder: &Path) -
     let place = Place::new(Path::new(HOST));
     fs::write(folder.join(OPTIONS), scenario.instance_options(&place, INSTANCE))?;
     fs::write(folder.join(INPUT), &scenario.input)?;
+    policy::write(scenario, folder)?;
     let description = Description {
         name: &entry.name,
         clauses: &entry.clauses,
@@ -117,6 +122,7 @@ pub fn export(entry: &Entry, scenario: &Scenario, probe: &[u8], folder: &Path) -
         stops: scenario.stops,
         before: scenario.other.as_ref().map(|other| other.words()),
         host: scenario.has_host,
+        reference: policy::reference(scenario, packed.id),
     };
     fs::write(folder.join(CASE), serde_json::to_string_pretty(&description)? + "\n")
 }

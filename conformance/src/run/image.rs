@@ -13,9 +13,12 @@ use cornercast::manifest::{
     App, Descriptor, FORMAT_VERSION, ImageKind, Isolation, Isolator, Layer, ListingDescriptor, Manifest, Mount,
     Platform, Rootfs, Stop, User,
 };
-use cornercast::store::{ArchiveWriter, FileKind, MARKER, path_of};
+use cornercast::store::{ArchiveWriter, FileKind, MARKER, SignatureSet, path_of};
+use cornercast::trust::PayloadType;
 pub use cornercast_engine::engine::architecture;
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use crate::fixtures::trust::world;
 
 /// Where the probe is in the image, as a program that looks.
 pub const LOOK: &str = "/usr/lib/cornercast/probe";
@@ -25,6 +28,9 @@ pub const ACT: &str = "/usr/lib/cornercast/act";
 
 /// Where it is as a program that does something before another one.
 pub const SHIM: &str = "/usr/lib/cornercast/shim";
+
+/// The key that signs releases of images.
+pub const SIGNER: u8 = 1;
 
 /// Where these are.
 const PROGRAMS: &str = "usr/lib/cornercast/";
@@ -46,6 +52,8 @@ pub struct Image {
     pub change: Option<ChangeManifest>,
     /// Whether it is a store, and not an archive.
     pub is_store: bool,
+    /// Whether the key [`SIGNER`] has signed a release of it.
+    pub is_signed: bool,
 }
 
 /// An image that has been packed.
@@ -87,6 +95,7 @@ impl Image {
             architecture: architecture().to_owned(),
             change: None,
             is_store: false,
+            is_signed: false,
         };
         image.fill(probe);
         image
@@ -218,22 +227,30 @@ impl Image {
         let bytes = to_canonical(&serde_json::to_value(&manifest)?)
             .ok_or_else(|| io::Error::other("the manifest has no canonical form"))?;
         let id = Digest::of(&bytes);
+        let envelope = if self.is_signed {
+            release(&manifest, Descriptor { digest: id, size: bytes.len() as u64 })
+        } else {
+            Vec::new()
+        };
+        let signature = FileKind::Envelope(SignatureSet::Signatures, id, Digest::of(&envelope));
         let files: Vec<(FileKind, &[u8])> = vec![
             (FileKind::Marker, MARKER),
             (FileKind::Manifest(id), &bytes),
+            (signature, &envelope),
             (FileKind::Blob(Digest::of(&listing)), &listing),
             (FileKind::Blob(Digest::of(&layer)), &layer),
         ];
+        let files = files.into_iter().filter(|(_, bytes)| !bytes.is_empty());
         if self.is_store {
-            for (kind, bytes) in &files {
-                let path = path.join(path_of(kind));
+            for (kind, bytes) in files {
+                let path = path.join(path_of(&kind));
                 fs::create_dir_all(path.parent().unwrap_or(&path))?;
                 fs::write(path, bytes)?;
             }
         } else {
             let mut archive = ArchiveWriter::new(Vec::new())?;
-            for (kind, bytes) in files.iter().skip(1) {
-                archive.file(kind, bytes.len() as u64, &mut &**bytes)?;
+            for (kind, bytes) in files.skip(1) {
+                archive.file(&kind, bytes.len() as u64, &mut &*bytes)?;
             }
             fs::write(path, archive.finish()?)?;
         }
@@ -265,6 +282,18 @@ impl Image {
             annotations: BTreeMap::new(),
         }
     }
+}
+
+/// The envelope of a release of the image.
+fn release(manifest: &Manifest, image: Descriptor) -> Vec<u8> {
+    let release = json!({
+        "image": image,
+        "issued": "2020-02-02T00:00:00Z",
+        "name": manifest.name,
+        "platform": manifest.platform,
+        "version": manifest.version,
+    });
+    world::envelope(PayloadType::Release, &release, &[SIGNER])
 }
 
 /// A path without its first `/`.

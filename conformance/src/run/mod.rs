@@ -22,6 +22,7 @@ pub mod export;
 pub mod image;
 #[allow(clippy::indexing_slicing, reason = "as above")]
 pub mod mutants;
+pub mod policy;
 pub mod probe;
 pub mod scenario;
 pub mod through;
@@ -145,6 +146,7 @@ pub fn prepare(scenario: &Scenario, probe: Option<&Path>, instance: &str, folder
     scenario.prepare(&place)?;
     fs::write(folder.join(OPTIONS), scenario.instance_options(&place, instance))?;
     fs::write(folder.join(INPUT), &scenario.input)?;
+    policy::prepare(scenario, packed.id, folder)?;
     let before = digest_of(&path)?;
     Ok(Ready { image: packed, kind: kind(&image), place, before })
 }

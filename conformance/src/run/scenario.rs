@@ -121,6 +121,8 @@ pub struct Scenario {
     pub corrupt: Option<fn(&mut Vec<u8>)>,
     /// Whether it needs something on the host.
     pub has_host: bool,
+    /// The policy that the engine is given, and which image is meant.
+    pub policy: Option<(Value, &'static str)>,
 }
 
 impl fmt::Debug for Scenario {
@@ -150,6 +152,7 @@ impl Scenario {
             other: None,
             corrupt: None,
             has_host: false,
+            policy: None,
         }
     }
 
@@ -240,6 +243,14 @@ impl Scenario {
     #[must_use]
     pub fn raw_options(mut self, options: impl Fn(&Place) -> Vec<u8> + Send + Sync + 'static) -> Self {
         self.options = Some(Arc::new(options));
+        self
+    }
+
+    /// The engine is given a policy, no state, and the reference by which the image is meant, in which `{image}` stands
+    /// for the image id.
+    #[must_use]
+    pub fn under(mut self, policy: Value, reference: &'static str) -> Self {
+        self.policy = Some((policy, reference));
         self
     }
 

@@ -4,12 +4,14 @@
 //! Only the clause that the reference names as the reason of a refusal is not asked for: an engine can have other
 //! names for its reasons.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::policy::given;
 use super::scenario::{Other, Scenario, State};
 use super::{IMAGE, INPUT, Judged, OPTIONS, Obstacle, READY, Trace, contents, judge, prepare, prepare_other};
 use crate::adapter::{Adapter, Asked, Fault};
@@ -196,17 +198,20 @@ impl Through<'_> {
 ///
 /// A path that is no text.
 pub fn request(seq: u64, kind: &str, image: &Path, folder: &Path, scratch: &Path) -> Result<Request, String> {
-    let options = [(INPUT, folder.join(INPUT)), (INSTANCE_OPTIONS, folder.join(OPTIONS))];
+    let mut options = BTreeMap::from([
+        (INPUT.to_owned(), text(&folder.join(INPUT))?),
+        (INSTANCE_OPTIONS.to_owned(), text(&folder.join(OPTIONS))?),
+    ]);
+    if let Some(given) = given(folder).map_err(|error| error.to_string())? {
+        options.extend(given.members()?);
+    }
     Ok(Request::Run {
         seq,
         role: Role::Run,
         operation: Operation::Run,
         input: text(image)?,
         kind: kind.to_owned(),
-        options: options
-            .into_iter()
-            .map(|(name, path)| Ok((name.to_owned(), text(&path)?)))
-            .collect::<Result<_, String>>()?,
+        options,
         output: Some(text(&scratch.join(OUTPUT))?),
         scratch: text(&scratch.join(ADAPTER))?,
     })

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueHint};
 
+use super::trust::asked::Trust;
 use super::unpack::{Owner, Source, failure, options, tell};
 use super::{Failure, parse_jobs, print, progress};
 use crate::bundle::{self, BundleError};
@@ -45,11 +46,13 @@ pub(super) struct Bundle {
     /// Threads that work at once; by default as many as there are processors
     #[arg(long, value_name = "N", value_parser = parse_jobs)]
     jobs: Option<NonZero<usize>>,
+    #[command(flatten)]
+    trust: Trust,
 }
 
 pub(super) fn run(arguments: &Bundle) -> Result<ExitCode, Failure> {
     let options = options(arguments.owner, arguments.verify, arguments.jobs);
-    let source = Source::open(&arguments.image, &arguments.dir, options.jobs)?;
+    let source = Source::open(&arguments.image, &arguments.dir, &arguments.trust, options.jobs)?;
     let shown = progress::show("unpacking", source.image.bytes(arguments.verify));
     let made = bundle::make(&source.image, source.image.id, &source.shown, &arguments.dir, &options);
     drop(shown);

@@ -8,6 +8,7 @@ use tempfile::NamedTempFile;
 
 use super::files::{Directory, open_regular};
 use super::progress::{self, Counted};
+use super::trust::asked::Trust;
 use super::{Failure, processors};
 use crate::build::{Content, Opener, OutputFiles, private_in};
 use crate::diagnostic::{Findings, Severity};
@@ -188,13 +189,29 @@ impl Located {
         wanted: Option<Digest>,
         spool: Option<NamedTempFile>,
     ) -> Result<Self, Failure> {
-        let (on_disk, decoded) = if path.is_dir() {
-            let fail = |error| Failure::Error(format!("{}: {error}", path.display()));
-            (ImageFiles::of_store(&path).map_err(fail)?, None)
-        } else {
-            archive_files(&path)?
-        };
-        let spool = decoded.or(spool);
+        let (on_disk, decoded) = files_of(&path)?;
+        Self::of(argument, path, wanted, (on_disk, decoded.or(spool)))
+    }
+
+    /// Finds the image that is accepted under a policy, which has to be the one that the argument names.
+    pub(super) fn trusted(argument: &str, trust: &Trust) -> Result<Self, Failure> {
+        let (path, named) = split(argument);
+        let opened = files_of(&path)?;
+        let accepted = trust.decide(&opened.0, &path.display().to_string())?;
+        if let (Some(named), Some(accepted)) = (named, accepted)
+            && named != accepted
+        {
+            return Err(Failure::Refused(format!("{argument}: the policy accepts another image, {accepted}")));
+        }
+        Self::of(argument, path, accepted.or(named), opened)
+    }
+
+    fn of(
+        argument: &str,
+        path: PathBuf,
+        wanted: Option<Digest>,
+        (on_disk, spool): (ImageFiles, Option<NamedTempFile>),
+    ) -> Result<Self, Failure> {
         let ids = on_disk.images();
         let refuse = |message: String| Err(Failure::Refused(format!("{argument}: {message}")));
         let id = match (wanted, ids.as_slice()) {
@@ -262,6 +279,15 @@ fn read_content(content: Option<&Content>, limit: u64) -> io::Result<Vec<u8>> {
         content.open()?.take(limit + 1).read_to_end(&mut source)?;
     }
     Ok(source)
+}
+
+/// The files of a store or archive.
+fn files_of(path: &Path) -> Result<(ImageFiles, Option<NamedTempFile>), Failure> {
+    if !path.is_dir() {
+        return archive_files(path);
+    }
+    let files = ImageFiles::of_store(path);
+    Ok((files.map_err(|error| Failure::Error(format!("{}: {error}", path.display())))?, None))
 }
 
 /// The files of an archive; a compressed one, or standard input, is spooled first.

@@ -16,6 +16,7 @@ use super::files::open_regular;
 use super::image::{Located, is_image, split};
 use super::init::split as oci_path;
 use super::progress::{self, Counted};
+use super::trust::asked::Trust;
 use super::{Failure, diff, parse_jobs, print, processors};
 use crate::build::{PrivateFolder, private_in, write_store};
 use crate::convert::{Change, Wish};
@@ -46,6 +47,9 @@ use crate::unpack::{self, Ids, Options, UnpackError, Unpacked};
 /// If it is killed (SIGKILL) or the machine stops, a directory whose name begins with `.cornercast-` can remain
 /// beside DIR, and a file in the directory for temporary files; they can be removed.
 ///
+/// With --policy, nothing is written but the image that is accepted under it: refusals come before anything is
+/// unpacked, and what is written is hashed on the way.
+///
 /// Exit status: 0 if the image was unpacked, 1 if it was refused or does not become the tree that it says, 2 if
 /// it could not be read or the tree not be written.
 #[derive(Debug, Args)]
@@ -70,6 +74,8 @@ pub(super) struct Unpack {
     /// Threads that work at once; by default as many as there are processors
     #[arg(long, value_name = "N", value_parser = parse_jobs)]
     jobs: Option<NonZero<usize>>,
+    #[command(flatten)]
+    trust: Trust,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -82,7 +88,7 @@ pub(super) enum Owner {
 
 pub(super) fn run(arguments: &Unpack) -> Result<ExitCode, Failure> {
     let options = options(arguments.owner, arguments.verify, arguments.jobs);
-    let unpacked = unpack(&arguments.image, &arguments.dir, &options)?;
+    let unpacked = unpack(&arguments.image, &arguments.dir, &arguments.trust, &options)?;
     tell(&unpacked);
     if arguments.json {
         let json = serde_json::to_string_pretty(&unpacked).map_err(|error| Failure::Error(error.to_string()))?;
@@ -94,15 +100,16 @@ pub(super) fn run(arguments: &Unpack) -> Result<ExitCode, Failure> {
 }
 
 /// Unpacks any image, and says what importing it has changed.
-fn unpack(image: &str, dir: &Path, options: &Options) -> Result<Unpacked, Failure> {
+fn unpack(image: &str, dir: &Path, trust: &Trust, options: &Options) -> Result<Unpacked, Failure> {
     prepare(dir)?;
     if is_foreign(image)
+        && !trust.is_asked_for()
         && let Some((unpacked, changes)) = import::unpack(image, Some(UNNAMED), dir, options)?
     {
         tell_changes(&changes, image);
         return Ok(unpacked);
     }
-    let source = Source::open(image, dir, options.jobs)?;
+    let source = Source::open(image, dir, trust, options.jobs)?;
     let shown = progress::show("unpacking", source.image.bytes(options.verify));
     let unpacked = unpack::unpack(&source.image, source.image.id, &source.shown, dir, options);
     drop(shown);
@@ -133,9 +140,13 @@ pub(super) struct Source {
 
 impl Source {
     /// Opens `argument`, if its tree can be put to `dir`. The umask of the process is changed for that.
-    pub(super) fn open(argument: &str, dir: &Path, jobs: NonZero<usize>) -> Result<Self, Failure> {
+    pub(super) fn open(argument: &str, dir: &Path, trust: &Trust, jobs: NonZero<usize>) -> Result<Self, Failure> {
         prepare(dir)?;
         if is_foreign(argument) {
+            if trust.is_asked_for() {
+                // What signatures are about is the manifest of this format.
+                return Err(Failure::Refused(format!("{argument} is an image of OCI, which no policy is about")));
+            }
             return Self::import(argument, dir);
         }
         let is_stdin = argument == "-";
@@ -148,10 +159,16 @@ impl Source {
             other => other,
         };
         let (path, shown) = (split(&file).0, split(name).0.display().to_string());
-        if !path.is_dir() {
-            check(&path, &shown, &Limits::FORMAT, jobs)?;
-        }
-        let image = Located::find(&file).map_err(named)?;
+        let judge = || if path.is_dir() { Ok(()) } else { check(&path, &shown, &Limits::FORMAT, jobs) };
+        // Whom nobody trusts is not listened to for long.
+        let image = if trust.is_asked_for() {
+            let image = Located::trusted(&file, trust).map_err(named)?;
+            judge()?;
+            image
+        } else {
+            judge()?;
+            Located::find(&file).map_err(named)?
+        };
         Ok(Self { image, changes: Vec::new(), shown, _spool: spool, _store: None })
     }
 

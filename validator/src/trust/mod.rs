@@ -6,6 +6,7 @@
 mod catalog;
 mod chain;
 mod current;
+mod decide;
 mod envelope;
 mod folder;
 mod key;
@@ -24,6 +25,7 @@ mod verdict;
 mod verify;
 
 pub use catalog::check_catalog;
+pub use decide::{Decided, Question, decide};
 pub use envelope::{Opened, check_envelope, open, sign, signed_bytes, write};
 pub use folder::{HeldState, StateFolder, read_policy};
 pub use key::{KeyId, PublicKey, SecretKey};

@@ -7,6 +7,7 @@ mod host;
 mod ids;
 mod isolation;
 mod options;
+mod policy;
 mod process;
 mod streams;
 mod tree;
@@ -22,6 +23,7 @@ pub fn cases() -> Vec<Entry> {
     for of_section in [
         options::image,
         options::options,
+        policy::policy,
         process::process,
         directory::directory,
         ids::ids,

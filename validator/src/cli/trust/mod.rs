@@ -1,5 +1,6 @@
 //! The commands about trust: keys, signing, verifying.
 
+pub(super) mod asked;
 pub(super) mod catalog;
 pub(super) mod keygen;
 pub(super) mod keyring;
@@ -12,7 +13,9 @@ pub(crate) mod verify;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{Failure, architecture, source_date_epoch};
+use crate::limits::Limits;
 use crate::manifest::Platform;
+use crate::name::Reference;
 use crate::trust::time;
 
 /// The time that documents are signed at: SOURCE_DATE_EPOCH, or now.
@@ -47,4 +50,17 @@ fn parse_time(text: &str) -> Result<String, String> {
 /// The platform of this machine, as far as its architecture tells.
 fn this_platform() -> Platform {
     Platform { os: std::env::consts::OS.to_owned(), architecture: architecture().to_owned(), variant: None }
+}
+
+/// A platform as an argument.
+fn parse_platform(text: &str) -> Result<Platform, String> {
+    Platform::parse(text).ok_or_else(|| "write OS/ARCHITECTURE, such as linux/amd64".to_owned())
+}
+
+/// A reference as an argument.
+fn parse_reference(text: &str) -> Result<Reference, String> {
+    Reference::parse(text, &Limits::FORMAT).map_err(|broken| {
+        let why: Vec<String> = broken.iter().map(|(clause, why)| format!("{why} [{}]", clause.id)).collect();
+        why.join("; ")
+    })
 }

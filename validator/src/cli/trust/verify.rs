@@ -1,7 +1,7 @@
 //! `cornercast verify`
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueHint};
@@ -11,14 +11,13 @@ use serde::Serialize;
 use super::super::files::Directory;
 use super::super::image::archive_files;
 use super::super::{Failure, parse_jobs, print, processors, progress};
-use super::{clock, parse_time, this_platform};
+use super::{clock, parse_platform, parse_reference, parse_time, this_platform};
 use crate::diagnostic::{Findings, Severity};
 use crate::limits::Limits;
 use crate::manifest::Platform;
 use crate::name::Reference;
-use crate::shown::shown;
 use crate::store::{Files, check_store};
-use crate::trust::{Accepted, Evidence, Rejection, Request, State, StateFolder, Verdict, read_policy, time, verify};
+use crate::trust::{Accepted, Evidence, Question, Rejection, Verdict, decide, time};
 use crate::unpack::OneImage;
 
 /// Decide whether an image is trusted
@@ -38,7 +37,8 @@ pub(in super::super) struct Verify {
     #[arg(value_hint = ValueHint::AnyPath)]
     store: PathBuf,
     /// Which image is meant
-    reference: String,
+    #[arg(value_parser = parse_reference)]
+    reference: Reference,
     /// The policy
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     policy: PathBuf,
@@ -85,22 +85,14 @@ pub(crate) struct Document {
     pub evidence: Evidence,
 }
 
-fn parse_platform(text: &str) -> Result<Platform, String> {
-    Platform::parse(text).ok_or_else(|| "write OS/ARCHITECTURE, such as linux/amd64".to_owned())
-}
-
 pub(in super::super) fn run(arguments: &Verify) -> Result<ExitCode, Failure> {
     let limits = Limits::FORMAT;
-    let reference = Reference::parse(&arguments.reference, &limits).map_err(|broken| {
-        let why: Vec<String> = broken.iter().map(|(clause, why)| format!("{why} [{}]", clause.id)).collect();
-        Failure::Error(format!("{} is no reference: {}", shown(&arguments.reference), why.join("; ")))
-    })?;
     let platform = arguments.platform.clone().unwrap_or_else(this_platform);
-    let verdict = decide(arguments, &reference, &platform, &limits)?;
+    let verdict = verdict(arguments, &platform, &limits)?;
     let code = if verdict.outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(1) };
     let document = Document {
         verdict: if verdict.outcome.is_ok() { "accepted" } else { "rejected" },
-        reference: reference.to_string(),
+        reference: arguments.reference.to_string(),
         at: arguments.at.clone(),
         rejected: verdict.outcome.as_ref().err().cloned(),
         accepted: verdict.outcome.ok(),
@@ -115,16 +107,7 @@ pub(in super::super) fn run(arguments: &Verify) -> Result<ExitCode, Failure> {
     Ok(code)
 }
 
-fn decide(arguments: &Verify, reference: &Reference, platform: &Platform, limits: &Limits) -> Result<Verdict, Failure> {
-    let at = |path: &Path| {
-        let shown = path.display().to_string();
-        move |error: std::io::Error| Failure::Error(format!("{shown}: {error}"))
-    };
-    let rejected = |rejection| Verdict { outcome: Err(rejection), evidence: Evidence::default() };
-    let policy = match read_policy(&arguments.policy, limits, None).map_err(at(&arguments.policy))? {
-        Ok(policy) => policy,
-        Err(rejection) => return Ok(rejected(rejection)),
-    };
+fn verdict(arguments: &Verify, platform: &Platform, limits: &Limits) -> Result<Verdict, Failure> {
     let (directory, archive);
     let files: &dyn Files = if arguments.store.is_dir() {
         directory = Directory::at(&arguments.store);
@@ -133,36 +116,24 @@ fn decide(arguments: &Verify, reference: &Reference, platform: &Platform, limits
         archive = archive_files(&arguments.store)?;
         &archive.0
     };
-    let authority = reference.name.split('/').next().unwrap_or_default();
-    let folder = StateFolder::new(arguments.state.clone());
-    let now = arguments.at.as_deref().and_then(time::seconds).unwrap_or_else(clock);
-    let request = Request { files, policy: &policy, reference, platform, now, limits, without: None };
-    let decided = |state: &mut State| verify(&request, state).map_err(at(&arguments.store));
-    let verdict = if arguments.at.is_some() {
-        // POL-040
-        match folder.look(authority, limits).map_err(at(&arguments.state))? {
-            Ok(mut state) => decided(&mut state)?,
-            Err(rejection) => return Ok(rejected(rejection)),
-        }
-    } else {
-        let held = match folder.hold(authority, limits, None).map_err(at(&arguments.state))? {
-            Ok(held) => held,
-            Err(rejection) => return Ok(rejected(rejection)),
-        };
-        let mut held = held;
-        let verdict = decided(&mut held.state)?;
-        held.store().map_err(at(&arguments.state))?;
-        verdict
+    let question = Question {
+        policy: &arguments.policy,
+        state: &arguments.state,
+        reference: &arguments.reference,
+        platform,
+        now: arguments.at.as_deref().and_then(time::seconds).unwrap_or_else(clock),
+        is_other_time: arguments.at.is_some(),
+        store: &arguments.store.display().to_string(),
     };
-    match &verdict.outcome {
-        Ok(accepted) if !arguments.trust_only => {
-            check(arguments, files, accepted, limits).map(|rejection| match rejection {
-                Some(rejection) => Verdict { outcome: Err(rejection), evidence: verdict.evidence.clone() },
-                None => verdict.clone(),
-            })
-        }
-        _ => Ok(verdict),
+    let decided = decide(files, &question, limits).map_err(|error| Failure::Error(error.to_string()))?;
+    let mut verdict = decided.verdict;
+    if let Ok(accepted) = &verdict.outcome
+        && !arguments.trust_only
+        && let Some(rejection) = check(arguments, files, accepted, limits)?
+    {
+        verdict.outcome = Err(rejection);
     }
+    Ok(verdict)
 }
 
 /// Checks the image that is accepted; why it is rejected all the same.
