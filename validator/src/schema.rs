@@ -187,7 +187,7 @@ fn only_true(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
 }
 
 /// The names of the schemas.
-pub const NAMES: [&str; 16] = [
+pub const NAMES: [&str; 17] = [
     "manifest",
     "listing-line",
     "store-marker",
@@ -199,6 +199,7 @@ pub const NAMES: [&str; 16] = [
     "attestation",
     "policy",
     "state",
+    "verdict",
     "diagnostic",
     "inspection",
     "difference",
@@ -235,6 +236,10 @@ pub fn schema(name: &str) -> Option<String> {
         "difference" => {
             SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<Difference>()
         }
+        "verdict" => SchemaSettings::draft2020_12()
+            .for_serialize()
+            .into_generator()
+            .into_root_schema_for::<trust::VerdictDocument>(),
         "requirements" => generator().into_root_schema_for::<Vec<Requirement>>(),
         "lint-configuration" => generator().into_root_schema_for::<Config>(),
         _ => return None,

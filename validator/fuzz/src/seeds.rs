@@ -35,6 +35,9 @@ impl Seed {
             "listing" => matches!(self.kind.as_str(), "listing" | "rootfs"),
             "zstd" => self.kind != "oci-layer" && self.bytes.starts_with(&MAGIC),
             "oci_layer" => self.kind == "oci-layer",
+            "trusted" => {
+                matches!(self.kind.as_str(), "release" | "keyring" | "catalog" | "attestation" | "policy" | "state")
+            }
             // A layout is kept as an archive here.
             "oci_archive" => matches!(self.kind.as_str(), "oci-layout" | "oci-archive"),
             other => self.kind == other,

@@ -37,5 +37,5 @@ pub use state::{KnownCatalog, KnownImage, KnownName, State, check_state};
 #[cfg(feature = "cli")]
 pub(crate) use types::canonical;
 pub use types::*;
-pub use verdict::{Accepted, Evidence, Rejection, Verdict};
+pub use verdict::{Accepted, Evidence, Rejection, Verdict, VerdictDocument, VerdictWord};
 pub use verify::{Request, verify};

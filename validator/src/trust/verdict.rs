@@ -88,3 +88,35 @@ pub struct Verdict {
     /// What was looked at.
     pub evidence: Evidence,
 }
+
+/// Whether an image is accepted, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum VerdictWord {
+    /// It is.
+    Accepted,
+    /// It is not.
+    Rejected,
+}
+
+/// A verdict, as `cornercast verify --json` prints it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct VerdictDocument {
+    /// What came of it.
+    pub verdict: VerdictWord,
+    /// What was asked for.
+    pub reference: String,
+    /// The time that decided, if it was not the clock's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::manifest::patterns::time")]
+    pub at: Option<String>,
+    /// The image that is accepted.
+    #[serde(flatten)]
+    pub accepted: Option<Accepted>,
+    /// Why none is accepted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Rejection")]
+    pub rejected: Option<Rejection>,
+    /// What was looked at.
+    pub evidence: Evidence,
+}

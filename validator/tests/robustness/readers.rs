@@ -70,6 +70,9 @@ laws! {
     store 300;
     oci_layer 1000;
     oci_archive 300;
+    envelope 1000;
+    trusted 1000;
+    proof 3000;
 }
 
 /// The inputs in `found/TARGET`, by which fuzzing has broken a law.

@@ -4,10 +4,6 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, ValueHint};
-use schemars::JsonSchema;
-use serde::Serialize;
-
 use super::super::files::Directory;
 use super::super::image::archive_files;
 use super::super::{Failure, parse_jobs, print, processors, progress};
@@ -17,8 +13,9 @@ use crate::limits::Limits;
 use crate::manifest::Platform;
 use crate::name::Reference;
 use crate::store::{Files, check_store};
-use crate::trust::{Accepted, Evidence, Question, Rejection, Verdict, decide, time};
+use crate::trust::{Accepted, Question, Rejection, Verdict, VerdictDocument, VerdictWord, decide, time};
 use crate::unpack::OneImage;
+use clap::{Args, ValueHint};
 
 /// Decide whether an image is trusted
 ///
@@ -62,36 +59,13 @@ pub(in super::super) struct Verify {
     jobs: Option<std::num::NonZero<usize>>,
 }
 
-/// The verdict on an image, as `cornercast verify --json` prints it.
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Document {
-    /// `accepted` or `rejected`.
-    pub verdict: &'static str,
-    /// What was asked for.
-    pub reference: String,
-    /// The time that decided, if it was not the clock's.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String")]
-    pub at: Option<String>,
-    /// The image that is accepted.
-    #[serde(flatten)]
-    pub accepted: Option<Accepted>,
-    /// Why none is accepted.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Rejection")]
-    pub rejected: Option<Rejection>,
-    /// What was looked at.
-    pub evidence: Evidence,
-}
-
 pub(in super::super) fn run(arguments: &Verify) -> Result<ExitCode, Failure> {
     let limits = Limits::FORMAT;
     let platform = arguments.platform.clone().unwrap_or_else(this_platform);
     let verdict = verdict(arguments, &platform, &limits)?;
     let code = if verdict.outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(1) };
-    let document = Document {
-        verdict: if verdict.outcome.is_ok() { "accepted" } else { "rejected" },
+    let document = VerdictDocument {
+        verdict: if verdict.outcome.is_ok() { VerdictWord::Accepted } else { VerdictWord::Rejected },
         reference: arguments.reference.to_string(),
         at: arguments.at.clone(),
         rejected: verdict.outcome.as_ref().err().cloned(),
@@ -166,7 +140,7 @@ fn platform_text(platform: &Platform) -> String {
 }
 
 /// The verdict for people.
-fn text(document: &Document) -> String {
+fn text(document: &VerdictDocument) -> String {
     let mut out = String::new();
     let good = anstyle::AnsiColor::Green.on_default().bold();
     let bad = anstyle::AnsiColor::Red.on_default().bold();
@@ -204,6 +178,9 @@ fn text(document: &Document) -> String {
     if let Some(at) = &document.at {
         row("as of", &format!("{at}; the state was not changed"));
     }
-    let style = if document.verdict == "accepted" { good } else { bad };
-    format!("{style}{}{style:#} {}\n{out}", document.verdict, document.reference)
+    let (style, word) = match document.verdict {
+        VerdictWord::Accepted => (good, "accepted"),
+        VerdictWord::Rejected => (bad, "rejected"),
+    };
+    format!("{style}{word}{style:#} {}\n{out}", document.reference)
 }
