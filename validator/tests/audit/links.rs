@@ -1,6 +1,6 @@
 //! Symbolic links are followed once each; a walk that follows everything anew has to say the same.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cornercast::audit::{Oddity, inventory};
 use cornercast::digest::Digest;
@@ -96,9 +96,17 @@ proptest! {
         nodes in prop::collection::btree_map(
             prop::collection::vec(prop::sample::select(&["a", "b", "c", "d"][..]), 1..4), node(), 1..16)
     ) {
-        let mut tree = Tree::default();
+        let mut all: BTreeMap<String, Node> = BTreeMap::new();
         for (path, node) in nodes {
-            tree.merge(vec![Entry { path: path.join("/"), node }]);
+            // Whatever is above an entry is a directory.
+            for length in 1..path.len() {
+                all.insert(path[..length].join("/"), dir("").node);
+            }
+            all.entry(path.join("/")).or_insert(node);
+        }
+        let mut tree = Tree::default();
+        for (path, node) in all {
+            tree.merge(vec![Entry { path, node }]);
         }
         let seen: Vec<String> = odd(&tree)
             .into_iter()

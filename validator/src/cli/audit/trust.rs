@@ -75,15 +75,15 @@ fn signatures(part: Part, signatures: &[SignatureSeen]) -> Part {
             known.push("policy".to_owned());
         }
         let known = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
-        let part = match (signature.in_rule, signature.revoked) {
-            (true, false) => "has to sign",
-            (true, true) => "has to sign, revoked",
-            (false, false) => "not asked",
-            (false, true) => "not asked, revoked",
+        let counts = match (signature.in_rule, signature.revoked) {
+            (true, false) => "yes",
+            (true, true) => "yes, revoked",
+            (false, false) => "no",
+            (false, true) => "no, revoked",
         };
-        vec![signature.keyid.clone(), holds.to_owned(), known, part.to_owned()]
+        vec![signature.keyid.clone(), holds.to_owned(), known, counts.to_owned()]
     });
-    part.table(&["key id", "signature", "key in", "by the last keyring"], rows.collect())
+    part.table(&["key id", "signature", "key in", "in the keyring's rule"], rows.collect())
 }
 
 fn keyring(keyring: &KeyringSeen) -> Part {
