@@ -84,6 +84,12 @@ pub(super) fn keyrings(reader: &mut Reader<'_>) -> io::Result<Vec<KeyringSeen>> 
         })
         .collect();
     numbers.sort_unstable();
+    let most = reader.limits.keyring_steps.saturating_add(1);
+    if numbers.len() > most {
+        let message = format!("there are {} keyrings; a verifier reads {most}", numbers.len());
+        reader.problems.push(Problem { clause: "REL-029", message });
+        numbers.truncate(most);
+    }
     let mut read = Vec::new();
     for number in numbers {
         let kind = FileKind::Keyring { authority: host.clone(), number };
@@ -100,7 +106,9 @@ pub(super) fn keyrings(reader: &mut Reader<'_>) -> io::Result<Vec<KeyringSeen>> 
             problems.push(Problem { clause: "STO-033", message });
         }
         let keyring = keyring.filter(|_| problems.is_empty());
-        reader.keys.keyrings.extend(keyring.clone());
+        if let Some(keyring) = keyring.clone() {
+            reader.keys.push(keyring);
+        }
         read.push((number, problems, opened, keyring));
     }
     Ok(read

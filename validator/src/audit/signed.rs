@@ -1,6 +1,6 @@
 //! What is signed of an image, as far as its store tells. Whom to trust is for `trust::verify` to say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 
 use schemars::JsonSchema;
@@ -11,7 +11,7 @@ use crate::diagnostic::{Severity, Violation};
 use crate::digest::Digest;
 use crate::limits::Limits;
 use crate::manifest::{Descriptor, Platform};
-use crate::store::{FileKind, Files, Listed, SignatureSet, classify, path_of};
+use crate::store::{FileKind, Files, SignatureSet, classify, path_of};
 use crate::trust::tree::{is_included, leaf_hash};
 use crate::trust::{
     KeyId, Keyring, Opened, PayloadType, PublicKey, check_attestation, check_proof, check_release, open, signed_bytes,
@@ -21,6 +21,8 @@ use crate::trust::{
 /// them is no reason to trust it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Signed {
+    /// There is more of something than the format allows: what is beyond is left out here, and a verifier rejects it.
+    pub problems: Vec<Problem>,
     /// What stands in `signatures`, ascending by digest.
     pub releases: Vec<EnvelopeSeen>,
     /// What stands in `attestations`, ascending by digest.
@@ -73,6 +75,9 @@ pub struct Problem {
 pub struct SignatureSeen {
     /// The key id.
     pub keyid: String,
+    /// The public key, if it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// Whether it holds.
     pub holds: Holds,
     /// The numbers of the store's keyrings that list the key.
@@ -183,24 +188,27 @@ pub fn signed(
     policy: BTreeMap<KeyId, PublicKey>,
     limits: &Limits,
 ) -> io::Result<Signed> {
-    let there = files.list()?;
-    let mut seen = Reader { files, there, subject, limits, keys: Keys { policy, keyrings: Vec::new() } };
-    let keyrings = keyrings(&mut seen)?;
-    Ok(Signed {
-        releases: seen.envelopes(SignatureSet::Signatures)?,
-        attestations: seen.envelopes(SignatureSet::Attestations)?,
-        keyrings,
-        catalog: catalog(&seen)?,
-    })
+    let regular = files.list()?.into_iter().filter(|file| file.irregular.is_none());
+    let there = regular.map(|file| file.path).collect();
+    let keys = Keys { known: policy.clone(), policy, keyrings: Vec::new() };
+    let mut reader = Reader { files, there, subject, limits, keys, problems: Vec::new() };
+    let keyrings = keyrings(&mut reader)?;
+    let releases = reader.envelopes(SignatureSet::Signatures)?;
+    let attestations = reader.envelopes(SignatureSet::Attestations)?;
+    let catalog = catalog(&reader)?;
+    Ok(Signed { problems: reader.problems, releases, attestations, keyrings, catalog })
 }
 
 /// Reads the documents of an image.
 pub(super) struct Reader<'a> {
     files: &'a dyn Files,
-    there: Vec<Listed>,
+    /// The paths of the regular files.
+    there: BTreeSet<String>,
     pub(super) subject: &'a Subject,
     pub(super) limits: &'a Limits,
     pub(super) keys: Keys,
+    /// Of what there is too much.
+    pub(super) problems: Vec<Problem>,
 }
 
 /// The keys that are known.
@@ -208,12 +216,15 @@ pub(super) struct Keys {
     policy: BTreeMap<KeyId, PublicKey>,
     /// The keyrings of the store whose form is right, ascending by number.
     pub(super) keyrings: Vec<Keyring>,
+    /// Those of the policy and of the keyrings.
+    known: BTreeMap<KeyId, PublicKey>,
 }
 
 impl Keys {
-    fn find(&self, id: &KeyId) -> Option<PublicKey> {
-        let of_keyrings = || self.keyrings.iter().find_map(|keyring| keyring.keys().remove(id));
-        self.policy.get(id).copied().or_else(of_keyrings)
+    /// Takes the keys of the next keyring.
+    pub(super) fn push(&mut self, keyring: Keyring) {
+        self.known.extend(keyring.keys());
+        self.keyrings.push(keyring);
     }
 
     /// The signatures of an envelope. `asked` are the ids of the keys that have to sign it.
@@ -221,13 +232,15 @@ impl Keys {
         let message = signed_bytes(envelope.payload_type, &envelope.payload);
         let seen = |(id, signature): (&KeyId, &[u8; 64])| {
             let keyid = id.hex();
-            let holds = match self.find(id) {
+            let key = self.known.get(id);
+            let holds = match key {
                 None => Holds::Unknown,
                 Some(key) if key.verifies(&message, signature) => Holds::Holds,
                 Some(_) => Holds::Fails,
             };
             let lists = self.keyrings.iter().filter(|keyring| keyring.keys.contains_key(&keyid));
             SignatureSeen {
+                key: key.map(PublicKey::to_string),
                 holds,
                 keyrings: lists.map(|keyring| keyring.version).collect(),
                 in_policy: self.policy.contains_key(id),
@@ -243,14 +256,13 @@ impl Keys {
 impl Reader<'_> {
     /// What the regular files of the store are, in the order of their paths.
     pub(super) fn kinds(&self) -> impl Iterator<Item = FileKind> + '_ {
-        let regular = self.there.iter().filter(|file| file.irregular.is_none());
-        regular.filter_map(|file| classify(&file.path, self.limits).ok())
+        self.there.iter().filter_map(|path| classify(path, self.limits).ok())
     }
 
     /// A document, and no more than one byte beyond its limit; nothing if it is not there.
     pub(super) fn document(&self, kind: &FileKind, limit: u64) -> io::Result<Option<Vec<u8>>> {
         let path = path_of(kind);
-        if !self.there.iter().any(|file| file.irregular.is_none() && file.path == path) {
+        if !self.there.contains(&path) {
             return Ok(None);
         }
         let mut source = Vec::new();
@@ -259,14 +271,19 @@ impl Reader<'_> {
     }
 
     /// The envelopes of the image, in the order of their digests.
-    fn envelopes(&self, set: SignatureSet) -> io::Result<Vec<EnvelopeSeen>> {
+    fn envelopes(&mut self, set: SignatureSet) -> io::Result<Vec<EnvelopeSeen>> {
         let is_one = |kind| match kind {
             FileKind::Envelope(of, image, digest) if of == set && image == self.subject.id => Some(digest),
             _ => None,
         };
         let mut digests: Vec<Digest> = self.kinds().filter_map(is_one).collect();
         digests.sort_unstable();
-        digests.dedup();
+        let most = self.limits.envelopes;
+        if digests.len() > most {
+            let message = format!("there are {} {}; the limit is {most}", digests.len(), set.folder());
+            self.problems.push(Problem { clause: "STO-015", message });
+            digests.truncate(most);
+        }
         digests.into_iter().map(|digest| self.envelope(set, digest)).collect()
     }
 

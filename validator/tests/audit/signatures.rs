@@ -60,6 +60,19 @@ fn a_changed_signature_does_not_hold() {
     assert_eq!(clauses(&releases[1]), ["REL-035"]);
 }
 
+/// No more envelopes are read than an image may have.
+#[test]
+fn too_many_envelopes() {
+    let here = Site::signed();
+    let (folder, _) = envelope(&here);
+    for number in 0..64 {
+        fs::write(folder.join(format!("{number:064x}.json")), "{}").unwrap();
+    }
+    let trust = here.audit(&[])["trust"].clone();
+    assert_eq!(trust["releases"].as_array().unwrap().len(), 64);
+    assert_eq!(trust["problems"][0]["clause"], "STO-015");
+}
+
 /// A release of another image that stands beside this one is said to be one.
 #[test]
 fn a_release_of_another_image() {

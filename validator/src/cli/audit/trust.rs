@@ -9,7 +9,9 @@ const NOTE: &str = "Keys are looked up in the keyrings of the same store: that a
                     A policy decides that.";
 
 pub(super) fn push(parts: &mut Vec<Part>, signed: &Signed) {
-    parts.push(Part::new(counted("Releases", signed.releases.len())).note(NOTE));
+    let mut releases = Part::new(counted("Releases", signed.releases.len())).note(NOTE);
+    problems(&mut releases, &signed.problems);
+    parts.push(releases);
     parts.extend(signed.releases.iter().map(envelope));
     parts.push(Part::new(counted("Attestations", signed.attestations.len())));
     parts.extend(signed.attestations.iter().map(envelope));
