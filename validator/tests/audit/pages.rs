@@ -72,6 +72,11 @@ fn the_exit_status() {
     let here = Site::new();
     assert_eq!(here.run(&["audit", "odd"]).status.code(), Some(0));
     fs::create_dir(here.path("empty")).unwrap();
+    fs::create_dir(here.path("oci")).unwrap();
+    fs::write(here.path("oci/oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
+    let output = here.run(&["audit", "oci"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("`cornercast convert`"));
     for arguments in [
         &["audit", "missing"][..],
         &["audit", "empty"],

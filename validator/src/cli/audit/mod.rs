@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueHint};
 
-use super::image::Image;
+use super::image::{Image, split};
 use super::trust::{clock, parse_time};
 use super::{Failure, print};
 use crate::audit::{Audit, Decision, Subject, audit, signed};
@@ -82,7 +82,13 @@ pub(super) fn run(arguments: &AuditArgs) -> Result<ExitCode, Failure> {
 
 fn audit_of(arguments: &AuditArgs) -> Result<Audit, Failure> {
     let limits = Limits::FORMAT;
-    let image = Image::open(&arguments.image)?;
+    let is_oci = split(&arguments.image).0.join("oci-layout").is_file();
+    let image = Image::open(&arguments.image).map_err(|failure| match failure {
+        Failure::Refused(message) if is_oci => {
+            Failure::Refused(format!("{message}; `cornercast convert` makes an image of this format of one of OCI"))
+        }
+        other => other,
+    })?;
     let tree = image.tree()?;
     let (merged, rootfs) = (tree.summary(), image.manifest.rootfs);
     if (merged.digest, merged.entries, merged.size) != (rootfs.digest, rootfs.entries, rootfs.size) {
