@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 
+use crate::audit::Audit;
 use crate::catalogue::Requirement;
 use crate::config::Config;
 use crate::diagnostic::Diagnostic;
@@ -187,7 +188,7 @@ fn only_true(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
 }
 
 /// The names of the schemas.
-pub const NAMES: [&str; 17] = [
+pub const NAMES: [&str; 18] = [
     "manifest",
     "listing-line",
     "store-marker",
@@ -203,6 +204,7 @@ pub const NAMES: [&str; 17] = [
     "diagnostic",
     "inspection",
     "difference",
+    "audit",
     "requirements",
     "lint-configuration",
 ];
@@ -240,6 +242,7 @@ pub fn schema(name: &str) -> Option<String> {
             .for_serialize()
             .into_generator()
             .into_root_schema_for::<trust::VerdictDocument>(),
+        "audit" => SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<Audit>(),
         "requirements" => generator().into_root_schema_for::<Vec<Requirement>>(),
         "lint-configuration" => generator().into_root_schema_for::<Config>(),
         _ => return None,

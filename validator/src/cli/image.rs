@@ -133,6 +133,11 @@ impl Image {
         self.located.on_disk.files.keys().filter(is_one).count() as u64
     }
 
+    /// Everything in its store or archive.
+    pub(super) fn store(&self) -> &dyn Files {
+        &self.located
+    }
+
     /// The files of a store that belong to this image, beside its manifest, in the order of an archive.
     pub(super) fn files(&self) -> OutputFiles<'_> {
         let mut out: OutputFiles<'_> = Vec::new();

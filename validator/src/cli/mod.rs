@@ -1,5 +1,6 @@
 //! The command `cornercast`: arguments, files and standard streams. Each subcommand has a module.
 
+mod audit;
 mod baseline;
 #[cfg(target_os = "linux")]
 mod bundle;
@@ -60,6 +61,7 @@ enum Command {
     Listing(Listing),
     Inspect(inspect::Inspect),
     Diff(diff::Diff),
+    Audit(audit::AuditArgs),
     Convert(convert::Convert),
     #[cfg(target_os = "linux")]
     Unpack(unpack::Unpack),
@@ -271,6 +273,7 @@ pub fn run() -> ExitCode {
         Command::Listing(arguments) => listing::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
+        Command::Audit(arguments) => audit::run(&arguments),
         Command::Convert(arguments) => convert::run(&arguments),
         #[cfg(target_os = "linux")]
         Command::Unpack(arguments) => unpack::run(&arguments),

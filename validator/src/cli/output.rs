@@ -52,7 +52,8 @@ pub(super) fn write(report: &Report, destinations: &[Destination]) -> Result<(),
     Ok(())
 }
 
-fn write_file(path: &Path, text: &str) -> io::Result<()> {
+/// Writes a file, whole or not at all.
+pub(super) fn write_file(path: &Path, text: &str) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = crate::build::temporary_in(folder)?;
     file.write_all(text.as_bytes())?;

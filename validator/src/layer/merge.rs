@@ -90,6 +90,14 @@ impl Tree {
         Some(TreeEntry { node: &self.entry(at)?.node, layer: at.layer as usize })
     }
 
+    /// The entry at `path`, with the path as the tree holds it.
+    #[must_use]
+    pub fn get_key_value(&self, path: &str) -> Option<(&str, TreeEntry<'_>)> {
+        let at = self.find(path)?;
+        let Entry { path, node } = self.entry(at)?;
+        Some((path, TreeEntry { node, layer: at.layer as usize }))
+    }
+
     /// The entries as the layers have them, with their paths, in the order of a listing.
     pub fn iter(&self) -> impl Iterator<Item = (&str, TreeEntry<'_>)> {
         self.order.iter().filter_map(|at| {

@@ -138,7 +138,8 @@ pub(super) fn node_hash(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
 }
 
 /// LOG-015: whether the hashes lead from `leaf` to the root (RFC 9162 section 2.1.3.2).
-fn is_included(leaf: [u8; 32], proof: &Proof) -> bool {
+#[must_use]
+pub fn is_included(leaf: [u8; 32], proof: &Proof) -> bool {
     let (mut index, mut last, mut hash) = (proof.index, proof.size.saturating_sub(1), leaf);
     for other in &proof.hashes {
         if last == 0 {

@@ -5,7 +5,7 @@ use super::key::{SecretKey, encode};
 use super::log::{CHECKPOINT, COSIGNATURE, key_number, node_hash};
 use super::proof::FIRST_LINE;
 
-pub use super::log::leaf_hash;
+pub use super::log::{is_included, leaf_hash};
 
 /// The hash of a leaf or a node.
 pub type Hash = [u8; 32];

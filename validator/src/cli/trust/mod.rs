@@ -28,7 +28,7 @@ fn now_to_sign() -> Result<String, Failure> {
 }
 
 /// The clock, in seconds since 1970; one before that is 0, when nothing was signed yet.
-fn clock() -> i64 {
+pub(super) fn clock() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
@@ -40,7 +40,7 @@ fn days_after(text: &str, days: u32) -> Result<String, Failure> {
 }
 
 /// A time as an argument.
-fn parse_time(text: &str) -> Result<String, String> {
+pub(super) fn parse_time(text: &str) -> Result<String, String> {
     match time::seconds(text) {
         Some(_) => Ok(text.to_owned()),
         None => Err("write the time in UTC, such as 2026-11-24T00:00:00Z".to_owned()),
