@@ -1,6 +1,7 @@
 //! Keys, the tree of a log, and states in files, against vectors and laws of others.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod commands;
 mod folder;
 mod guide;
 mod tree;
