@@ -3,5 +3,8 @@
 
 mod folder;
 mod guide;
+mod log;
+mod site;
+mod tiles;
 mod tree;
 mod vectors;

@@ -48,6 +48,20 @@ impl SignerArgs {
         out.extend(self.signer.iter().cloned().map(Signer::Program));
         Ok(out)
     }
+
+    /// The only signer.
+    pub(super) fn one(&self) -> Result<Signer, Failure> {
+        let mut signers = self.signers()?;
+        match (signers.pop(), signers.is_empty()) {
+            (Some(signer), true) => Ok(signer),
+            _ => Err(Failure::Error("one key signs here; give --key or --signer once".to_owned())),
+        }
+    }
+
+    /// The first file with a key.
+    pub(super) fn file(&self) -> Option<&Path> {
+        self.key.first().map(PathBuf::as_path)
+    }
 }
 
 impl Signer {
