@@ -3,6 +3,7 @@
 
 mod folder;
 mod guide;
+mod interop;
 mod log;
 mod site;
 mod tiles;
