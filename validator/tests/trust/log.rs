@@ -8,12 +8,29 @@ use std::time::Duration;
 use cornercast::limits::Limits;
 use cornercast::trust::tiles::new_tiles;
 use cornercast::trust::tree::{Hash, leaf_hash};
-use cornercast::trust::{Checkpoint, check_proof};
+use cornercast::trust::{Checkpoint, PayloadType, check_proof, log_vkey, read_log_vkey, sign};
 
 use super::site::{NOW, Site, envelope, key};
 
 fn leaves(count: usize) -> Vec<Hash> {
     (0..count).map(|number| leaf_hash(&envelope(number))).collect()
+}
+
+/// A catalog with one version.
+fn catalog() -> Vec<u8> {
+    let digest = "5a".repeat(32);
+    let payload = serde_json::json!({
+        "expires": "2026-12-01T00:00:00Z",
+        "issued": "2026-11-24T00:00:00Z",
+        "keyring": {"digest": format!("sha256:{digest}"), "version": 1},
+        "name": "example.com/hello",
+        "serial": 1,
+        "versions": {"1.0.0": [{
+            "image": {"digest": format!("sha256:{digest}"), "size": 100},
+            "platform": {"architecture": "amd64", "os": "linux"},
+        }]},
+    });
+    sign(PayloadType::Catalog, &serde_json_canonicalizer::to_vec(&payload).unwrap(), &[&key(9)])
 }
 
 fn checkpoint(site: &Site, log: &str) -> Checkpoint {
@@ -60,8 +77,10 @@ fn what_no_log_takes_changes_nothing() {
     site.envelopes(2..3);
     fs::write(site.path("long.json"), vec![b' '; 65_536]).unwrap();
     fs::write(site.path("none.json"), "{}").unwrap();
-    site.refuses(&["add", "log", "2.json", "long.json", "--key", "log.key"], "more than 65535 bytes");
+    site.refuses(&["add", "log", "2.json", "long.json", "--key", "log.key"], "[LOG-016]");
     site.refuses(&["add", "log", "2.json", "none.json", "--key", "log.key"], "none.json is not valid");
+    fs::write(site.path("catalog.json"), catalog()).unwrap();
+    site.refuses(&["add", "log", "2.json", "catalog.json", "--key", "log.key"], "catalog.json is a catalog");
     site.refuses(&["add", "log", "2.json", "--key", "other.key"], "the key of the log is");
     assert_eq!(site.log(&["add", "log", "absent.json", "--key", "log.key"]).code, Some(2));
     assert_eq!(site.read("log/checkpoint"), before);
@@ -252,4 +271,76 @@ fn processes_wait_for_each_other() {
         assert!(child.wait().unwrap().success());
     }
     assert!(site.does(&["check", "log"]).starts_with("12 entries"));
+}
+
+/// What is no checkpoint is not taken for one.
+#[test]
+fn checkpoints_have_one_form() {
+    let mut sound = Checkpoint::of("log.example", &leaves(3));
+    let signature = key(1).sign(sound.text.as_bytes());
+    sound.add_log(&key(1).public(), &signature);
+    let text = sound.write();
+    let read = |text: &str| Checkpoint::read(text.as_bytes(), &Limits::FORMAT);
+    assert_eq!(read(&text), Ok(sound.clone()));
+    for (from, to, why) in [
+        ("log.example\n3", "log+example\n3", "no origin"),
+        ("log.example\n3", "log.example\n03", "not the size"),
+        ("log.example\n3", "log.example\n9007199254740992", "not the size"),
+        ("log.example\n3", "log.example\n0", "empty log"),
+        ("log.example\n3", "log.example\n3\n3", "4 lines"),
+        ("log.example\n3", "3", "2 lines"),
+        ("=\n\n", "\n\n", "root hash"),
+        ("\n\n", "\n", "no empty line"),
+        ("— ", "- ", "no signature line"),
+        ("— ", "\n— ", "no signature line"),
+    ] {
+        assert!(text.contains(from), "{from}");
+        let why_not = read(&text.replacen(from, to, 1)).unwrap_err();
+        assert!(why_not.contains(why), "{to}: {why_not}");
+    }
+    assert!(read(text.trim_end()).unwrap_err().contains("newline"));
+    let line = text.lines().last().unwrap();
+    assert!(read(&format!("{text}{}", format!("{line}\n").repeat(63))).is_ok());
+    assert!(read(&format!("{text}{}", format!("{line}\n").repeat(64))).unwrap_err().contains("more than 64"));
+    // The log signs once (LOG-011).
+    assert!(sound.is_signed_by(&key(1).public()) && !sound.is_signed_by(&key(2).public()));
+    assert!(!read(&format!("{text}{line}\n")).unwrap().is_signed_by(&key(1).public()));
+    assert!(!read(&text.replacen("log.example\n3", "log.example\n4", 1)).unwrap().is_signed_by(&key(1).public()));
+}
+
+#[test]
+fn a_witness_signs_a_checkpoint_once() {
+    let (public, mut note) = (key(2).public(), Checkpoint::of("log.example", &leaves(3)));
+    let mut add = |seconds: u64, of: u64| {
+        let signature = key(2).sign(&note.cosigned_bytes(of));
+        note.add_witness("w", &public, seconds, &signature);
+        (note.signatures.len(), note.witnessed_by("w", &public))
+    };
+    assert_eq!(add(NOW, NOW), (1, Some(NOW)));
+    assert_eq!(add(NOW + 1, NOW + 1), (1, Some(NOW + 1)));
+    assert_eq!(add(NOW + 1, NOW), (1, None));
+    assert_eq!(add(0, 0), (1, None));
+    assert_eq!(add(NOW, NOW), (1, Some(NOW)));
+    assert_eq!(note.witnessed_by("v", &public), None);
+    assert_eq!(note.witnessed_by("w", &key(3).public()), None);
+    note.signatures.extend(note.signatures.clone());
+    assert_eq!(note.witnessed_by("w", &public), None);
+}
+
+#[test]
+fn the_key_of_a_log_has_one_form() {
+    let text = log_vkey("log.example", &key(1).public());
+    assert!(read_log_vkey(&text).is_some());
+    let number = text.split('+').nth(1).unwrap();
+    for other in [
+        text.replace(number, "00000000"),
+        text.replace(number, &number.to_uppercase()),
+        text.replace("log.example", "other.example"),
+        text.replace("log.example", ""),
+        text.replace("+A", "+B"),
+        format!("{text} "),
+        text[..text.len() - 1].to_owned(),
+    ] {
+        assert!(other == text || read_log_vkey(&other).is_none(), "{other}");
+    }
 }

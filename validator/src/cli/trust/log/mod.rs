@@ -19,7 +19,7 @@ use crate::limits::Limits;
 use crate::store::{FileKind, SignatureSet, path_of};
 use crate::trust::tiles::tiles;
 use crate::trust::tree::{Hash, inclusion, is_consistent, leaf_hash, root, write_proof};
-use crate::trust::{self, Checkpoint, PublicKey, check_proof};
+use crate::trust::{self, Checkpoint, PayloadType, PublicKey, check_proof};
 
 /// Keep a transparency log in a directory, and prove that envelopes are in it
 ///
@@ -59,8 +59,8 @@ struct Init {
 ///
 /// Prints the number of each entry. An envelope that is in the log already is not added again.
 ///
-/// The checkpoint is replaced last: a process that is killed leaves the log as it was. The new one has no signatures of
-/// witnesses.
+/// The checkpoint is replaced last: a process that is killed leaves the log as it was, and files whose names begin with
+/// `.cornercast-`, which can be removed. The new checkpoint has no signatures of witnesses.
 #[derive(Debug, Args)]
 struct Add {
     /// The directory of the log
@@ -186,11 +186,18 @@ fn add(arguments: &Add) -> Result<(), Failure> {
     print(&said)
 }
 
-/// An envelope that a log takes (LOG-016).
+/// An envelope that a log takes.
 fn read_envelope(path: &Path) -> Result<Vec<u8>, Failure> {
-    let source = read(path, Limits::FORMAT.log_entry as u64)?
-        .ok_or_else(|| Failure::Error(format!("{} is not there", path.display())))?;
-    sign::refuse_wrong(&trust::check_envelope(&source, &Limits::FORMAT), &path.display().to_string())?;
+    let (limits, shown) = (Limits::FORMAT, path.display().to_string());
+    let source = read(path, limits.envelope)?.ok_or_else(|| Failure::Error(format!("there is no file {shown}")))?;
+    if source.len() > limits.log_entry {
+        let message = format!("{shown} has {} bytes; a log takes {} [LOG-016]", source.len(), limits.log_entry);
+        return Err(Failure::Refused(message));
+    }
+    sign::refuse_wrong(&trust::check_envelope(&source, &limits), &shown)?;
+    if trust::open(&source, &limits).0.is_some_and(|opened| opened.payload_type == PayloadType::Catalog) {
+        return Err(Failure::Refused(format!("{shown} is a catalog; those are replaced, and not logged")));
+    }
     Ok(source)
 }
 
@@ -256,7 +263,7 @@ fn check(arguments: &Check) -> Result<(), Failure> {
     }
     for path in &arguments.earlier {
         let earlier =
-            read_checkpoint(path)?.ok_or_else(|| Failure::Error(format!("{} is not there", path.display())))?;
+            read_checkpoint(path)?.ok_or_else(|| Failure::Error(format!("there is no file {}", path.display())))?;
         let earlier = directory.judge(earlier, path)?;
         follows((earlier.size, &earlier.root), &checkpoint, &leaves)
             .map_err(|why| Failure::Refused(format!("{}: {why}", path.display())))?;
