@@ -5,6 +5,8 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use cornercast::limits::Limits;
 use cornercast::trust::tiles::new_tiles;
 use cornercast::trust::tree::{Hash, leaf_hash};
@@ -52,6 +54,25 @@ fn a_log_begins_empty() {
     assert_eq!(site.log(&["init", "other", "--origin", "a+b", "--key", "log.key"]).code, Some(2));
     assert_eq!(site.log(&["init", "other", "--origin", "ab"]).code, Some(2));
     assert_eq!(site.log(&["init", "other", "--origin", "ab", "--key", "log.key", "--key", "other.key"]).code, Some(2));
+}
+
+/// A program that signs can stand for a key.
+#[test]
+fn a_program_signs() {
+    let site = Site::new();
+    let text = Checkpoint::of("log.example", &[]).text;
+    let signature = STANDARD.encode(key(1).sign(text.as_bytes()));
+    let program = format!("#!/bin/sh\ncat >/dev/null\necho {}\necho {signature}\n", key(1).public());
+    fs::write(site.path("sign"), program).unwrap();
+    fs::set_permissions(site.path("sign"), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    site.does(&["init", "log", "--origin", "log.example", "--signer", "./sign"]);
+    site.does(&["check", "log", "--log-key", &key(1).public().to_string()]);
+    // It gives the same signature for everything.
+    site.envelopes(0..1);
+    site.refuses(&["add", "log", "0.json", "--signer", "./sign"], "the signature that it gave does not hold");
+    let said = site.log(&["witness", "log", "--signer", "./sign", "--name", "w"]);
+    assert!(said.code == Some(2) && said.error.contains("give --state FILE"), "{said:?}");
+    site.does(&["check", "log"]);
 }
 
 #[test]
@@ -161,9 +182,11 @@ fn a_witness_refuses_what_was_taken_back_or_changed() {
     site.add("fork", 9..12);
     site.refuses(&seen("fork"), "there are two logs of this name");
     site.does(&["init", "elsewhere", "--origin", "other.example", "--key", "log.key"]);
-    site.refuses(&seen("elsewhere"), "is of the log log.example");
+    site.refuses(&seen("elsewhere"), "has seen the log log.example");
     site.does(&["init", "stolen", "--origin", "log.example", "--key", "other.key"]);
     site.refuses(&seen("stolen"), "the key of the log is");
+    let other = key(3).public().to_string();
+    site.refuses(&[&seen("log")[..], &["--log-key", &other]].concat(), "the key of the log is");
     assert_eq!(site.read("seen"), remembered);
     for log in ["short", "fork", "elsewhere", "stolen"] {
         assert_eq!(checkpoint(&site, log).signatures.len(), 1, "{log}");

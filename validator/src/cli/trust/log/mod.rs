@@ -12,7 +12,7 @@ use clap::{Args, Subcommand, ValueHint};
 
 use self::directory::{CHECKPOINT, Directory, read, read_checkpoint, write};
 use super::super::{Failure, print};
-use super::keys::SignerArgs;
+use super::keys::OneSignerArgs;
 use super::{sign, store};
 use crate::digest::Digest;
 use crate::limits::Limits;
@@ -52,7 +52,7 @@ struct Init {
     #[arg(long, value_name = "NAME", value_parser = parse_name)]
     origin: String,
     #[command(flatten)]
-    signers: SignerArgs,
+    signer: OneSignerArgs,
 }
 
 /// Add envelopes to a log, and sign its new checkpoint
@@ -70,7 +70,7 @@ struct Add {
     #[arg(value_name = "ENVELOPE", required = true, value_hint = ValueHint::FilePath)]
     envelopes: Vec<PathBuf>,
     #[command(flatten)]
-    signers: SignerArgs,
+    signer: OneSignerArgs,
 }
 
 /// Make the log proof of an envelope
@@ -137,7 +137,7 @@ pub(in super::super) fn run(arguments: &LogArgs) -> Result<ExitCode, Failure> {
 }
 
 fn init(arguments: &Init) -> Result<(), Failure> {
-    let signer = arguments.signers.one()?;
+    let signer = arguments.signer.signer()?;
     let _lock = Directory::make(&arguments.log, &arguments.origin)?;
     let mut checkpoint = Checkpoint::of(&arguments.origin, &[]);
     let (key, signature) = signer.sign(checkpoint.text.as_bytes())?;
@@ -147,7 +147,7 @@ fn init(arguments: &Init) -> Result<(), Failure> {
 }
 
 fn add(arguments: &Add) -> Result<(), Failure> {
-    let signer = arguments.signers.one()?;
+    let signer = arguments.signer.signer()?;
     let mut given = Vec::new();
     for path in &arguments.envelopes {
         given.push((path, read_envelope(path)?));

@@ -6,7 +6,7 @@ use clap::{Args, ValueHint};
 use serde::{Deserialize, Serialize};
 
 use super::super::super::{Failure, print};
-use super::super::keys::SignerArgs;
+use super::super::keys::OneSignerArgs;
 use super::super::{keyring, now_to_sign, parse_time};
 use super::directory::{CHECKPOINT, Directory, hold, read, write};
 use super::{follows, parse_name};
@@ -29,7 +29,7 @@ pub(super) struct Witness {
     #[arg(long, value_name = "NAME", value_parser = parse_name)]
     name: String,
     #[command(flatten)]
-    signers: SignerArgs,
+    signer: OneSignerArgs,
     /// The time that is signed
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     at: Option<String>,
@@ -56,8 +56,8 @@ struct Seen {
 const LIMIT: u64 = 4096;
 
 pub(super) fn run(arguments: &Witness) -> Result<(), Failure> {
-    let signer = arguments.signers.one()?;
-    let state = match (&arguments.state, arguments.signers.file()) {
+    let signer = arguments.signer.signer()?;
+    let state = match (&arguments.state, &arguments.signer.key) {
         (Some(state), _) => state.clone(),
         (None, Some(key)) => beside(key, ".seen"),
         (None, None) => return Err(Failure::Error("give --state FILE, as no file has the key".to_owned())),
@@ -69,22 +69,7 @@ pub(super) fn run(arguments: &Witness) -> Result<(), Failure> {
     let _log = directory.hold()?;
     let _state = hold(&beside(&state, ".lock"))?;
     let seen = read_seen(&state)?;
-    let known = seen.as_ref().map(|seen| (seen.origin.clone(), seen.key.clone()));
-    let (origin, key) =
-        known.unwrap_or_else(|| (directory.origin.clone(), arguments.log_key.unwrap_or(directory.key).to_string()));
-    if origin != directory.origin {
-        let message = format!("{} is of the log {origin}, not of {}", state.display(), directory.origin);
-        return Err(Failure::Refused(message));
-    }
-    let wrong = arguments
-        .log_key
-        .map(|key| key.to_string())
-        .into_iter()
-        .chain([key])
-        .find(|key| *key != directory.key.to_string());
-    if let Some(key) = wrong {
-        return Err(Failure::Refused(format!("the key of the log is {}, not {key}", directory.key)));
-    }
+    is_known(&directory, seen.as_ref(), arguments.log_key.as_ref())?;
     let mut checkpoint = directory.checkpoint()?;
     let leaves = directory.leaves(&checkpoint)?;
     if let Some(seen) = &seen {
@@ -108,6 +93,19 @@ pub(super) fn run(arguments: &Witness) -> Result<(), Failure> {
     }
     directory.write(CHECKPOINT, checkpoint.write().as_bytes())?;
     print(&format!("{} entries, signed at {at}\n", checkpoint.size))
+}
+
+/// Refuses a log that is not the one that the witness has seen, or not the one of the key that it was given.
+fn is_known(log: &Directory, seen: Option<&Seen>, given: Option<&PublicKey>) -> Result<(), Failure> {
+    if let Some(seen) = seen.filter(|seen| seen.origin != log.origin) {
+        let message = format!("the witness has seen the log {}, and this is {}", seen.origin, log.origin);
+        return Err(Failure::Refused(message));
+    }
+    let keys = seen.map(|seen| seen.key.clone()).into_iter().chain(given.map(PublicKey::to_string));
+    match keys.into_iter().find(|key| *key != log.key.to_string()) {
+        Some(key) => Err(Failure::Refused(format!("the key of the log is {}, not {key}", log.key))),
+        None => Ok(()),
+    }
 }
 
 /// A file beside another one, with its name and this after it.
