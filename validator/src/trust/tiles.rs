@@ -63,7 +63,8 @@ impl Tile {
     }
 }
 
-/// The tiles of a level with `count` hashes from the hash number `from` on; with `None`, the bundles of so many entries.
+/// The tiles of a level with `count` hashes, from the hash number `from` on; with `None`, the bundles of so many
+/// entries.
 pub fn tiles(level: Option<u8>, from: usize, count: usize) -> impl Iterator<Item = Tile> {
     let numbers = from / WIDTH..count.div_ceil(WIDTH);
     let tile = move |number| Tile { level, number, width: (count - number * WIDTH).min(WIDTH) };

@@ -50,8 +50,8 @@ pub fn inclusion(leaves: &[Hash], index: usize) -> Option<Vec<Hash>> {
     Some(hashes)
 }
 
-/// The hashes that lead from the root of the first `old` leaves to that of all (RFC 6962 section 2.1.2); `None` if there
-/// are not that many, or `old` is 0.
+/// The hashes that lead from the root of the first `old` leaves to that of all (RFC 6962 section 2.1.2); `None` if
+/// there are not that many, or `old` is 0.
 #[must_use]
 pub fn consistency(leaves: &[Hash], old: usize) -> Option<Vec<Hash>> {
     (1..=leaves.len()).contains(&old).then_some(())?;

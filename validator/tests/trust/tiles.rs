@@ -70,7 +70,8 @@ proptest! {
     #[test]
     fn bundles(entries in vec(vec(any::<u8>(), 0..300), 0..20), cut in 1_usize..300) {
         let content = write_bundle(entries.iter().map(Vec::as_slice)).unwrap();
-        prop_assert_eq!(read_bundle(&content, entries.len()).unwrap(), entries.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        let read = read_bundle(&content, entries.len()).unwrap();
+        prop_assert_eq!(read, entries.iter().map(Vec::as_slice).collect::<Vec<_>>());
         prop_assert_eq!(read_bundle(&content, entries.len() + 1), None);
         let cut = content.len().saturating_sub(cut);
         prop_assert!(content.is_empty() || read_bundle(&content[..cut], entries.len()).is_none());

@@ -44,7 +44,12 @@ proptest! {
 
     /// A tree is consistent with each tree that it begins with, and with no other one.
     #[test]
-    fn a_tree_continues_what_it_begins_with(size in 1_usize..300, old in 1_usize..300, other in 0_usize..300, at in 0_usize..9) {
+    fn a_tree_continues_what_it_begins_with(
+        size in 1_usize..300,
+        old in 1_usize..300,
+        other in 0_usize..300,
+        at in 0_usize..9,
+    ) {
         let (leaves, old) = (leaves(size), old.min(size));
         let (before, now) = (root(&leaves[..old]).unwrap(), root(&leaves).unwrap());
         let proof = consistency(&leaves, old).unwrap();
