@@ -71,6 +71,7 @@ enum Command {
     Sign(trust::sign::Sign),
     Keyring(trust::keyring::KeyringArgs),
     Catalog(trust::catalog::CatalogArgs),
+    Log(trust::log::LogArgs),
     #[cfg(target_os = "linux")]
     Verify(trust::verify::Verify),
     /// Print a clause, why it is there, a bad and a good example
@@ -283,6 +284,7 @@ pub fn run() -> ExitCode {
         Command::Sign(arguments) => trust::sign::run(&arguments),
         Command::Keyring(arguments) => trust::keyring::run(&arguments),
         Command::Catalog(arguments) => trust::catalog::run(&arguments),
+        Command::Log(arguments) => trust::log::run(&arguments),
         #[cfg(target_os = "linux")]
         Command::Verify(arguments) => trust::verify::run(&arguments),
         Command::Explain { id } => explain::explain(&id),

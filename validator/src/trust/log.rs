@@ -102,14 +102,19 @@ fn cosigned(line: &NoteSignature, key: &PublicKey, proof: &Proof, latest: i64) -
     let (time, signature) = line.signature.split_first_chunk::<8>().ok_or("is too short")?;
     let signature = <&[u8; 64]>::try_from(signature).map_err(|_| "has another length")?;
     let time = u64::from_be_bytes(*time);
-    let message = format!("cosignature/v1\ntime {time}\n{}", proof.text);
-    if !key.verifies(message.as_bytes(), signature) {
+    if !key.verifies(&cosigned_bytes(&proof.text, time), signature) {
         return Err("does not hold");
     }
     i64::try_from(time).ok().filter(|time| (1..=latest).contains(time)).ok_or("has a time that cannot be")
 }
 
-fn belongs(line: &NoteSignature, name: &str, signs: u8, key: &PublicKey) -> bool {
+/// The bytes that a witness signs who has seen the checkpoint `text` at the time `seconds`.
+pub(super) fn cosigned_bytes(text: &str, seconds: u64) -> Vec<u8> {
+    format!("cosignature/v1\ntime {seconds}\n{text}").into_bytes()
+}
+
+/// Whether a line is of this key, which signs what the byte `signs` says.
+pub(super) fn belongs(line: &NoteSignature, name: &str, signs: u8, key: &PublicKey) -> bool {
     line.name == name && line.number == key_number(name, signs, key)
 }
 

@@ -5,6 +5,7 @@
 
 mod catalog;
 mod chain;
+mod checkpoint;
 mod current;
 mod decide;
 mod envelope;
@@ -18,6 +19,7 @@ mod proof;
 mod reading;
 mod release;
 mod state;
+pub mod tiles;
 pub mod time;
 pub mod tree;
 mod types;
@@ -26,10 +28,13 @@ mod verify;
 
 pub use catalog::check_catalog;
 pub use decide::{Decided, Question, decide};
+pub use checkpoint::{Checkpoint, log_vkey, read_log_vkey};
 pub use envelope::{Opened, check_envelope, open, sign, signed_bytes, write};
 pub use folder::{HeldState, StateFolder, read_policy};
 pub use key::{KeyId, PublicKey, SecretKey};
 pub use keyring::check_keyring;
+#[cfg(feature = "cli")]
+pub(crate) use policy::is_note_name;
 pub use policy::{Log, Mode, Policy, PolicyRule, Witness, check_policy};
 pub use proof::{NoteSignature, Proof, check_proof};
 pub use release::{check_attestation, check_release};

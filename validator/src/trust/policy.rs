@@ -280,7 +280,7 @@ fn judge_log(reading: &mut Reading<'_>, log: &At<'_>) {
 }
 
 /// Whether `text` can be the name of the key of a log or witness (POL-013, LOG-006, LOG-008).
-pub(super) fn is_note_name(text: &str) -> bool {
+pub(crate) fn is_note_name(text: &str) -> bool {
     (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'+')
 }
 

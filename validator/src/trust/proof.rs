@@ -160,18 +160,20 @@ fn read(lines: &mut Lines<'_>, limits: &Limits) -> Result<Proof, Broken> {
 }
 
 /// A number in decimal digits without leading zeros, up to 2^53 − 1.
-fn number(text: &str, limits: &Limits) -> Option<u64> {
+pub(super) fn number(text: &str, limits: &Limits) -> Option<u64> {
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let is_short = text == "0" || !text.starts_with('0');
     let number = text.parse().ok().filter(|_| is_number && is_short)?;
     (number <= limits.integer.unsigned_abs()).then_some(number)
 }
 
-fn hash(text: &str) -> Option<[u8; 32]> {
+/// 32 bytes in base64.
+pub(super) fn hash(text: &str) -> Option<[u8; 32]> {
     decode(text)?.try_into().ok()
 }
 
-fn signature(line: &str) -> Option<NoteSignature> {
+/// A line of LOG-008.
+pub(super) fn signature(line: &str) -> Option<NoteSignature> {
     let (name, encoded) = line.strip_prefix("— ")?.split_once(' ')?;
     let bytes = decode(encoded)?;
     let (number, signature) = bytes.split_first_chunk::<4>()?;

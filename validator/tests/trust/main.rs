@@ -4,5 +4,9 @@
 mod commands;
 mod folder;
 mod guide;
+mod interop;
+mod log;
+mod site;
+mod tiles;
 mod tree;
 mod vectors;

@@ -99,7 +99,7 @@ struct Next {
     expires: Option<String>,
 }
 
-fn parse_key(text: &str) -> Result<PublicKey, String> {
+pub(super) fn parse_key(text: &str) -> Result<PublicKey, String> {
     PublicKey::parse(text).map_err(|(clause, why)| format!("{why} [{}]", clause.id))
 }
 

@@ -50,6 +50,30 @@ impl SignerArgs {
     }
 }
 
+/// Who signs, one alone.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(in super::super) struct OneSignerArgs {
+    /// A file with a secret key, as `keygen` makes it
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) key: Option<PathBuf>,
+    /// A program that signs what is on its standard input, and writes its public key and the signature in base64 to
+    /// its standard output, each on a line
+    #[arg(long, value_name = "PROGRAM", value_hint = ValueHint::CommandName)]
+    signer: Option<PathBuf>,
+}
+
+impl OneSignerArgs {
+    /// The signer that the arguments name.
+    pub(super) fn signer(&self) -> Result<Signer, Failure> {
+        match (&self.key, &self.signer) {
+            (Some(path), _) => Ok(Signer::Key(read_secret(path)?)),
+            (None, Some(program)) => Ok(Signer::Program(program.clone())),
+            (None, None) => Err(Failure::Error("nobody signs; give --key FILE or --signer PROGRAM".to_owned())),
+        }
+    }
+}
+
 impl Signer {
     /// The signature of `message`, and by which key.
     pub(super) fn sign(&self, message: &[u8]) -> Result<(PublicKey, [u8; 64]), Failure> {

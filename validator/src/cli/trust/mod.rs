@@ -1,10 +1,11 @@
-//! The commands about trust: keys, signing, verifying.
+//! The commands about trust: keys, signing, logs, verifying.
 
 pub(super) mod asked;
 pub(super) mod catalog;
 pub(super) mod keygen;
 pub(super) mod keyring;
 mod keys;
+pub(super) mod log;
 pub(super) mod sign;
 mod store;
 #[cfg(target_os = "linux")]

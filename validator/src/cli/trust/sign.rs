@@ -168,7 +168,7 @@ fn add(envelope: &mut Opened, signers: &[Signer]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn refuse_wrong(violations: &[Violation], what: &str) -> Result<(), Failure> {
+pub(super) fn refuse_wrong(violations: &[Violation], what: &str) -> Result<(), Failure> {
     let mut errors = violations.iter().filter(|violation| violation.clause.severity == Severity::Error);
     let Some(first) = errors.next() else { return Ok(()) };
     let more = errors.count();
@@ -179,7 +179,7 @@ fn refuse_wrong(violations: &[Violation], what: &str) -> Result<(), Failure> {
 }
 
 /// Where a keyring or catalog stands in a store.
-fn place_of(envelope: &Opened) -> Result<FileKind, Failure> {
+pub(super) fn place_of(envelope: &Opened) -> Result<FileKind, Failure> {
     let (payload, limits) = (&envelope.payload, Limits::FORMAT);
     let kind = match envelope.payload_type {
         PayloadType::Keyring => trust::check_keyring(payload, &limits)
