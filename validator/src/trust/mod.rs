@@ -27,8 +27,8 @@ mod verdict;
 mod verify;
 
 pub use catalog::check_catalog;
-pub use decide::{Decided, Question, decide};
 pub use checkpoint::{Checkpoint, log_vkey, read_log_vkey};
+pub use decide::{Decided, Question, decide};
 pub use envelope::{Opened, check_envelope, open, sign, signed_bytes, write};
 pub use folder::{HeldState, StateFolder, read_policy};
 pub use key::{KeyId, PublicKey, SecretKey};

@@ -61,7 +61,12 @@ pub(in super::super) fn run(arguments: &CatalogArgs) -> Result<ExitCode, Failure
         versions: before.as_ref().map(|before| before.versions.clone()).unwrap_or_default(),
         withdrawn: before.map(|before| before.withdrawn).unwrap_or_default(),
     };
-    for (version, image) in released(arguments)? {
+    let released = released(arguments)?;
+    if released.is_empty() && catalog.serial == 1 {
+        let message = format!("{} holds no image of {} with a release", arguments.store.display(), arguments.name);
+        return Err(Failure::Refused(message));
+    }
+    for (version, image) in released {
         let is_withdrawn = |withdrawn: &Withdrawn| {
             withdrawn.version == version
                 && withdrawn.platform.as_ref().is_none_or(|platform| *platform == image.platform)

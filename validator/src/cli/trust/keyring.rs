@@ -199,6 +199,10 @@ pub(super) fn chain(store: &Path, host: &str) -> Result<Vec<(Digest, Keyring)>, 
 fn next(arguments: &Next) -> Result<Keyring, Failure> {
     let chain = chain(&arguments.store, &arguments.host)?;
     let Some((_, last)) = chain.last() else { return Err(Failure::Refused("there is no keyring".to_owned())) };
+    if let Some(unknown) = arguments.remove.iter().find(|id| !last.keys.contains_key(*id)) {
+        let message = format!("keyring {} of {} has no key {unknown}", last.version, arguments.host);
+        return Err(Failure::Refused(message));
+    }
     let mut next = last.clone();
     next.version += 1;
     next.issued = now_to_sign()?;
