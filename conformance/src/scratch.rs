@@ -183,6 +183,9 @@ fn left(folder: &Path) -> io::Result<Option<[Option<File>; 2]>> {
     Ok(Some([lock, take(GUARD_LOCK)?]))
 }
 
+/// How often something is tried to be removed in which processes are that have been killed.
+const ATTEMPTS: u32 = 50;
+
 /// Removes a folder with the processes, instances and mounts of its run; the instances. Processes can take `patience`
 /// to end by themselves, and are killed then.
 fn remove(folder: &Path, patience: Duration) -> io::Result<Vec<String>> {
@@ -192,14 +195,17 @@ fn remove(folder: &Path, patience: Duration) -> io::Result<Vec<String>> {
         thread::sleep(Duration::from_millis(10));
     }
     let mut removed = Vec::new();
+    // Not until some time: one attempt can take longer than that where there is much to remove.
+    let mut attempts = 0;
     loop {
+        attempts += 1;
         // Those of a suite that is still there are no leftovers.
         if patience > Duration::ZERO {
             marked(&mark).into_iter().for_each(|process| _ = kill_process(process, Signal::KILL));
         }
         match remove_once(folder, &mut removed) {
             // What was killed is still ending.
-            Err(_) if start.elapsed() < patience + Duration::from_secs(1) => thread::sleep(Duration::from_millis(20)),
+            Err(_) if attempts < ATTEMPTS => thread::sleep(Duration::from_millis(20)),
             result => return result.map(|()| removed),
         }
     }

@@ -36,7 +36,7 @@ impl UnderPolicy {
             reference: &self.reference,
             platform: &platform,
             now: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
-            is_other_time: false,
+            is_read_only: false,
             store: "the image",
         };
         let decided = decide(files, &question, &Limits::FORMAT)?;

@@ -13,6 +13,9 @@ use rustix::io::Errno;
 /// Names that are taken from a directory at once.
 const BATCH: usize = 1000;
 
+/// How often a directory can be filled again that has just been emptied.
+const REFILLED: u32 = 1000;
+
 /// Removes everything in the directory `top` but the entries `keep`.
 ///
 /// # Errors
@@ -20,7 +23,7 @@ const BATCH: usize = 1000;
 /// Errors of the file system; if something is mounted below, of which nothing is removed.
 pub fn empty(top: &OwnedFd, keep: &[&str]) -> io::Result<()> {
     let own = mount_of(top)?;
-    let mut moved = 0_u64;
+    let (mut moved, mut refilled) = (0_u64, 0);
     loop {
         let names = names(top, keep)?;
         if names.is_empty() {
@@ -46,7 +49,11 @@ pub fn empty(top: &OwnedFd, keep: &[&str]) -> io::Result<()> {
                     }
                 }
             }
-            absent(unlinkat(top, &name, AtFlags::REMOVEDIR))?;
+            match unlinkat(top, &name, AtFlags::REMOVEDIR) {
+                // Something was put into it meanwhile, by who has been killed and is ending.
+                Err(Errno::NOTEMPTY) if refilled < REFILLED => refilled += 1,
+                result => absent(result)?,
+            }
         }
     }
 }

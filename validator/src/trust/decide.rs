@@ -26,8 +26,8 @@ pub struct Question<'a> {
     pub platform: &'a Platform,
     /// The time that decides, in seconds since 1970.
     pub now: i64,
-    /// Whether that is another time than now: the state is not changed then.
-    pub is_other_time: bool,
+    /// Whether the state is only read, as it has to be where that is another time than now.
+    pub is_read_only: bool,
     /// What errors call the store.
     pub store: &'a str,
 }
@@ -59,7 +59,7 @@ pub fn decide(files: &dyn Files, question: &Question<'_>, limits: &Limits) -> io
     let authority = reference.name.split('/').next().unwrap_or_default();
     let folder = StateFolder::new(question.state.to_owned());
     let request = Request { files, policy: &policy, reference, platform, now, limits, without: None };
-    let mut known = match known(&folder, authority, question.is_other_time, limits).map_err(at(question.state))? {
+    let mut known = match known(&folder, authority, question.is_read_only, limits).map_err(at(question.state))? {
         Ok(known) => known,
         Err(rejection) => return rejected(rejection, rule),
     };
@@ -88,10 +88,10 @@ impl Known {
 fn known(
     folder: &StateFolder,
     authority: &str,
-    is_other_time: bool,
+    is_read_only: bool,
     limits: &Limits,
 ) -> io::Result<Result<Known, Rejection>> {
-    Ok(if is_other_time {
+    Ok(if is_read_only {
         folder.look(authority, limits)?.map(Known::Seen)
     } else {
         folder.hold(authority, limits, None)?.map(Known::Held)

@@ -20,7 +20,7 @@ use crate::build::unwritable;
 use crate::limits::Limits;
 use crate::name::{Reference, Tag};
 use crate::shown::escaped;
-use crate::trust::{Evidence, Policy, Rejection, Request, StateFolder, Verdict, read_policy, time, verify};
+use crate::trust::{Decided, PolicyRule, Question, decide, time};
 
 /// Print what there is to know of an image before it is run
 ///
@@ -104,56 +104,47 @@ fn audit_of(arguments: &AuditArgs) -> Result<Audit, Failure> {
         version: image.manifest.version.clone(),
         platform: image.manifest.platform.clone(),
     };
-    let policy = match &arguments.policy {
-        Some(path) => Some(read_policy(path, &limits, None).map_err(failed(path))?),
-        None => None,
+    let decided = match (&arguments.policy, &arguments.state) {
+        (Some(policy), Some(state)) => Some(decided(arguments, &image, &subject, (policy, state))?),
+        _ => None,
     };
-    let rule = policy.as_ref().and_then(|policy| policy.as_ref().ok()?.rule(&subject.name));
-    let keys = rule.map_or_else(BTreeMap::new, |rule| rule.keys());
+    let rule = decided.as_ref().and_then(|(_, rule)| rule.as_ref());
+    let keys = rule.map_or_else(BTreeMap::new, PolicyRule::keys);
     let mut out = audit(&subject, &image.source, &image.manifest, &tree, &limits);
     out.trust = signed(image.store(), &subject, keys, &limits).map_err(failed(Path::new(&arguments.image)))?;
-    if let (Some(policy), Some(state)) = (policy, &arguments.state) {
-        out.verdict = Some(decide(arguments, &image, &subject, policy, &StateFolder::new(state.clone()))?);
-    }
+    out.verdict = decided.map(|(decision, _)| decision);
     Ok(out)
 }
 
-/// What `verify` would say, from a state that stays as it is.
-fn decide(
+/// What `verify` would say under a policy, from a state that stays as it is, and the rule that decides.
+fn decided(
     arguments: &AuditArgs,
     image: &Image,
     subject: &Subject,
-    policy: Result<Policy, Rejection>,
-    folder: &StateFolder,
-) -> Result<Decision, Failure> {
-    let limits = Limits::FORMAT;
+    (policy, state): (&Path, &Path),
+) -> Result<(Decision, Option<PolicyRule>), Failure> {
     let now = arguments.at.as_deref().and_then(time::seconds).unwrap_or_else(clock);
     let tag = Some(Tag::Version(subject.version.clone()));
     let reference = Reference { name: subject.name.clone(), tag, digest: Some(subject.id) };
-    let authority = subject.name.split('/').next().unwrap_or_default();
-    let state = folder.look(authority, &limits).map_err(failed(arguments.state.as_deref().unwrap_or(Path::new(""))))?;
-    let verdict = match policy.and_then(|policy| Ok((policy, state?))) {
-        Err(rejection) => Verdict { outcome: Err(rejection), evidence: Evidence::default() },
-        Ok((policy, mut state)) => {
-            let request = Request {
-                files: image.store(),
-                policy: &policy,
-                reference: &reference,
-                platform: &subject.platform,
-                now,
-                limits: &limits,
-                without: None,
-            };
-            verify(&request, &mut state).map_err(failed(Path::new(&arguments.image)))?
-        }
+    let question = Question {
+        policy,
+        state,
+        reference: &reference,
+        platform: &subject.platform,
+        now,
+        is_read_only: true,
+        store: &arguments.image,
     };
-    Ok(Decision {
+    let Decided { verdict, rule } =
+        decide(image.store(), &question, &Limits::FORMAT).map_err(|error| Failure::Error(error.to_string()))?;
+    let decision = Decision {
         accepted: verdict.outcome.is_ok(),
         reference: reference.to_string(),
         at: time::text(now).unwrap_or_default(),
         rejected: verdict.outcome.err(),
         evidence: verdict.evidence,
-    })
+    };
+    Ok((decision, rule))
 }
 
 fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> Failure {

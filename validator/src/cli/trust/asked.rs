@@ -43,7 +43,7 @@ impl Trust {
         };
         let platform = self.platform.clone().unwrap_or_else(this_platform);
         let question =
-            Question { policy, state, reference, platform: &platform, now: clock(), is_other_time: false, store };
+            Question { policy, state, reference, platform: &platform, now: clock(), is_read_only: false, store };
         let decided = decide(files, &question, &Limits::FORMAT).map_err(|error| Failure::Error(error.to_string()))?;
         match decided.verdict.outcome {
             Ok(accepted) => Ok(Some(accepted.image)),

@@ -96,7 +96,7 @@ fn verdict(arguments: &Verify, platform: &Platform, limits: &Limits) -> Result<V
         reference: &arguments.reference,
         platform,
         now: arguments.at.as_deref().and_then(time::seconds).unwrap_or_else(clock),
-        is_other_time: arguments.at.is_some(),
+        is_read_only: arguments.at.is_some(),
         store: &arguments.store.display().to_string(),
     };
     let decided = decide(files, &question, limits).map_err(|error| Failure::Error(error.to_string()))?;
