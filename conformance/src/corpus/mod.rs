@@ -1,6 +1,8 @@
 //! The catalogue of hostile inputs that the cases cover: JSON (J), digests (D), tar archives (T),
-//! compression (C), names and versions (M), what an engine must refuse or contain (R), and differences between real
-//! tools (X), by row.
+//! compression (C), names and versions (M), signatures and envelopes (S), keyrings, catalogs, policies and states (K), log
+//! proofs (L), what an engine must refuse or contain (R), and differences between real tools (X), by row.
+
+mod trust;
 
 /// A row of the catalogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +33,12 @@ pub enum Covered {
 use Covered::{By, Cases, Later, NotApplicable, Test};
 
 /// All rows.
-pub const ROWS: &[Row] = &[
+pub fn rows() -> impl Iterator<Item = &'static Row> {
+    ROWS.iter().chain(trust::ROWS)
+}
+
+/// The rows but those about trust.
+const ROWS: &[Row] = &[
     Row {
         id: "J01",
         what: "JSONTestSuite n_* in bulk: 188 files",
