@@ -58,6 +58,16 @@ pub(super) fn ids() -> Vec<Entry> {
             Scenario::new(|evidence| evidence.is("/groups", &json!([0]))),
         ),
         case(
+            "RUN-021/annotation",
+            "an annotation asks for the groups of the engine, which crun would give for it",
+            Scenario::new(|evidence| evidence.is("/groups", &json!([1001]))).image(|image| {
+                image.user(1000, 1001);
+                image.change = Some(Box::new(|manifest| {
+                    manifest.annotations.insert("run.oci.keep_original_groups".to_owned(), "1".to_owned());
+                }));
+            }),
+        ),
+        case(
             "RUN-021/given",
             "the groups are those that are given, and the primary one",
             Scenario::new(|evidence| evidence.is("/groups", &json!([5, 44, 1001, 70_000]))).image(|image| {
