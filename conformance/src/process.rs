@@ -247,16 +247,18 @@ fn until_gone(group: Pid) {
     }
 }
 
-/// Whether a process of a group is not yet a zombie.
+/// Whether a process of a group has not yet given up all it held. One whose first thread has ended is called a zombie while
+/// its other threads still end, and hold its locks.
 fn has_members(group: Pid) -> bool {
     let Ok(processes) = fs::read_dir("/proc") else { return false };
     let group = group.as_raw_nonzero().to_string();
     processes.flatten().any(|process| {
-        // `PID (NAME) STATE PPID PGRP …`, where the name can have any character.
+        // `PID (NAME) STATE PPID PGRP …`, where the name can have any character; the number of threads is the 20th field.
         let status = fs::read_to_string(process.path().join("stat")).unwrap_or_default();
-        let mut fields = status.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ');
-        let state = fields.next();
-        fields.nth(1) == Some(group.as_str()) && !matches!(state, Some("Z" | "X"))
+        let fields: Vec<_> = status.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ').collect();
+        let [state, _, of, ..] = fields[..] else { return false };
+        let threads = fields.get(17).and_then(|threads| threads.parse().ok()).unwrap_or(0_u32);
+        of == group && (threads > 1 || !["Z", "X"].contains(&state))
     })
 }
 

@@ -2,8 +2,9 @@
 //!
 //! An engine holds a lock on the directory of its instance as long as it lives. A directory whose lock nobody holds
 //! is a leftover. Whoever removes one holds the lock meanwhile, and reaches it by a descriptor, so that it never
-//! removes what somebody else makes under the same name. Mounts are made in a mount namespace of the engine's own,
-//! so that none outlives it.
+//! removes what somebody else makes under the same name. One engine at a time removes leftovers, and the others wait
+//! for it: otherwise they would start while some are still there, or take one for an instance that runs. Mounts are
+//! made in a mount namespace of the engine's own, so that none outlives it.
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
@@ -12,7 +13,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, flock, openat, unlinkat};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::mount::{UnmountFlags, unmount};
 
 use crate::options::is_instance_id;
@@ -101,6 +102,9 @@ impl State {
     ///
     /// Errors of the file system; processes that cannot be killed.
     pub(crate) fn sweep(&self) -> io::Result<Vec<String>> {
+        let folder = File::open(&self.folder).map_err(at(&self.folder))?;
+        retry_on_intr(|| flock(&folder, FlockOperation::LockExclusive))
+            .map_err(|error| at(&self.folder)(error.into()))?;
         let mut removed = Vec::new();
         for entry in fs::read_dir(&self.folder).map_err(at(&self.folder))? {
             let entry = entry.map_err(at(&self.folder))?;
@@ -257,6 +261,29 @@ mod tests {
         assert_eq!(state.sweep().unwrap(), ["left"]);
         held.remove().unwrap();
         assert_eq!(fs::read_dir(&state.folder).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_another_engine_removes_has_gone_when_a_sweep_ends() {
+        let (_folder, state) = state();
+        for number in 0..20 {
+            let id = format!("left{number}");
+            let left = state.create(&id).unwrap();
+            for number in 0..500 {
+                fs::write(left.folder.join(number.to_string()), b"").unwrap();
+            }
+            drop(left);
+            let both = std::sync::Barrier::new(2);
+            let sweep = || {
+                both.wait();
+                state.sweep().unwrap()
+            };
+            std::thread::scope(|scope| {
+                scope.spawn(sweep);
+                sweep();
+                state.create(&id).unwrap().remove().unwrap();
+            });
+        }
     }
 
     #[test]
