@@ -140,11 +140,20 @@ fn foreign_pax_headers() -> [Vec<u8>; 2] {
     [[&*header, &END].concat(), header]
 }
 
+/// A checksum with a tab where its first zero was, which the crate takes for a space.
+fn checksum_with_a_tab() -> Vec<u8> {
+    let header = EntryHeader { typeflag: b'5', path: "a/", mode: 0o755, ..EntryHeader::default() };
+    let mut header = header_bytes(&header);
+    assert_eq!(header[148], b'0');
+    header[148] = b'\t';
+    [header, END.to_vec()].concat()
+}
+
 #[test]
 fn the_page_lists_what_tar_accepts_beyond() {
     let (mut seen, mut same, mut newline) = (BTreeSet::new(), 0, 0);
     let cases = SEEDS.iter().filter(|seed| seed.kind == "layer").map(|seed| &seed.bytes);
-    for layer in cases.chain(&long_layers()).chain(&foreign_pax_headers()) {
+    for layer in cases.chain(&long_layers()).chain(&foreign_pax_headers()).chain([&checksum_with_a_tab()]) {
         match compared(layer) {
             Outcome::Same => same += 1,
             Outcome::Newline => newline += 1,
@@ -163,10 +172,7 @@ fn no_mutant_adds_a_difference() {
     proptest!(effort(4000), |(pick in any::<Index>(), changes in changes(4))| {
         let seed = pick.get(&layers);
         if let Outcome::Beyond(ids) = compared(&mutant(&seed.bytes, &changes)) {
-            // After a size that the two read differently they look for the next header in different places, and what
-            // is one with a wrong checksum for us, the crate never sees.
-            let follows = |id: &String| id == "LAY-010" && ids.iter().any(|id| listed.contains(id));
-            let unlisted: Vec<&String> = ids.iter().filter(|id| !listed.contains(*id) && !follows(id)).collect();
+            let unlisted: Vec<&String> = ids.iter().filter(|id| !listed.contains(*id)).collect();
             prop_assert!(unlisted.is_empty(), "{unlisted:?}: {changes:?} of {}", seed.case);
         }
     });
