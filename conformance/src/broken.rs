@@ -11,6 +11,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::misreading::{Misreading, key_twice, last_member};
 use crate::protocol::{Answer, Outcome, Role};
 
 /// How the names begin of what leaves out the clause that follows.
@@ -45,15 +46,19 @@ enum How {
     Accepts,
     /// It leaves something where it has refused.
     LeavesAPart,
+    /// It takes documents for something else.
+    Misreads(Misreading),
     /// What it has made is changed.
     Changes(fn(&Path) -> io::Result<()>),
 }
 
 /// All that leave out no clause.
-pub static DEFECTS: [Defect; 18] = [
+pub static DEFECTS: [Defect; 20] = [
     defect("validator-rejects", Role::Validate, &[], How::Refuses),
     defect("verifier-rejects", Role::Verify, &[], How::Refuses),
     defect("verifier-accepts", Role::Verify, &[], How::Accepts),
+    defect("verifier-takes-the-last-member", Role::Verify, &["JSN-008"], How::Misreads(last_member)),
+    defect("verifier-counts-a-key-twice", Role::Verify, &["SIG-019"], How::Misreads(key_twice)),
     defect("unpacker-refuses", Role::Unpack, &[], How::Refuses),
     defect("unpacker-accepts", Role::Unpack, &["LST-029", "LST-030", "LST-031"], How::Accepts),
     defect("unpacker-leaves-a-part", Role::Unpack, &["LST-029", "LST-030", "LST-031"], How::LeavesAPart),
@@ -81,7 +86,7 @@ impl Defect {
     pub fn is_noticed_by(&self, expected: Outcome) -> bool {
         match self.how {
             How::Refuses => matches!(expected, Outcome::Accepted | Outcome::Completed),
-            How::Accepts => matches!(expected, Outcome::Refused | Outcome::Rejected),
+            How::Accepts | How::Misreads(_) => matches!(expected, Outcome::Refused | Outcome::Rejected),
             How::LeavesAPart => expected == Outcome::Refused,
             How::Changes(_) => expected == Outcome::Completed,
         }
@@ -117,6 +122,15 @@ impl Broken {
         match self {
             Self::Without(_, clause) => Some(clause),
             Self::Defect(_) => None,
+        }
+    }
+
+    /// What it takes documents for.
+    #[must_use]
+    pub fn misreading(&self) -> Option<Misreading> {
+        match self {
+            Self::Defect(Defect { how: How::Misreads(misreading), .. }) => Some(*misreading),
+            _ => None,
         }
     }
 

@@ -13,7 +13,7 @@ use cornercast::store::Folder;
 use crate::broken::Broken;
 use crate::making::{self, Failure, Order};
 use crate::protocol::{Answer, Hello, HelloMessage, Operation, Outcome, PROTOCOL, Request, Role};
-use crate::verifying;
+use crate::verifying::{self, Flaw};
 
 /// The longest message that is read.
 const MESSAGE_LIMIT: u64 = 64 << 10;
@@ -43,8 +43,9 @@ pub fn answer(input: impl Read, mut output: impl Write, broken: Option<&Broken>)
                 serde_json::to_string(&answer)?
             }
             Request::Run { seq, operation: Operation::Verify, input, kind, options, .. } => {
-                let without = broken.and_then(Broken::clause);
-                let mut answer = verify(seq, verifying::answer(Path::new(&input), &kind, &options, without));
+                let flaw =
+                    Flaw { without: broken.and_then(Broken::clause), misreading: broken.and_then(Broken::misreading) };
+                let mut answer = verify(seq, verifying::answer(Path::new(&input), &kind, &options, &flaw));
                 broken.map_or(Ok(()), |broken| broken.act(&mut answer, Path::new("")))?;
                 serde_json::to_string(&answer)?
             }

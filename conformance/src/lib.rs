@@ -12,6 +12,7 @@ pub mod expectations;
 pub mod fixtures;
 pub mod made;
 pub mod making;
+pub mod misreading;
 pub mod mutants;
 pub mod process;
 pub mod protocol;

@@ -9,11 +9,13 @@ use base64::engine::general_purpose::STANDARD;
 use cornercast::limits::Limits;
 use cornercast::manifest::Platform;
 use cornercast::name::Reference;
-use cornercast::store::Folder;
+use cornercast::store::{Files, Folder};
 use cornercast::trust::{
     Mode, Policy, PolicyRule, PublicKey, Rejection, Request, StateFolder, read_policy, time, verify,
 };
 use serde::Deserialize;
+
+use crate::misreading::{Misread, Misreading};
 
 /// The kind of an input that is one signature.
 pub const SIGNATURE: &str = "signature";
@@ -27,17 +29,22 @@ pub struct Told<'a> {
 /// What came of it: the clause that stands in the way and why, if nothing is accepted.
 pub type Outcome = Result<(), Rejection>;
 
-/// Verifies `input`, a store or a signature, as `options` say; without holding the clause `without`.
+/// What is wrong with the verifier, for mutants.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Flaw<'a> {
+    /// A clause that it does not hold.
+    pub without: Option<&'a str>,
+    /// What it takes documents for.
+    pub misreading: Option<Misreading>,
+}
+
+/// Verifies `input`, a store or a signature, as `options` say, with a flaw.
 ///
 /// # Errors
 ///
 /// An option that is missing or malformed, and errors of the file system.
-pub fn answer(
-    input: &Path,
-    kind: &str,
-    options: &BTreeMap<String, String>,
-    without: Option<&str>,
-) -> io::Result<Outcome> {
+pub fn answer(input: &Path, kind: &str, options: &BTreeMap<String, String>, flaw: &Flaw<'_>) -> io::Result<Outcome> {
+    let without = flaw.without;
     if kind == SIGNATURE {
         return signature(input, without);
     }
@@ -53,22 +60,25 @@ pub fn answer(
         Err(_) if without == Some("POL-018") => anything(&reference),
         Err(rejection) => return Ok(Err(rejection)),
     };
-    let folder = StateFolder::new(PathBuf::from(told.text("state")?));
+    let states = StateFolder::new(PathBuf::from(told.text("state")?));
     let authority = reference.name.split('/').next().unwrap_or_default();
-    let mut held = match folder.hold(authority, &limits, without)? {
+    let mut held = match states.hold(authority, &limits, without)? {
         Ok(held) => held,
         Err(rejection) => return Ok(Err(rejection)),
     };
-    let files = Folder(input.to_owned());
-    let request = Request {
-        files: &files,
-        policy: &policy,
-        reference: &reference,
-        platform: &platform,
-        now,
-        limits: &limits,
-        without,
+    let (folder, misread);
+    let files: &dyn Files = match flaw.misreading {
+        None => {
+            folder = Folder(input.to_owned());
+            &folder
+        }
+        Some(misreading) => {
+            misread = Misread::of(input, misreading)?;
+            &misread
+        }
     };
+    let request =
+        Request { files, policy: &policy, reference: &reference, platform: &platform, now, limits: &limits, without };
     let verdict = verify(&request, &mut held.state)?;
     held.store()?;
     Ok(verdict.outcome.map(|_| ()))
