@@ -1,14 +1,15 @@
 //! What two trees, or two images, differ in, from their listings and manifests alone.
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::iter::Peekable;
 
 use schemars::JsonSchema;
 use serde::ser::Error as _;
 use serde::{Serialize, Serializer};
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::audit::{EnvelopeSeen, Signed};
 use crate::digest::Digest;
 use crate::layer::{Attributes, Entry, Node, Xattrs, write_line};
 use crate::manifest::Manifest;
@@ -26,6 +27,9 @@ pub struct Difference {
     /// Members of the manifests that differ, by pointer. `rootfs` is left out, as the entries say more, and
     /// so is `layers` if entries differ or something is ignored.
     pub manifest: Vec<MemberChange>,
+    /// What is signed of the images that differs, by pointer, if that is compared: see [`between_signed`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub trust: Vec<MemberChange>,
     /// Entries that differ, in the order of a listing.
     pub entries: Vec<Change>,
 }
@@ -104,7 +108,7 @@ impl Difference {
     /// Whether nothing differs.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.manifest.is_empty() && self.entries.is_empty()
+        self.manifest.is_empty() && self.trust.is_empty() && self.entries.is_empty()
     }
 }
 
@@ -242,6 +246,56 @@ pub fn between_manifests(before: &Manifest, after: &Manifest, ignored: &[&str]) 
     let mut out = Vec::new();
     compare("", Some(&members(before)), Some(&members(after)), &mut out);
     out
+}
+
+/// What is signed of two images that differs, by pointer: `/signatures/KEYID` is whether the signature of a key below a
+/// release of the image holds, `/logged` whether a log has one of these releases, `/attestations/DIGEST` the type of a body,
+/// `/keyring` the number of the last keyring, `/revoked` why it revokes the image, `/catalog` what it says of it.
+#[must_use]
+pub fn between_signed(before: &Signed, after: &Signed) -> Vec<MemberChange> {
+    let mut out = Vec::new();
+    compare("", Some(&members_of(before)), Some(&members_of(after)), &mut out);
+    out
+}
+
+/// What counts of what is signed, once each.
+fn members_of(signed: &Signed) -> Value {
+    let mut signatures = BTreeMap::new();
+    let is_of_image = |envelope: &&EnvelopeSeen| envelope.release.as_ref().is_some_and(|seen| seen.differs.is_empty());
+    for signature in signed.releases.iter().filter(is_of_image).flat_map(|envelope| &envelope.signatures) {
+        let known = signatures.entry(&signature.keyid).or_insert(signature.holds);
+        // One that holds is enough.
+        *known = signature.holds.min(*known);
+    }
+    let proofs = signed.releases.iter().filter(is_of_image).filter_map(|envelope| envelope.proof.as_ref());
+    let attested = signed.attestations.iter().filter_map(|envelope| envelope.attestation.as_ref());
+    let attested = attested.filter(|seen| seen.differs.is_empty());
+    let last = signed.keyrings.last();
+    let catalog = signed.catalog.as_ref().map(|catalog| {
+        json!({
+            "channels": catalog.channels,
+            "listed": catalog.listed,
+            "serial": catalog.serial,
+            "withdrawn": catalog.withdrawn,
+        })
+    });
+    let mut members = json!({
+        "attestations": attested.map(|seen| (seen.body.digest.to_string(), &seen.kind)).collect::<BTreeMap<_, _>>(),
+        "catalog": catalog,
+        "keyring": last.map(|last| last.number),
+        "logged": proofs.filter(|proof| proof.includes == Some(true)).count() > 0,
+        "revoked": last.and_then(|last| last.revokes_image.as_ref()),
+        "signatures": signatures,
+    });
+    without_nulls(&mut members);
+    members
+}
+
+fn without_nulls(value: &mut Value) {
+    if let Value::Object(members) = value {
+        members.retain(|_, value| !value.is_null());
+        members.values_mut().for_each(without_nulls);
+    }
 }
 
 fn compare(pointer: &str, before: Option<&Value>, after: Option<&Value>, out: &mut Vec<MemberChange>) {

@@ -91,18 +91,18 @@ pub struct SignatureSeen {
     pub revoked: bool,
 }
 
-/// Whether a signature holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+/// Whether a signature holds; what says most for it comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub enum Holds {
     /// It is one of the document by the key.
     #[serde(rename = "holds")]
     Holds,
-    /// It is not.
-    #[serde(rename = "does not hold")]
-    Fails,
     /// No keyring of the store and no rule of the policy has a key with this id.
     #[serde(rename = "key not known")]
     Unknown,
+    /// It is not.
+    #[serde(rename = "does not hold")]
+    Fails,
 }
 
 /// A release.

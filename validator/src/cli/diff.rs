@@ -1,7 +1,8 @@
 //! `cornercast diff`
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -12,8 +13,12 @@ use serde_json::Value;
 use super::image::{Image, is_image, plain_file};
 use super::listing::{entries, read_tree};
 use super::{Failure, OwnershipArgs, print, source_date_epoch};
-use crate::difference::{Attribute, Change, Difference, MemberChange, Seen, between_manifests, between_trees};
+use crate::audit::{Signed, signed};
+use crate::difference::{
+    Attribute, Change, Difference, MemberChange, Seen, between_manifests, between_signed, between_trees,
+};
 use crate::layer::{Entry, Node, Tree, Xattrs};
+use crate::limits::Limits;
 use crate::shown::{escaped, shown};
 
 /// Print what two images or trees differ in
@@ -37,6 +42,10 @@ pub(super) struct Diff {
     /// Compare without this; can be given several times, or with commas
     #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',')]
     ignore: Vec<Ignored>,
+    /// Compare also what is signed of two images: by whom, in which log, what the last keyring and the catalog say. Keys
+    /// are those of the keyrings beside each image; whom to trust is for `verify` to say
+    #[arg(long)]
+    trust: bool,
     #[command(flatten)]
     ownership: OwnershipArgs,
 }
@@ -100,7 +109,17 @@ fn difference(arguments: &Diff) -> Result<Difference, Failure> {
         }
         _ => Vec::new(),
     };
-    Ok(Difference { from: a.image.map(|image| image.id), to: b.image.map(|image| image.id), manifest, entries })
+    let trust = match (&a.image, &b.image) {
+        _ if !arguments.trust => Vec::new(),
+        (Some(a), Some(b)) => between_signed(&signed_of(a)?, &signed_of(b)?),
+        _ => return Err(Failure::Error("--trust compares images, and a tree is signed by nobody".to_owned())),
+    };
+    Ok(Difference { from: a.image.map(|image| image.id), to: b.image.map(|image| image.id), manifest, trust, entries })
+}
+
+fn signed_of(image: &Image) -> Result<Signed, Failure> {
+    let fail = |error: io::Error| Failure::Error(format!("{}: {error}", image.id));
+    signed(image.store(), &image.subject(), BTreeMap::new(), &Limits::FORMAT).map_err(fail)
 }
 
 /// One of the two.
@@ -142,8 +161,9 @@ impl Side {
 /// The lines that a difference is printed as.
 pub(super) fn text(difference: &Difference) -> String {
     let mut out = String::new();
-    for change in &difference.manifest {
-        let _ = writeln!(out, "{}  {}", letter('M', AnsiColor::Yellow), escaped(&member(change)));
+    let members = difference.manifest.iter().map(|change| ("manifest", change));
+    for (of, change) in members.chain(difference.trust.iter().map(|change| ("trust", change))) {
+        let _ = writeln!(out, "{}  {}", letter('M', AnsiColor::Yellow), escaped(&member(of, change)));
     }
     for change in &difference.entries {
         let (letter, line) = match change {
@@ -171,7 +191,7 @@ fn path(entry: &Entry) -> String {
     format!("{}{slash}", entry.path)
 }
 
-fn member(MemberChange { pointer, before, after }: &MemberChange) -> String {
+fn member(of: &str, MemberChange { pointer, before, after }: &MemberChange) -> String {
     let value = |value: &Option<Value>| match value {
         None => "none".to_owned(),
         // Their digests say nothing to people.
@@ -180,9 +200,9 @@ fn member(MemberChange { pointer, before, after }: &MemberChange) -> String {
     };
     let (before, after) = (value(before), value(after));
     if before == after {
-        return format!("manifest {pointer}  others");
+        return format!("{of} {pointer}  others");
     }
-    format!("manifest {pointer}  {before} → {after}")
+    format!("{of} {pointer}  {before} → {after}")
 }
 
 /// What an attribute was and is.
@@ -240,5 +260,6 @@ fn counts(difference: &Difference) -> String {
         1 => "; 1 member of the manifest differs".to_owned(),
         count => format!("; {count} members of the manifest differ"),
     };
-    format!("{added} added, {removed} removed, {changed} changed{members}\n")
+    let trust = if difference.trust.is_empty() { "" } else { "; what is signed differs" };
+    format!("{added} added, {removed} removed, {changed} changed{members}{trust}\n")
 }

@@ -10,6 +10,7 @@ use super::files::{Directory, open_regular};
 use super::progress::{self, Counted};
 use super::trust::asked::Trust;
 use super::{Failure, processors};
+use crate::audit::Subject;
 use crate::build::{Content, Opener, OutputFiles, private_in};
 use crate::diagnostic::{Findings, Severity};
 use crate::digest::Digest;
@@ -136,6 +137,18 @@ impl Image {
     /// Everything in its store or archive.
     pub(super) fn store(&self) -> &dyn Files {
         &self.located
+    }
+
+    /// What signed documents about this image are held against.
+    pub(super) fn subject(&self) -> Subject {
+        let Manifest { name, version, platform, .. } = &self.manifest;
+        Subject {
+            id: self.id,
+            size: self.source.len() as u64,
+            name: name.clone(),
+            version: version.clone(),
+            platform: platform.clone(),
+        }
     }
 
     /// The files of a store that belong to this image, beside its manifest, in the order of an archive.

@@ -210,3 +210,13 @@ fn unpack_under_a_policy() {
     place.succeeds(&unpack("example.com/hello:1.0.0"));
     assert_eq!(fs::read_to_string(place.path("out/hello")).unwrap(), "hello\n");
 }
+
+#[test]
+fn differences_in_what_is_signed() {
+    let place = Place::new();
+    place.succeeds(&["pack", "tree", "--manifest", "hello.toml", "-o", "unsigned"]);
+    let (plain, trust) = (["diff", "site", "unsigned"], ["diff", "--trust", "site", "unsigned"]);
+    let json = ["diff", "--trust", "--json", "site", "unsigned"];
+    let (same, tree) = (["diff", "--trust", "site", "site"], ["diff", "--trust", "site", "tree"]);
+    insta::assert_snapshot!(place.transcript(&[&plain, &trust, &json, &same, &tree]));
+}

@@ -97,13 +97,7 @@ fn audit_of(arguments: &AuditArgs) -> Result<Audit, Failure> {
             escaped(&arguments.image)
         )));
     }
-    let subject = Subject {
-        id: image.id,
-        size: image.source.len() as u64,
-        name: image.manifest.name.clone(),
-        version: image.manifest.version.clone(),
-        platform: image.manifest.platform.clone(),
-    };
+    let subject = image.subject();
     let decided = match (&arguments.policy, &arguments.state) {
         (Some(policy), Some(state)) => Some(decided(arguments, &image, &subject, (policy, state))?),
         _ => None,
