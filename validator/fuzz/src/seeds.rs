@@ -38,6 +38,8 @@ impl Seed {
             "trusted" => {
                 matches!(self.kind.as_str(), "release" | "keyring" | "catalog" | "attestation" | "policy" | "state")
             }
+            // A log proof ends with a checkpoint.
+            "checkpoint" => self.kind == "proof",
             // A layout is kept as an archive here.
             "oci_archive" => matches!(self.kind.as_str(), "oci-layout" | "oci-archive"),
             other => self.kind == other,

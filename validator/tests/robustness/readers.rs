@@ -73,6 +73,7 @@ laws! {
     envelope 1000;
     trusted 1000;
     proof 3000;
+    checkpoint 3000;
 }
 
 /// The inputs in `found/TARGET`, by which fuzzing has broken a law.

@@ -1,6 +1,7 @@
 //! One module a reader. Each has a function `hold`, which panics if the reader breaks a law on some bytes.
 
 pub mod archive;
+pub mod checkpoint;
 pub mod envelope;
 pub mod json;
 pub mod layer;
@@ -21,7 +22,7 @@ pub mod zstd;
 pub type Law = (&'static str, fn(&[u8]));
 
 /// All laws.
-pub const ALL: [Law; 13] = [
+pub const ALL: [Law; 14] = [
     ("json", json::hold),
     ("tar", tar::hold),
     ("layer", layer::hold),
@@ -35,4 +36,5 @@ pub const ALL: [Law; 13] = [
     ("envelope", envelope::hold),
     ("trusted", trusted::hold),
     ("proof", proof::hold),
+    ("checkpoint", checkpoint::hold),
 ];
