@@ -13,6 +13,7 @@ use cornercast::store::{ArchiveWriter, FileKind, MARKER, path_of};
 use serde_json::Value;
 
 use crate::plan::{self, plan_of};
+use crate::signed::sign_image;
 
 /// What an image consists of.
 #[derive(Debug, Clone, Copy)]
@@ -85,6 +86,7 @@ pub(crate) fn make(folder: &Path, shape: &Shape, encoding: Encoding) -> io::Resu
     let built: Built = build_manifest(&input, None, &layers, tree.summary(), &limits)
         .map_err(|violations| invalid(format!("{violations:?}")))?;
     write(&FileKind::Manifest(built.id), &built.manifest)?;
+    sign_image(&unfinished)?;
     fs::rename(&unfinished, &store)?;
     Ok(store)
 }
@@ -101,6 +103,7 @@ pub(crate) fn make_archive(store: &Path, encoding: Encoding) -> io::Result<PathB
     let unfinished = path.with_extension("unfinished");
     let mut out = ArchiveWriter::new(Stored::new(File::create(&unfinished)?, encoding)?)?;
     let mut at = padded(MARKER.len() as u64);
+    // Where it stands in the archive, if it does not get compressed.
     let mut add = |kind: &FileKind, path: &Path| {
         let mut file = File::open(path)?;
         let size = file.metadata()?.len();
@@ -110,6 +113,8 @@ pub(crate) fn make_archive(store: &Path, encoding: Encoding) -> io::Result<PathB
     };
     let manifest = manifest_of(store)?;
     add(&FileKind::Manifest(Digest::of(&fs::read(&manifest)?)), &manifest)?;
+    let (kind, envelope) = sign_image(store)?;
+    add(&kind, &envelope)?;
     let mut plan = plan::read(store)?;
     let (mut blobs, mut files) = (Vec::new(), Vec::new());
     for (listing, layer) in layers(store)? {

@@ -1,7 +1,8 @@
-//! Measures what `cornercast check` costs beside the decoding and hashing that it cannot avoid.
+//! Measures what `cornercast check` costs beside the decoding and hashing that it cannot avoid, and `cornercast verify`
+//! beside `check`.
 //!
 //! `cargo build --release -p cornercast && cargo run --release -p cornercast-bench` makes the images,
-//! which takes some minutes and 9 GB, and prints a table. Each figure is the median of several runs, in
+//! which takes some minutes and 9 GB, and prints two tables. Each figure is the median of several runs, in
 //! which the programs take turns; ratios are the medians of the ratios within a run.
 
 mod bare;
@@ -9,6 +10,7 @@ mod bare_oci;
 mod image;
 mod measure;
 mod plan;
+mod signed;
 
 use std::fs;
 use std::io;
@@ -95,16 +97,25 @@ fn table(arguments: &Arguments) -> io::Result<()> {
     let costs = (0..arguments.runs.max(9)).map(|_| measure::measure(&command)).collect::<io::Result<Vec<_>>>()?;
     let time = median(costs.iter().map(|cost| cost.time));
     println!("| a lone manifest | | {} | | | | | {} | |", shown(time), mebibytes(most_memory(&costs)));
-    for shape in &SHAPES {
-        for encoding in [Encoding::Identity, Encoding::Zstd] {
-            for form in [Form::Store, Form::Archive] {
-                if format!("{}-{}-{}", shape.name, encoding.name(), form.name()).contains(&arguments.only) {
-                    row(arguments, &cornercast, shape, encoding, form)?;
-                }
-            }
-        }
+    for (shape, encoding, form) in images(arguments) {
+        row(arguments, &cornercast, shape, encoding, form)?;
+    }
+    println!("\n| image | check | verify | verify / check | verify --trust-only | memory |");
+    println!("| --- | --: | --: | --: | --: | --: |");
+    for (shape, encoding, form) in images(arguments) {
+        verify_row(arguments, &cornercast, shape, encoding, form)?;
     }
     Ok(())
+}
+
+/// The images that are asked for.
+fn images(arguments: &Arguments) -> impl Iterator<Item = (&'static Shape, Encoding, Form)> {
+    let encodings = [Encoding::Identity, Encoding::Zstd];
+    let forms = encodings.into_iter().flat_map(|encoding| [(encoding, Form::Store), (encoding, Form::Archive)]);
+    let all = SHAPES.iter().flat_map(move |shape| forms.clone().map(move |(encoding, form)| (shape, encoding, form)));
+    all.filter(|(shape, encoding, form)| {
+        format!("{}-{}-{}", shape.name, encoding.name(), form.name()).contains(&arguments.only)
+    })
 }
 
 /// How an image is stored.
@@ -125,18 +136,22 @@ impl Form {
     }
 }
 
-fn row(arguments: &Arguments, cornercast: &Path, shape: &Shape, encoding: Encoding, form: Form) -> io::Result<()> {
-    let (store, input);
+/// An image, and the store that it was made of.
+fn made(arguments: &Arguments, shape: &Shape, encoding: Encoding, form: Form) -> io::Result<(PathBuf, PathBuf)> {
     match form {
         Form::Store => {
-            store = image::make(&arguments.folder, shape, encoding)?;
-            input = store.clone();
+            let store = image::make(&arguments.folder, shape, encoding)?;
+            Ok((store.clone(), store))
         }
         Form::Archive => {
-            store = image::make(&arguments.folder, shape, Encoding::Identity)?;
-            input = image::make_archive(&store, encoding)?;
+            let store = image::make(&arguments.folder, shape, Encoding::Identity)?;
+            Ok((image::make_archive(&store, encoding)?, store))
         }
     }
+}
+
+fn row(arguments: &Arguments, cornercast: &Path, shape: &Shape, encoding: Encoding, form: Form) -> io::Result<()> {
+    let (input, store) = made(arguments, shape, encoding, form)?;
     let text = |path: &Path| path.display().to_string();
     let jobs = arguments.jobs.to_string();
     let check = [text(cornercast), "check".to_owned(), "--jobs".to_owned(), jobs.clone(), text(&input)];
@@ -145,10 +160,8 @@ fn row(arguments: &Arguments, cornercast: &Path, shape: &Shape, encoding: Encodi
     let mut openssl = vec!["openssl".to_owned(), "dgst".to_owned(), "-sha256".to_owned()];
     openssl.extend(blobs.iter().map(|(path, _)| text(path)));
     let (mut checks, mut bares, mut digests) = (Vec::new(), Vec::new(), Vec::new());
-    // Small images are measured more often, since what else the machine does weighs more there.
     let stored: u64 = blobs.iter().map(|(_, size)| size).sum();
-    let runs = if stored < 100 << 20 { arguments.runs * 5 } else { arguments.runs };
-    for run in 0..=runs {
+    for run in 0..=runs_of(arguments, stored) {
         let costs = (measure::measure(&bare)?, measure::measure(&check)?, measure::measure(&openssl)?);
         // The first run fills the cache of the file system.
         if run > 0 {
@@ -172,6 +185,66 @@ fn row(arguments: &Arguments, cornercast: &Path, shape: &Shape, encoding: Encodi
         mebibytes(listings(&store)?),
     );
     Ok(())
+}
+
+/// What it costs to find out who is trusted, and to check the image that is.
+fn verify_row(
+    arguments: &Arguments,
+    cornercast: &Path,
+    shape: &Shape,
+    encoding: Encoding,
+    form: Form,
+) -> io::Result<()> {
+    let (input, store) = made(arguments, shape, encoding, form)?;
+    let (policy, state) = (signed::write_policy(&arguments.folder)?, arguments.folder.join("states").join(shape.name));
+    let [program, input, policy, state] = [cornercast, &input, &policy, &state].map(|path| path.display().to_string());
+    let jobs = arguments.jobs.to_string();
+    let check = [&program, "check", "--jobs", &jobs, &input].map(str::to_owned);
+    let reference = signed::reference(&store)?;
+    let verify = [
+        &program,
+        "verify",
+        "--jobs",
+        &jobs,
+        "--policy",
+        &policy,
+        "--state",
+        &state,
+        "--platform",
+        "linux/amd64",
+        &input,
+        &reference,
+    ];
+    let verify: Vec<String> = verify.into_iter().map(str::to_owned).collect();
+    let trust_only: Vec<String> = verify.iter().cloned().chain(["--trust-only".to_owned()]).collect();
+    let (mut checks, mut verifies, mut trusts) = (Vec::new(), Vec::new(), Vec::new());
+    let stored: u64 = stored(Path::new(&input))?.iter().map(|(_, size)| size).sum();
+    for run in 0..=runs_of(arguments, stored) {
+        let costs = (measure::measure(&check)?, measure::measure(&verify)?, measure::measure(&trust_only)?);
+        if run > 0 {
+            checks.push(costs.0);
+            verifies.push(costs.1);
+            trusts.push(costs.2);
+        }
+    }
+    println!(
+        "| {} {} {} | {} | {} | {:.2} | {} | {} |",
+        shape.name,
+        encoding.name(),
+        form.name(),
+        shown(median(checks.iter().map(|cost| cost.time))),
+        shown(median(verifies.iter().map(|cost| cost.time))),
+        ratio(&verifies, &checks),
+        shown(median(trusts.iter().map(|cost| cost.time))),
+        mebibytes(most_memory(&verifies)),
+    );
+    Ok(())
+}
+
+/// How often an image of so many bytes is measured: small ones more often, since what else the machine does weighs more
+/// there.
+fn runs_of(arguments: &Arguments, stored: u64) -> usize {
+    if stored < 100 << 20 { arguments.runs * 5 } else { arguments.runs }
 }
 
 /// The files that hold the blobs of a store, and their sizes; an archive is one file.
