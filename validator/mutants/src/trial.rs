@@ -80,6 +80,7 @@ fn chapters(file: &str) -> &'static str {
         Some("store" | "zstd") => "STO",
         Some("oci") => "OCI",
         Some("name.rs") => "NAM",
+        Some("trust") => "SIG,REL,POL,LOG",
         _ => "",
     }
 }

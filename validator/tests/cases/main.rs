@@ -18,6 +18,7 @@ mod oci_layouts;
 mod parts;
 mod several;
 mod stores;
+mod verdicts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
@@ -35,11 +36,11 @@ use cornercast::input::{Kind, check_directory, check_file, check_stream};
 use cornercast::limits::Limits;
 use cornercast::store::{Files, Listed, Standing};
 use serde::Deserialize;
+use serde_json::Value;
 
 /// What this test needs of a `case.json`.
 #[derive(Deserialize)]
 struct Case {
-    role: String,
     #[serde(default)]
     input: Option<String>,
     #[serde(default)]
@@ -135,16 +136,21 @@ fn is_of(folder: &Path, chapter: &str) -> bool {
     clause.is_some_and(|clause| clause.starts_with(chapter))
 }
 
-/// The cases and their folders, sorted.
+/// The cases of validators and their folders, sorted.
 fn cases() -> impl Iterator<Item = (PathBuf, Case)> {
+    let cases = all_cases().filter(|(_, case)| case["role"] == "validate");
+    cases.map(|(folder, case)| (folder, serde_json::from_value(case).unwrap()))
+}
+
+/// The documents of all cases and their folders, sorted.
+fn all_cases() -> impl Iterator<Item = (PathBuf, Value)> {
     let clauses = folders(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures"));
     // Beside the clauses stand folders without cases.
     let folders = clauses.into_iter().flat_map(|clause| folders(&clause));
-    let folders = folders.filter(|folder| folder.join("case.json").is_file()).map(|folder| {
-        let case: Case = serde_json::from_slice(&fs::read(folder.join("case.json")).unwrap()).unwrap();
+    folders.filter(|folder| folder.join("case.json").is_file()).map(|folder| {
+        let case = serde_json::from_slice(&fs::read(folder.join("case.json")).unwrap()).unwrap();
         (folder, case)
-    });
-    folders.filter(|(_, case)| case.role == "validate")
+    })
 }
 
 /// Each wording of each clause once, the help where it is not the clause's own, and what is said of second
