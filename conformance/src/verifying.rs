@@ -79,9 +79,9 @@ pub fn answer(input: &Path, kind: &str, options: &BTreeMap<String, String>, flaw
     };
     let request =
         Request { files, policy: &policy, reference: &reference, platform: &platform, now, limits: &limits, without };
-    let verdict = verify(&request, &mut held.state)?;
+    let verdict = verify(&request, &mut held.state);
     held.store()?;
-    Ok(verdict.outcome.map(|_| ()))
+    Ok(verdict?.outcome.map(|_| ()))
 }
 
 impl<'a> Told<'a> {

@@ -84,17 +84,17 @@ class Memory:
 
     # Keyrings
 
-    def keep_keyring(self, accepted, is_judged_by_keys):
+    def keep_keyring(self, accepted, is_judged_otherwise):
         """POL-037 and POL-038, after keyrings have been accepted; the last one is the newest.
 
-        What is known of a name that is judged by keys of the policy stays: its serials have nothing to do with
-        the rules of a keyring, and would be forgotten whenever another name is looked at.
+        What is known of a name that the policy does not judge by the keyring stays: its serials have nothing to do
+        with the rules there, and would be forgotten whenever another name is looked at.
         """
         last = accepted[-1]
         self._value["keyring"] = {"digest": last.digest, "version": last.number}
         for name, known in self._value.get("names", {}).items():
             rule = last.rule("catalog", name)
-            if rule is None or "catalog" not in known or is_judged_by_keys(name):
+            if rule is None or "catalog" not in known or is_judged_otherwise(name):
                 continue
             if not _same_rule(rule, known["catalog"]):
                 floor = last.number

@@ -41,10 +41,10 @@ def decide(store, options, verifier):
     policy = _read_policy(options["policy"])
     reference = asked.read_reference(options["reference"])
     platform = asked.read_platform(options["platform"])
-    rule = rel.rule_for(policy["rules"], reference.name)
-    if rule is None or rule["mode"] == "deny":
-        raise Rejected("POL-021")
     with state.Memory(options["state"], reference.name.partition("/")[0]) as memory:
+        rule = rel.rule_for(policy["rules"], reference.name)
+        if rule is None or rule["mode"] == "deny":
+            raise Rejected("POL-021")
         judge = _Judge(folder.Folder(store), policy, rule, memory, rel.seconds(options["clock"]), verifier)
         judge.judge(reference, platform)
 
@@ -121,12 +121,12 @@ class _Judge:
         finally:
             self._keyrings = chain.accepted
             if chain.accepted:
-                self._memory.keep_keyring(chain.accepted, self._is_judged_by_keys)
+                self._memory.keep_keyring(chain.accepted, self._is_judged_otherwise)
 
-    def _is_judged_by_keys(self, name):
-        """Whether the policy has the catalogs of a name judged by keys of its own, and by no keyring (POL-024)."""
+    def _is_judged_otherwise(self, name):
+        """Whether the policy has the catalogs of a name judged by keys of its own, or not at all (POL-038)."""
         rule = rel.rule_for(self._policy["rules"], name)
-        return rule is not None and "keys" in rule
+        return rule is None or "keyring" not in rule
 
     def _signing(self, array, name):
         """Who has to sign a release or catalog (REL-031, REL-032, POL-024)."""

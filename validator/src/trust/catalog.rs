@@ -43,11 +43,12 @@ pub fn check_catalog(source: &[u8], limits: &Limits) -> (Option<Catalog>, Vec<Vi
             judge_version(reading, version, &list);
         }
         withdrawn(reading, root);
+        let versions: BTreeSet<&str> = root.map("versions").into_iter().map(|(version, _)| version).collect();
         for (channel, at) in root.map("channels") {
             reading.channel(&at, channel);
             let Some(version) = at.node.as_str() else { continue };
             // REL-044
-            if root.get("versions").is_some_and(|versions| versions.node.get(version).is_none()) {
+            if root.get("versions").is_some() && !versions.contains(version) {
                 let message = format!("the version {} of the channel is not listed", quoted(version));
                 reading.report(&clause::REL_044, &at, message);
             }

@@ -40,7 +40,8 @@ impl Verifier<'_> {
         FileKind::Keyring { authority, number }
     }
 
-    fn read_chain(&self, pin: &KeyringPin, rule: &PolicyRule, read: &mut Vec<Known>) -> Result<(), Stop> {
+    /// The keyrings from the one that is known on, without a look at their times.
+    pub(super) fn read_chain(&self, pin: &KeyringPin, rule: &PolicyRule, read: &mut Vec<Known>) -> Result<(), Stop> {
         let known = self.state.keyring.filter(|known| self.holds("POL-022") && known.version >= pin.version);
         let start = known.map_or(pin.version, |known| known.version);
         let pins: Vec<Digest> =
@@ -86,18 +87,18 @@ impl Verifier<'_> {
         let (keyring, violations) = check_keyring(&envelope.payload, self.request.limits);
         let keyring = keyring.ok_or_else(|| first_error(&violations))?;
         let digest = envelope.digest();
-        if before.is_none() && pins.iter().any(|pin| *pin != digest) {
-            self.reject(
-                "POL-022",
-                format!("the keyring {number} has the payload digest {digest}, and another one is known"),
-            )?;
-        }
         let FileKind::Keyring { authority, .. } = self.keyring_file(number) else {
             return Err(Rejection::new("REL-021", "the name has no authority"));
         };
         if (&keyring.name, keyring.version) != (&authority, number) {
             let reason = format!("this is the keyring {} of {}", keyring.version, keyring.name);
             self.reject("REL-021", reason)?;
+        }
+        if before.is_none() && pins.iter().any(|pin| *pin != digest) {
+            self.reject(
+                "POL-022",
+                format!("the keyring {number} has the payload digest {digest}, and another one is known"),
+            )?;
         }
         let keys = keyring.keys();
         let of_log = rule.log.as_ref().map(super::policy::Log::key_ids).unwrap_or_default();

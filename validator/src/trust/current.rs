@@ -20,12 +20,12 @@ impl Verifier<'_> {
             return Err(Rejection::new("POL-026", "the catalog is not there").in_file(&path).into());
         };
         let last = keyrings.last().map(|(_, keyring)| keyring);
-        let signers = match last {
-            Some(last) => self.catalog_signers(last, &name)?,
-            None => vec![Signers::of_policy(rule)],
-        };
         let judge = || -> Result<(Catalog, Digest, Signers), Rejection> {
             let envelope = self.opened(&source, PayloadType::Catalog)?;
+            let signers = match last {
+                Some(last) => self.catalog_signers(last, &name)?,
+                None => vec![Signers::of_policy(rule)],
+            };
             let mut outcome = None;
             let mut met = None;
             for signers in signers {

@@ -63,11 +63,12 @@ pub fn decide(files: &dyn Files, question: &Question<'_>, limits: &Limits) -> io
         Ok(known) => known,
         Err(rejection) => return rejected(rejection, rule),
     };
-    let verdict = verify(&request, known.state()).map_err(at(Path::new(question.store)))?;
+    let verdict = verify(&request, known.state());
+    // POL-037: what was accepted before something could not be read is kept as well.
     if let Known::Held(held) = known {
         held.store().map_err(at(question.state))?;
     }
-    Ok(Decided { verdict, rule })
+    Ok(Decided { verdict: verdict.map_err(at(Path::new(question.store)))?, rule })
 }
 
 /// A state to be changed, or to be looked at.

@@ -1,10 +1,13 @@
 //! Policies and states in files (POL-018, POL-019, POL-040 to POL-042).
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
+#[cfg(unix)]
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::io::retry_on_intr;
 
 use super::policy::{Policy, check_policy};
 use super::state::{State, check_state};
@@ -44,6 +47,8 @@ pub struct HeldState {
     pub state: State,
     before: State,
     path: PathBuf,
+    /// The most bytes that it can have.
+    most: u64,
     /// Released when it is closed.
     _lock: File,
 }
@@ -66,20 +71,26 @@ impl StateFolder {
         limits: &Limits,
         without: Option<&str>,
     ) -> io::Result<Result<HeldState, Rejection>> {
-        fs::create_dir_all(&self.0)?;
+        // Who could open the lock could hold it for ever, and who could write here could take the state back.
+        let mut folder = DirBuilder::new();
+        folder.recursive(true);
+        #[cfg(unix)]
+        folder.mode(0o700);
+        folder.create(&self.0)?;
         // The lock has a file of its own: that of the state is replaced.
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(self.0.join(format!("{authority}.lock")))?;
-        flock(&lock, FlockOperation::LockExclusive)?;
+        let mut lock = OpenOptions::new();
+        lock.create(true).truncate(false).write(true);
+        #[cfg(unix)]
+        lock.mode(0o600).custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
+        let lock = lock.open(self.0.join(file_name(authority, "lock")))?;
+        retry_on_intr(|| flock(&lock, FlockOperation::LockExclusive))?;
         self.remove_leftovers(authority)?;
-        let path = self.0.join(format!("{authority}.json"));
+        let path = self.0.join(file_name(authority, "json"));
         Ok(self.read(authority, &path, limits, without)?.map(|state| HeldState {
             before: state.clone(),
             state,
             path,
+            most: limits.state,
             _lock: lock,
         }))
     }
@@ -101,7 +112,7 @@ impl StateFolder {
     ///
     /// As [`StateFolder::hold`].
     pub fn look(&self, authority: &str, limits: &Limits) -> io::Result<Result<State, Rejection>> {
-        self.read(authority, &self.0.join(format!("{authority}.json")), limits, None)
+        self.read(authority, &self.0.join(file_name(authority, "json")), limits, None)
     }
 
     fn read(
@@ -134,13 +145,27 @@ impl HeldState {
         if self.state == self.before {
             return Ok(());
         }
+        let source = canonical(&self.state);
+        if source.len() as u64 > self.most {
+            // POL-031: nobody could read it, and nothing would be accepted any more.
+            let message =
+                format!("the state would have {} bytes, and can have no more than {}", source.len(), self.most);
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+        }
         let folder = self.path.parent().unwrap_or(Path::new("."));
         let mut file = tempfile::Builder::new().prefix(&temporary(&self.state.authority)).tempfile_in(folder)?;
-        file.write_all(&canonical(&self.state))?;
+        file.write_all(&source)?;
         file.as_file().sync_all()?;
         file.persist(&self.path).map_err(|error| error.error)?;
         File::open(folder)?.sync_all()
     }
+}
+
+/// The name of a file of an authority: its own, or a digest of it where there is no room for that.
+fn file_name(authority: &str, extension: &str) -> String {
+    let name = format!("{authority}.{extension}");
+    // No label of a host is as long as a digest.
+    if name.len() <= 255 { name } else { format!("{}.{extension}", Digest::of(authority.as_bytes()).hex()) }
 }
 
 /// How the names of files begin that are to become the state of `authority`, which can be longer than a name has room

@@ -121,7 +121,12 @@ impl SecretKey {
     pub fn to_file(&self) -> Zeroizing<String> {
         let seed = Zeroizing::new(self.0.to_bytes());
         let encoded = Zeroizing::new(encode(seed.as_ref()));
-        Zeroizing::new(format!("{SECRET_PREFIX}{}\n", encoded.as_str()))
+        // With room for all of it from the beginning, so that nothing is moved and left behind.
+        let mut file = Zeroizing::new(String::with_capacity(SECRET_PREFIX.len() + encoded.len() + 1));
+        for part in [SECRET_PREFIX, encoded.as_str(), "\n"] {
+            file.push_str(part);
+        }
+        file
     }
 
     /// The public key, which is always derived from the secret one.

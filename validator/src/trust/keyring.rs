@@ -1,6 +1,6 @@
 //! Keyrings by themselves (REL-010 to REL-020).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::key::{KeyId, PublicKey};
 use super::reading::Presence::{Optional, Required};
@@ -50,10 +50,12 @@ pub fn check_keyring(source: &[u8], limits: &Limits) -> (Option<Keyring>, Vec<Vi
                 reading.report(&clause::REL_011, &at, format!("the key id of the key is {}", key.id().hex()));
             }
         }
+        let is_object = root.get("keys").is_some_and(|keys| matches!(keys.node.value, Value::Object(_)));
+        let keys: Option<BTreeSet<&str>> = is_object.then(|| root.map("keys").into_iter().map(|(id, _)| id).collect());
         if let Some(rule) = root.get("root") {
             reading.object(&rule, ROOT);
             let most = reading.limits.root_threshold;
-            judge_rule(reading, root, &rule, most);
+            judge_rule(reading, keys.as_ref(), &rule, most);
         }
         for list in ["release", "catalog"] {
             let rules = root.list(list);
@@ -61,7 +63,7 @@ pub fn check_keyring(source: &[u8], limits: &Limits) -> (Option<Keyring>, Vec<Vi
                 reading.object(rule, RULE);
                 prefix(reading, root, rule);
                 let most = reading.limits.signatures;
-                judge_rule(reading, root, rule, most);
+                judge_rule(reading, keys.as_ref(), rule, most);
             }
             // REL-018
             reading.ascending(&clause::REL_018, &rules, "prefix", |at| bytes(at, "prefix"));
@@ -77,15 +79,13 @@ fn bytes(at: &At<'_>, name: &str) -> Option<Vec<u8>> {
     at.text(name).map(|(_, text)| text.as_bytes().to_vec())
 }
 
-/// REL-012 to REL-016
-fn judge_rule(reading: &mut Reading<'_>, root: &At<'_>, rule: &At<'_>, most: usize) {
+/// REL-012 to REL-016; `keys` are those of the keyring, if it has any.
+fn judge_rule(reading: &mut Reading<'_>, keys: Option<&BTreeSet<&str>>, rule: &At<'_>, most: usize) {
     reading.key_ids(rule);
     let ids = rule.list("keyids");
-    if let Some(keys) = root.get("keys").filter(|keys| matches!(keys.node.value, Value::Object(_))) {
+    if let Some(keys) = keys {
         for at in &ids {
-            if let Some(id) =
-                at.node.as_str().filter(|id| Digest::from_hex(id).is_some() && keys.node.get(id).is_none())
-            {
+            if let Some(id) = at.node.as_str().filter(|id| Digest::from_hex(id).is_some() && !keys.contains(*id)) {
                 reading.report(&clause::REL_014, at, format!("the key {id} is not among `keys`"));
             }
         }

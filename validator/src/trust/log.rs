@@ -66,20 +66,20 @@ fn checkpoint(proof: &Proof, log: &Log) -> Result<(), String> {
 /// LOG-012, LOG-013: the times at which witnesses have signed, ascending.
 fn cosignatures(verifier: &Verifier<'_>, proof: &Proof, log: &Log) -> Result<Vec<i64>, Rejection> {
     let mut times = BTreeMap::new();
+    let of_log = PublicKey::parse(&log.key).ok();
+    let witnesses: Vec<_> =
+        log.witnesses.iter().filter_map(|witness| Some((witness, PublicKey::parse(&witness.key).ok()?))).collect();
     for line in &proof.signatures {
-        let of = log.witnesses.iter().find_map(|witness| {
-            let key = PublicKey::parse(&witness.key).ok()?;
-            belongs(line, &witness.name, COSIGNATURE, &key).then_some((witness, key))
-        });
+        let of = witnesses.iter().find(|(witness, key)| belongs(line, &witness.name, COSIGNATURE, key));
         let Some((witness, key)) = of else {
-            let is_of_log = PublicKey::parse(&log.key).is_ok_and(|key| belongs(line, &log.origin, CHECKPOINT, &key));
+            let is_of_log = of_log.is_some_and(|key| belongs(line, &log.origin, CHECKPOINT, &key));
             if !is_of_log && !verifier.holds("LOG-012") {
                 return Err(Rejection::new("LOG-012", format!("nobody knows {}", line.name)));
             }
             continue;
         };
         let latest = verifier.request.now.saturating_add(verifier.request.limits.clock_ahead);
-        let time = cosigned(line, &key, proof, latest).and_then(|time| {
+        let time = cosigned(line, key, proof, latest).and_then(|time| {
             let is_new = !times.contains_key(&key.id());
             if is_new { Ok(time) } else { Err("stands twice") }
         });

@@ -45,10 +45,7 @@ pub struct Request<'a> {
 ///
 /// Errors of the files, which leave the question open: nothing is accepted.
 pub fn verify(request: &Request<'_>, state: &mut State) -> io::Result<Verdict> {
-    // What is no regular file is not there (STO-003), nor what stands below a link.
-    let regular = request.files.list()?.into_iter().filter(|file| file.irregular.is_none());
-    let there = regular.map(|file| file.path).collect();
-    let mut verifier = Verifier { request, there, state, evidence: Evidence::default() };
+    let mut verifier = Verifier::new(request, state)?;
     let outcome = match verifier.decide() {
         Ok(accepted) => Ok(accepted),
         Err(Stop::Rejected(rejection)) => Err(rejection),
@@ -84,6 +81,7 @@ pub(super) struct Verifier<'a> {
 }
 
 /// Keys that are listed, and which of them have to sign.
+#[derive(Default)]
 pub(super) struct Signers {
     pub(super) listed: BTreeMap<KeyId, PublicKey>,
     pub(super) counted: BTreeSet<KeyId>,
@@ -97,6 +95,15 @@ struct Image {
     name: String,
     version: String,
     platform: Platform,
+}
+
+impl<'a> Verifier<'a> {
+    pub(super) fn new(request: &'a Request<'a>, state: &'a mut State) -> io::Result<Self> {
+        // What is no regular file is not there (STO-003), nor what stands below a link.
+        let regular = request.files.list()?.into_iter().filter(|file| file.irregular.is_none());
+        let there = regular.map(|file| file.path).collect();
+        Ok(Self { request, there, state, evidence: Evidence::default() })
+    }
 }
 
 impl Verifier<'_> {
@@ -352,22 +359,25 @@ impl Verifier<'_> {
         }
         // REL-031, REL-032
         let signers = match last {
-            Some(last) => self.release_signers(last, &image.name)?,
-            None => vec![Signers::of_policy(rule)],
+            Some(last) => self.release_signers(last, &image.name),
+            None => Ok(vec![Signers::of_policy(rule)]),
         };
         let mut furthest: Option<(usize, Rejection)> = None;
         for digest in envelopes {
             let kind = FileKind::Envelope(SignatureSet::Signatures, image.id, digest);
             let Some(source) = self.document(&kind, self.request.limits.envelope)? else { continue };
-            if Digest::of(&source) != digest && self.holds("REL-035") {
+            // What is longer than an envelope can be has not been read to its end.
+            let is_whole = source.len() as u64 <= self.request.limits.envelope;
+            if is_whole && Digest::of(&source) != digest && self.holds("REL-035") {
                 continue;
             }
             let proof = self.document(
                 &FileKind::Proof(SignatureSet::Signatures, image.id, digest),
                 self.request.limits.log_proof,
             )?;
-            let mut tried =
-                signers.iter().map(|signers| self.release(&source, proof.as_deref(), image, (rule, last), signers));
+            let nobody = [Signers::default()];
+            let by = signers.as_deref().unwrap_or(&nobody).iter().map(|by| signers.as_ref().map(|_| by));
+            let mut tried = by.map(|by| self.release(&source, proof.as_deref(), image, (rule, last), by));
             let outcome = tried.next().unwrap_or(Err((0, None)));
             let outcome = tried.find(Result::is_ok).filter(|_| outcome.is_err()).unwrap_or(outcome);
             match outcome {
@@ -398,7 +408,7 @@ impl Verifier<'_> {
         proof: Option<&[u8]>,
         image: &Image,
         (rule, last): (&PolicyRule, Option<&Keyring>),
-        signers: &Signers,
+        signers: Result<&Signers, &Rejection>,
     ) -> Result<(BTreeSet<KeyId>, Option<i64>), (usize, Option<Rejection>)> {
         let at = |step: usize| move |rejection: Rejection| (step, Some(rejection));
         let (opened, violations) = open(source, self.request.limits);
@@ -408,6 +418,7 @@ impl Verifier<'_> {
             return Err((1, (!self.holds("REL-035")).then(|| Rejection::new("REL-035", "an envelope is no release"))));
         }
         let proven = self.proven(source, proof, rule).map_err(at(2))?;
+        let signers = signers.map_err(|rejection| (3, Some(rejection.clone())))?;
         let counted = self.counted(&opened, signers, last, proven).map_err(at(3))?;
         let (release, violations) = check_release(&opened.payload, self.request.limits);
         let release = release.ok_or_else(|| (4, Some(first_error(&violations))))?;

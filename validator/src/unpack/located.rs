@@ -43,7 +43,7 @@ impl ImageFiles {
     ///
     /// Errors of the file system.
     pub fn of_archive(path: &Path) -> io::Result<Self> {
-        let mut index = Index { source: path.to_owned(), files: BTreeMap::new() };
+        let mut index = Index { source: path.to_owned(), files: BTreeMap::new(), is_archive: None };
         let mut reader = Reader::new(Profile::Archive, Limits::FORMAT);
         let mut file = File::open(path)?;
         let mut buffer = vec![0; 256 << 10];
@@ -90,18 +90,26 @@ impl Files for ImageFiles {
     }
 }
 
-/// Remembers where the files of an archive are.
+/// Remembers where the files of an archive are, as a validator finds them.
 struct Index {
     source: PathBuf,
     files: BTreeMap<FileKind, Content>,
+    /// Whether the first entry is the marker, when there was one (STO-025).
+    is_archive: Option<bool>,
 }
 
 impl Sink for Index {
     fn entry(&mut self, entry: &tar::Entry, _: &mut Vec<Violation>) {
-        let kind = std::str::from_utf8(&entry.path).ok().and_then(|path| classify(path, &Limits::FORMAT).ok());
+        // What is no regular file is not there (STO-026).
+        let path = std::str::from_utf8(&entry.path).ok().filter(|_| entry.header.typeflag() == b'0');
+        let kind = path.and_then(|path| classify(path, &Limits::FORMAT).ok());
+        if !*self.is_archive.get_or_insert(kind == Some(FileKind::Marker)) {
+            return;
+        }
         if let Some(kind) = kind {
             let offset = entry.header.offset() + tar::BLOCK as u64;
-            self.files.insert(kind, Content::Part(self.source.clone(), offset, entry.size));
+            // Of a path that stands twice the first one counts (STO-030).
+            self.files.entry(kind).or_insert_with(|| Content::Part(self.source.clone(), offset, entry.size));
         }
     }
 

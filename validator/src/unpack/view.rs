@@ -52,6 +52,12 @@ impl<'a> OneImage<'a> {
         Ok(view)
     }
 
+    /// Whether its manifest is there, is the one that is meant, and has no errors.
+    #[must_use]
+    pub fn has_manifest(&self) -> bool {
+        self.outline.is_some()
+    }
+
     /// A document, and no more than one byte beyond its limit; nothing if it is not there.
     pub(super) fn document(&self, kind: &FileKind, limit: u64) -> io::Result<Option<Vec<u8>>> {
         if self.listed.get(kind).is_none_or(|file| file.irregular.is_some()) {

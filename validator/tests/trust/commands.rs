@@ -1,118 +1,13 @@
 //! What the commands about trust say to people and programs.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use tempfile::TempDir;
+use serde_json::Value;
 
-/// The time of all documents.
-const EPOCH: &str = "1795521600";
-/// A time at which they hold.
-const AT: &str = "2026-11-25T00:00:00Z";
-
-/// A folder with keys, an image, and a store with a keyring, a catalog and a release.
-struct Place(TempDir);
-
-impl Place {
-    fn new() -> Self {
-        let place = Self(TempDir::new().unwrap());
-        for (number, name) in [(1, "root"), (2, "release"), (3, "catalog")] {
-            place.secret(name, &format!("cornercast-secret-v1 ed25519:{}\n", STANDARD.encode([number; 32])));
-        }
-        fs::create_dir(place.path("tree")).unwrap();
-        fs::write(place.path("tree/hello"), "hello\n").unwrap();
-        fs::set_permissions(place.path("tree/hello"), fs::Permissions::from_mode(0o644)).unwrap();
-        fs::set_permissions(place.path("tree"), fs::Permissions::from_mode(0o755)).unwrap();
-        let manifest = "name = \"example.com/hello\"\nversion = \"1.0.0\"\n[platform]\nos = \"linux\"\n\
-                        architecture = \"amd64\"\n";
-        fs::write(place.path("hello.toml"), manifest).unwrap();
-        place.succeeds(&["pack", "tree", "--manifest", "hello.toml", "-o", "site"]);
-        place.succeeds(&["sign", "site", "--key", "release.key"]);
-        let [root, release, catalog] = ["root", "release", "catalog"].map(|name| place.public(name));
-        let keyring = place.succeeds(&[
-            "keyring",
-            "init",
-            "example.com",
-            "--root",
-            &root,
-            "--release",
-            &release,
-            "--catalog",
-            &catalog,
-        ]);
-        fs::write(place.path("keyring.json"), keyring).unwrap();
-        place.succeeds(&["sign", "keyring.json", "--key", "root.key", "--store", "site"]);
-        let catalog = place.succeeds(&["catalog", "site", "example.com/hello", "--channel", "stable=1.0.0"]);
-        fs::write(place.path("catalog.json"), catalog).unwrap();
-        place.succeeds(&["sign", "catalog.json", "--key", "catalog.key", "--store", "site"]);
-        let shown = place.succeeds(&["keyring", "show", "site", "example.com"]);
-        let pin = shown.lines().find_map(|line| line.strip_prefix("  pin ")).unwrap().trim().to_owned();
-        place.policy(&format!(r#"{{"keyring":{pin},"mode":"require","prefix":"example.com"}}"#));
-        place
-    }
-
-    fn path(&self, name: &str) -> std::path::PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn secret(&self, name: &str, text: &str) {
-        let path = self.path(&format!("{name}.key"));
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
-    }
-
-    fn public(&self, name: &str) -> String {
-        let shown = self.succeeds(&["keygen", "--show", &format!("{name}.key")]);
-        shown.lines().find_map(|line| line.strip_prefix("public")).unwrap().trim().to_owned()
-    }
-
-    fn policy(&self, rule: &str) {
-        let text = format!(r#"{{"rules":[{{"mode":"deny","prefix":""}},{rule}]}}"#);
-        fs::write(self.path("policy.json"), text).unwrap();
-        fs::set_permissions(self.path("policy.json"), fs::Permissions::from_mode(0o600)).unwrap();
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_cornercast"));
-        command.args(arguments).current_dir(self.0.path()).env("SOURCE_DATE_EPOCH", EPOCH).stdin(Stdio::null());
-        command
-    }
-
-    fn succeeds(&self, arguments: &[&str]) -> String {
-        let output = self.command(arguments).output().unwrap();
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    /// What some commands say, as one text.
-    fn transcript(&self, commands: &[&[&str]]) -> String {
-        let mut text = String::new();
-        for arguments in commands {
-            let output = self.command(arguments).output().unwrap();
-            text += &format!("$ cornercast {}\n", arguments.join(" "));
-            text += &String::from_utf8(output.stdout).unwrap();
-            text += &String::from_utf8(output.stderr).unwrap();
-            text += &format!("[exit status {}]\n\n", output.status.code().unwrap());
-        }
-        text
-    }
-
-    fn mode(&self, name: &str, mode: u32) {
-        fs::set_permissions(self.path(name), fs::Permissions::from_mode(mode)).unwrap();
-    }
-}
-
-/// The arguments of `verify` of the image, with others.
-fn verify<'a>(reference: &'a str, others: &[&'a str]) -> Vec<&'a str> {
-    let mut arguments = vec!["verify", "site", reference, "--policy", "policy.json", "--state", "state"];
-    arguments.extend(["--platform", "linux/amd64"]);
-    arguments.extend(others);
-    arguments
-}
+use crate::place::{AT, Place, at_a_terminal, verify};
 
 #[test]
 fn keys() {
@@ -177,6 +72,39 @@ fn keyrings_and_catalogs() {
         &["catalog", "site", "example.com/goodbye"],
         &["catalog", "site", name, "--days", "31"],
     ]));
+}
+
+#[test]
+fn trust_on_first_use() {
+    let place = Place::new();
+    fs::remove_file(place.path("policy.json")).unwrap();
+    // The clock decides, so it has to hold for ever.
+    let (root, release) = (place.public("root"), place.public("release"));
+    let init = ["keyring", "init", "example.com", "--root", &root, "--release", &release, "--expires"];
+    let keyring = place.succeeds(&[&init[..], &["9999-12-31T23:59:59Z"]].concat());
+    fs::write(place.path("keyring.json"), keyring).unwrap();
+    fs::remove_file(place.path("site/names/example.com/_/keyring/1.json")).unwrap();
+    place.succeeds(&["sign", "keyring.json", "--key", "root.key", "--store", "site"]);
+    let image = fs::read_dir(place.path("site/images/sha256")).unwrap().next().unwrap().unwrap().file_name();
+    let reference = format!("example.com/hello@sha256:{}", image.to_str().unwrap());
+    let trust = ["keyring", "trust", "site", "example.com", "--policy", "policy.json"];
+    let mut text = place.transcript(&[&trust]);
+    text += &at_a_terminal(&place, &trust, "y\n");
+    assert!(!place.path("policy.json").exists());
+    text += &at_a_terminal(&place, &trust, "yes\n");
+    text += &fs::read_to_string(place.path("policy.json")).unwrap();
+    text += "\n";
+    text += &place.transcript(&[&verify(&reference, &[])]);
+    text += &at_a_terminal(&place, &trust, "yes\n");
+    text += &at_a_terminal(&place, &["keyring", "trust", "site", "example.org", "--policy", "policy.json"], "yes\n");
+    // What the first one asks for, and nobody has signed.
+    let keyring = place.path("site/names/example.com/_/keyring/1.json");
+    let mut envelope: Value = serde_json::from_slice(&fs::read(&keyring).unwrap()).unwrap();
+    envelope["signatures"][0]["sig"] = STANDARD.encode([1; 64]).into();
+    fs::write(&keyring, serde_json::to_string(&envelope).unwrap()).unwrap();
+    fs::remove_file(place.path("policy.json")).unwrap();
+    text += &at_a_terminal(&place, &trust, "yes\n");
+    insta::assert_snapshot!(text);
 }
 
 /// Nothing is written of an image that is not accepted, whatever else would be wrong.

@@ -1,6 +1,8 @@
 //! States in files: several processes, and processes that are killed.
 
 use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -80,4 +82,49 @@ fn a_killed_process_leaves_a_whole_state() {
     drop(StateFolder::new(folder.path().into()).hold("example.com", &Limits::FORMAT, None).unwrap().unwrap());
     let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     assert!(names.into_iter().all(|name| name.starts_with("example.com.")));
+}
+
+/// Who could open the lock could hold it for ever.
+#[test]
+fn nobody_else_reaches_a_state() {
+    let folder = TempDir::new().unwrap();
+    let states = folder.path().join("states");
+    drop(StateFolder::new(states.clone()).hold("example.com", &Limits::FORMAT, None).unwrap().unwrap());
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&states), mode(&states.join("example.com.lock"))), (0o700, 0o600));
+    fs::remove_file(states.join("example.com.lock")).unwrap();
+    symlink("elsewhere", states.join("example.com.lock")).unwrap();
+    StateFolder::new(states.clone()).hold("example.com", &Limits::FORMAT, None).unwrap_err();
+    assert!(!states.join("elsewhere").exists());
+}
+
+#[test]
+fn a_host_of_any_length_has_a_state() {
+    let folder = TempDir::new().unwrap();
+    let host = format!("{}.example", vec!["a"; 120].join("."));
+    for length in [249, 250, 251, 253] {
+        let host = format!("{}{host}", "b".repeat(length - host.len()));
+        raise_of(folder.path(), &host);
+        let state = StateFolder::new(folder.path().into()).look(&host, &Limits::FORMAT).unwrap().unwrap();
+        assert_eq!(state.keyring.unwrap().version, 1, "{length}");
+    }
+}
+
+/// POL-031: nobody could read it.
+#[test]
+fn a_state_does_not_become_too_long() {
+    let folder = TempDir::new().unwrap();
+    raise_of(folder.path(), "example.com");
+    let limits = Limits { state: 300, ..Limits::FORMAT };
+    let mut held = StateFolder::new(folder.path().into()).hold("example.com", &limits, None).unwrap().unwrap();
+    held.state.store_image("example.com/a", "1.0.0", &platform(), Digest::of(b"a"));
+    held.state.store_image("example.com/b", "1.0.0", &platform(), Digest::of(b"b"));
+    held.store().unwrap_err();
+    assert!(state(&folder).names.is_empty());
+}
+
+fn raise_of(folder: &Path, host: &str) {
+    let mut held = StateFolder::new(folder.into()).hold(host, &Limits::FORMAT, None).unwrap().unwrap();
+    held.state.keyring = Some(KeyringPin { digest: Digest::of(b"1"), version: 1 });
+    held.store().unwrap();
 }

@@ -148,14 +148,17 @@ fn a_witness_signs_what_continues() {
     let site = Site::new();
     site.log_of("log", 2);
     let witness = ["witness", "log", "--key", "witness.key", "--name", "witness.example/1"];
-    assert_eq!(site.does(&witness), "2 entries, signed at 2026-11-24T00:00:00Z\n");
+    let at = ["--at", "2026-11-24T00:00:00Z"];
+    assert_eq!(site.does(&[&witness[..], &at].concat()), "2 entries, signed at 2026-11-24T00:00:00Z\n");
     let public = key(2).public();
     assert_eq!(checkpoint(&site, "log").witnessed_by("witness.example/1", &public), Some(NOW));
     let before = site.read("log/checkpoint");
     let again = site.does(&[&witness[..], &["--at", "2026-11-25T00:00:00Z"]].concat());
     assert_eq!(again, "2 entries, signed before, at 2026-11-24T00:00:00Z\n");
     assert_eq!(site.read("log/checkpoint"), before);
-    site.does(&["witness", "log", "--key", "other.key", "--name", "witness.example/2"]);
+    // The time of builds is none at which anybody saw the log.
+    let said = site.does(&["witness", "log", "--key", "other.key", "--name", "witness.example/2"]);
+    assert!(!said.contains("2026-11-24T00:00:00Z"), "{said}");
     site.does(&["check", "log", "--witness", &format!("witness.example/1={public}")]);
 
     // The next checkpoint is signed anew.

@@ -1,24 +1,23 @@
 //! `cornercast catalog`
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueHint};
 
 use super::super::{Failure, print};
-use super::keyring::chain;
+use super::keyring::{chain, parse_digest};
 use super::{days_after, now_to_sign, store};
 use crate::digest::Digest;
 use crate::limits::Limits;
 use crate::manifest::{self, Descriptor};
 use crate::store::{FileKind, Files, Folder, SignatureSet, classify};
-use crate::trust::{self, Catalog, KeyringPin, Listed, PayloadType, Withdrawn, canonical};
+use crate::trust::{self, Catalog, Keyring, KeyringPin, Listed, PayloadType, Withdrawn, canonical, is_signed};
 
 /// Draft the next catalog of a name
 ///
-/// It lists what the last catalog of the store lists, and every image of the store that has this name and a release. A
-/// draft goes to standard output, for `sign`: `cornercast catalog STORE NAME --channel stable=1.0.0 | cornercast sign -
+/// It lists what the last catalog of the store lists, and every image of the store that has this name and a release. Both
+/// have to be signed as the keyrings of the store ask for. A draft goes to standard output, for `sign`: `cornercast catalog STORE NAME --channel stable=1.0.0 | cornercast sign -
 /// --key catalog.key --store STORE`. A version that was listed once is never left out: it is withdrawn.
 ///
 /// Exit status: 0, 1 if something was refused, 2 if it could not be read or written.
@@ -35,6 +34,10 @@ pub(in super::super) struct CatalogArgs {
     /// Withdraw a version, and say why
     #[arg(long, value_name = "VERSION=REASON", value_parser = parse_pair)]
     withdraw: Vec<(String, String)>,
+    /// The payload digest of a keyring that has to be among those of the store, as `keyring show` prints it. Without it
+    /// the store is believed about its first keyring
+    #[arg(long, value_name = "DIGEST", value_parser = parse_digest)]
+    pin: Option<Digest>,
     /// After how many days it expires
     #[arg(long, value_name = "N", default_value_t = 14, value_parser = clap::value_parser!(u32).range(1..=30))]
     days: u32,
@@ -47,9 +50,9 @@ fn parse_pair(text: &str) -> Result<(String, String), String> {
 
 pub(in super::super) fn run(arguments: &CatalogArgs) -> Result<ExitCode, Failure> {
     let host = arguments.name.split('/').next().unwrap_or_default();
-    let chain = chain(&arguments.store, host)?;
+    let chain = chain(&arguments.store, host, arguments.pin)?;
     let Some((digest, keyring)) = chain.last() else { return Err(Failure::Refused("there is no keyring".to_owned())) };
-    let before = last(arguments)?;
+    let before = last(arguments, &chain)?;
     let issued = now_to_sign()?;
     let mut catalog = Catalog {
         channels: before.as_ref().map(|before| before.channels.clone()).unwrap_or_default(),
@@ -61,9 +64,13 @@ pub(in super::super) fn run(arguments: &CatalogArgs) -> Result<ExitCode, Failure
         versions: before.as_ref().map(|before| before.versions.clone()).unwrap_or_default(),
         withdrawn: before.map(|before| before.withdrawn).unwrap_or_default(),
     };
-    let released = released(arguments)?;
+    let released = released(arguments, keyring)?;
     if released.is_empty() && catalog.serial == 1 {
-        let message = format!("{} holds no image of {} with a release", arguments.store.display(), arguments.name);
+        let message = format!(
+            "{} holds no image of {} with a release that is signed as the last keyring asks for",
+            arguments.store.display(),
+            arguments.name
+        );
         return Err(Failure::Refused(message));
     }
     for (version, image) in released {
@@ -114,42 +121,56 @@ pub(in super::super) fn run(arguments: &CatalogArgs) -> Result<ExitCode, Failure
     Ok(ExitCode::SUCCESS)
 }
 
-/// The catalog that the store has.
-fn last(arguments: &CatalogArgs) -> Result<Option<Catalog>, Failure> {
-    let kind = FileKind::Catalog(arguments.name.clone());
+/// The catalog that the store has. One that nobody has signed would become one that somebody has.
+fn last(arguments: &CatalogArgs, chain: &[(Digest, Keyring)]) -> Result<Option<Catalog>, Failure> {
+    let name = &arguments.name;
+    let kind = FileKind::Catalog(name.clone());
     let Some(source) = store::read(&arguments.store, &kind, Limits::FORMAT.envelope)? else { return Ok(None) };
+    let refuse = |why: &str| Err(Failure::Refused(format!("the catalog of {name} in the store {why}")));
     let opened = trust::open(&source, &Limits::FORMAT).0.filter(|opened| opened.payload_type == PayloadType::Catalog);
-    let catalog = opened.and_then(|opened| trust::check_catalog(&opened.payload, &Limits::FORMAT).0);
-    match catalog.filter(|catalog| catalog.name == arguments.name) {
+    let Some(opened) = opened else { return refuse("is not valid") };
+    // Its key can have been replaced meanwhile, but not revoked.
+    let is_by = |(_, keyring): &(Digest, Keyring)| {
+        chain.last().is_some_and(|(_, last)| is_signed(&opened, name, keyring, last))
+    };
+    if !chain.iter().any(is_by) {
+        return refuse("is not signed as its keyrings ask for; without it, a first one is drafted");
+    }
+    match trust::check_catalog(&opened.payload, &Limits::FORMAT).0.filter(|catalog| catalog.name == *name) {
         Some(catalog) => Ok(Some(catalog)),
-        None => Err(Failure::Refused(format!("the catalog of {} in the store is not valid", arguments.name))),
+        None => refuse("is not valid"),
     }
 }
 
-/// The images of the name that have an envelope, each with its version.
-fn released(arguments: &CatalogArgs) -> Result<Vec<(String, Listed)>, Failure> {
+/// The images of the name that have a release that the last keyring accepts, each with its version.
+fn released(arguments: &CatalogArgs, last: &Keyring) -> Result<Vec<(String, Listed)>, Failure> {
     let fail = |error: std::io::Error| Failure::Error(format!("{}: {error}", arguments.store.display()));
-    let mut images = BTreeSet::new();
-    let mut signed = BTreeSet::new();
-    for file in Folder(arguments.store.clone()).list().map_err(fail)? {
-        match classify(&file.path, &Limits::FORMAT) {
-            Ok(FileKind::Manifest(id)) => _ = images.insert(id),
-            Ok(FileKind::Envelope(SignatureSet::Signatures, image, _)) => _ = signed.insert(image),
-            _ => {}
-        }
-    }
     let mut out = Vec::new();
-    for id in images.intersection(&signed) {
-        let Some(source) = store::read(&arguments.store, &FileKind::Manifest(*id), Limits::FORMAT.manifest)? else {
+    for file in Folder(arguments.store.clone()).list().map_err(fail)? {
+        let Ok(FileKind::Manifest(id)) = classify(&file.path, &Limits::FORMAT) else { continue };
+        let Some(source) = store::read(&arguments.store, &FileKind::Manifest(id), Limits::FORMAT.manifest)? else {
             continue;
         };
         let identity = manifest::check(&source, &Limits::FORMAT).0.and_then(|outline| outline.identity());
-        let Some((name, version, platform)) = identity.filter(|_| Digest::of(&source) == *id) else { continue };
+        let Some((name, version, platform)) = identity.filter(|_| Digest::of(&source) == id) else { continue };
         if name != arguments.name {
             continue;
         }
-        let image = Descriptor { digest: *id, size: source.len() as u64 };
-        out.push((version, Listed { image, platform }));
+        let image = Descriptor { digest: id, size: source.len() as u64 };
+        let is_release = |(digest, envelope): (Digest, Vec<u8>)| {
+            let opened = trust::open(&envelope, &Limits::FORMAT).0.filter(|_| Digest::of(&envelope) == digest);
+            opened.filter(|opened| opened.payload_type == PayloadType::Release).is_some_and(|opened| {
+                let release = trust::check_release(&opened.payload, &Limits::FORMAT).0;
+                let is_same = release.is_some_and(|release| {
+                    (release.image, &release.name, &release.version, &release.platform)
+                        == (image, &name, &version, &platform)
+                });
+                is_same && is_signed(&opened, &name, last, last)
+            })
+        };
+        if store::envelopes(&arguments.store, SignatureSet::Signatures, id)?.into_iter().any(is_release) {
+            out.push((version, Listed { image, platform }));
+        }
     }
     Ok(out)
 }

@@ -8,13 +8,13 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand, ValueHint};
 
 use super::super::{Failure, print};
-use super::{days_after, now_to_sign, parse_time, store};
+use super::{days_after, first_use, now_to_sign, parse_time, store};
 use crate::digest::Digest;
 use crate::limits::Limits;
 use crate::manifest::Descriptor;
 use crate::name::judge_host;
-use crate::store::{FileKind, path_of};
-use crate::trust::{self, Keyring, PayloadType, PublicKey, Revoked, RevokedImage, RevokedKey, RootRule, Rule};
+use crate::store::{FileKind, Folder};
+use crate::trust::{self, Keyring, PublicKey, Revoked, RevokedImage, RevokedKey, RootRule, Rule, keyrings};
 
 /// Draft the keyring of an authority, or show those of a store
 ///
@@ -42,6 +42,11 @@ enum Command {
         /// The authority
         host: String,
     },
+    /// Trust the keyrings of a store on first use: at a terminal, after a look at them
+    ///
+    /// The keyrings have to follow from each other. When the question is answered with `yes`, the last one is pinned in
+    /// the policy, for all names of the authority; whoever has made the store is believed this once.
+    Trust(first_use::Trust),
 }
 
 #[derive(Debug, Args)]
@@ -72,6 +77,10 @@ struct Next {
     store: PathBuf,
     /// The authority
     host: String,
+    /// The payload digest of a keyring that has to be among those of the store, as `keyring show` prints it. Without it
+    /// the store is believed: who could write to it can have put a key of his own into the first one
+    #[arg(long, value_name = "DIGEST", value_parser = parse_digest)]
+    pin: Option<Digest>,
     /// Add a public key to the root keys
     #[arg(long, value_name = "KEY", value_parser = parse_key)]
     add_root: Vec<PublicKey>,
@@ -107,7 +116,7 @@ fn parse_id(text: &str) -> Result<String, String> {
     Digest::from_hex(text).map(|id| id.hex()).ok_or_else(|| "write a key id, 64 hexadecimal digits".to_owned())
 }
 
-fn parse_digest(text: &str) -> Result<Digest, String> {
+pub(super) fn parse_digest(text: &str) -> Result<Digest, String> {
     Digest::parse(text).ok_or_else(|| "write sha256: and 64 hexadecimal digits".to_owned())
 }
 
@@ -121,6 +130,7 @@ pub(in super::super) fn run(arguments: &KeyringArgs) -> Result<ExitCode, Failure
         Command::Init(arguments) => draft(&init(arguments)?)?,
         Command::Next(arguments) => draft(&next(arguments)?)?,
         Command::Show { store, host } => show(store, host)?,
+        Command::Trust(arguments) => first_use::run(arguments)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -167,37 +177,35 @@ fn expires(given: Option<&str>, issued: &str) -> Result<String, Failure> {
     }
 }
 
-/// The keyrings of an authority, each with its payload digest, as long as one number follows the other.
-pub(super) fn chain(store: &Path, host: &str) -> Result<Vec<(Digest, Keyring)>, Failure> {
-    if let Some((clause, why)) = judge_host(host, &Limits::FORMAT).first() {
-        return Err(Failure::Error(format!("{why} [{}]", clause.id)));
+/// A host as an argument.
+pub(super) fn judged_host(host: &str) -> Result<&str, Failure> {
+    match judge_host(host, &Limits::FORMAT).first() {
+        Some((clause, why)) => Err(Failure::Error(format!("{why} [{}]", clause.id))),
+        None => Ok(host),
     }
-    let folder = store.join(format!("names/{host}/_/keyring"));
-    let first = std::fs::read_dir(&folder).ok().and_then(|entries| {
-        let number = |entry: std::fs::DirEntry| entry.file_name().to_str()?.strip_suffix(".json")?.parse::<u64>().ok();
-        entries.flatten().filter_map(number).min()
-    });
-    let Some(mut number) = first else {
-        return Err(Failure::Refused(format!("{} holds no keyring of {host}", store.display())));
-    };
-    let mut out = Vec::new();
-    loop {
-        let kind = FileKind::Keyring { authority: host.to_owned(), number };
-        let Some(source) = store::read(store, &kind, Limits::FORMAT.envelope)? else { return Ok(out) };
-        let opened =
-            trust::open(&source, &Limits::FORMAT).0.filter(|opened| opened.payload_type == PayloadType::Keyring);
-        let keyring = opened
-            .and_then(|opened| Some((opened.digest(), trust::check_keyring(&opened.payload, &Limits::FORMAT).0?)));
-        let path = store.join(path_of(&kind)).display().to_string();
-        out.push(keyring.ok_or_else(|| {
-            Failure::Refused(format!("{path} is no valid keyring; `cornercast check {path}` says why"))
-        })?);
-        number += 1;
+}
+
+/// The keyrings of an authority in a store, each with its payload digest, which follow from each other. The store is
+/// believed about the first one, unless one of them has to have the digest `pin`.
+pub(super) fn chain(store: &Path, host: &str, pin: Option<Digest>) -> Result<Vec<(Digest, Keyring)>, Failure> {
+    judged_host(host)?;
+    let shown = store.display();
+    // Verifiers take some of them at a time; who signs the next one wants all.
+    let limits = Limits { keyring_steps: usize::MAX, ..Limits::FORMAT };
+    let read = keyrings(&Folder(store.to_owned()), host, None, &limits)
+        .map_err(|error| Failure::Error(format!("{shown}: {error}")))?;
+    let read = read.map_err(|rejection| match rejection.file {
+        None => Failure::Refused(format!("{shown} holds no keyring of {host}")),
+        Some(file) => Failure::Refused(format!("{file}: {} [{}]", rejection.reason, rejection.clause)),
+    })?;
+    match pin.filter(|pin| read.iter().all(|(known, _)| known.digest != *pin)) {
+        Some(pin) => Err(Failure::Refused(format!("no keyring of {host} in {shown} has the payload digest {pin}"))),
+        None => Ok(read.into_iter().map(|(known, keyring)| (known.digest, keyring)).collect()),
     }
 }
 
 fn next(arguments: &Next) -> Result<Keyring, Failure> {
-    let chain = chain(&arguments.store, &arguments.host)?;
+    let chain = chain(&arguments.store, &arguments.host, arguments.pin)?;
     let Some((_, last)) = chain.last() else { return Err(Failure::Refused("there is no keyring".to_owned())) };
     if let Some(unknown) = arguments.remove.iter().find(|id| !last.keys.contains_key(*id)) {
         let message = format!("keyring {} of {} has no key {unknown}", last.version, arguments.host);
@@ -233,6 +241,12 @@ fn next(arguments: &Next) -> Result<Keyring, Failure> {
     let mut keys: BTreeMap<String, RevokedKey> =
         next.revoked.keys.drain(..).map(|key| (key.keyid.clone(), key)).collect();
     for (keyid, since) in &arguments.revoke {
+        if let Some(known) = keys.get(keyid)
+            && since.as_ref().is_some_and(|since| known.since.as_ref().is_none_or(|known| known < since))
+        {
+            let known = known.since.as_ref().map_or("from the beginning".to_owned(), |since| format!("since {since}"));
+            return Err(Failure::Refused(format!("the key {keyid} is revoked {known}, and cannot be later [REL-025]")));
+        }
         keys.insert(keyid.clone(), RevokedKey { keyid: keyid.clone(), reason: reason(), since: since.clone() });
     }
     next.revoked.keys = keys.into_values().collect();
@@ -250,7 +264,7 @@ fn next(arguments: &Next) -> Result<Keyring, Failure> {
 
 fn show(store: &Path, host: &str) -> Result<(), Failure> {
     let mut out = String::new();
-    for (digest, keyring) in chain(store, host)? {
+    for (digest, keyring) in chain(store, host, None)? {
         let pin = serde_json::json!({"digest": digest, "version": keyring.version});
         let _ = writeln!(out, "keyring {}, {} to {}", keyring.version, keyring.issued, keyring.expires);
         let _ = writeln!(out, "  pin       {pin}");

@@ -147,7 +147,12 @@ pub(super) fn write_secret(path: &Path, key: &SecretKey) -> Result<(), Failure> 
         _ => Failure::Error(format!("{}: {error}", path.display())),
     };
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(fail)?;
-    let written = file.write_all(key.to_file().as_bytes()).and_then(|()| file.sync_all());
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // The public key is printed when the secret one is on the disk.
+    let written = file
+        .write_all(key.to_file().as_bytes())
+        .and_then(|()| file.sync_all())
+        .and_then(|()| File::open(folder)?.sync_all());
     written.map_err(|error| {
         let _ = fs::remove_file(path);
         fail(error)

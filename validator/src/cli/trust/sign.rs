@@ -9,6 +9,7 @@ use clap::{Args, ValueHint};
 
 use super::super::image::{Image, is_image, split};
 use super::super::{Failure, print};
+use super::keyring::chain;
 use super::keys::{Signer, SignerArgs};
 use super::{now_to_sign, parse_time, store};
 use crate::build::{finish, temporary_in, unwritable};
@@ -61,7 +62,11 @@ pub(in super::super) fn run(arguments: &Sign) -> Result<ExitCode, Failure> {
     let bytes = trust::write(&envelope);
     refuse_wrong(&trust::check_envelope(&bytes, &Limits::FORMAT), "what would be signed")?;
     match (&arguments.store, &arguments.output) {
-        (Some(folder), _) => store::place(folder, &place_of(&envelope)?, &bytes)?,
+        (Some(folder), _) => {
+            let place = place_of(&envelope)?;
+            keeps_keyring(folder, &place, &envelope)?;
+            store::place(folder, &place, &bytes)?;
+        }
         (None, Some(path)) => write_file(path, &bytes)?,
         (None, None) => {
             let written = io::stdout().write_all(&bytes).and_then(|()| io::stdout().flush());
@@ -69,6 +74,22 @@ pub(in super::super) fn run(arguments: &Sign) -> Result<ExitCode, Failure> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses a keyring in the place of another one: those who know the one that is there would never accept it (POL-022).
+fn keeps_keyring(folder: &Path, place: &FileKind, envelope: &Opened) -> Result<(), Failure> {
+    let FileKind::Keyring { authority, number } = place else { return Ok(()) };
+    let there = store::read(folder, place, Limits::FORMAT.envelope)?;
+    let there = there.and_then(|source| trust::open(&source, &Limits::FORMAT).0);
+    if there.is_some_and(|there| there.digest() != envelope.digest()) {
+        let message = format!(
+            "{} has a keyring {number} of {authority}, which is another one; what comes next is a keyring {}",
+            folder.display(),
+            number + 1
+        );
+        return Err(Failure::Refused(message));
+    }
+    Ok(())
 }
 
 /// Puts a release of an image into its store.
@@ -95,14 +116,20 @@ fn image(arguments: &Sign, signers: &[Signer]) -> Result<ExitCode, Failure> {
         version: image.manifest.version.clone(),
     };
     let set = SignatureSet::Signatures;
+    let host = image.manifest.name.split('/').next().unwrap_or_default();
+    let keys = chain(&folder, host, None).ok().and_then(|chain| Some(chain.last()?.1.keys()));
     let same = store::envelopes(&folder, set, image.id)?.into_iter().find_map(|(digest, source)| {
         let opened = trust::open(&source, &Limits::FORMAT).0?;
         let there = trust::check_release(&opened.payload, &Limits::FORMAT)
             .0
             .filter(|_| opened.payload_type == PayloadType::Release)?;
         let is_same =
-            there.expires == release.expires && Release { issued: release.issued.clone(), ..there } == release;
-        is_same.then_some((digest, opened))
+            there.expires == release.expires && Release { issued: release.issued.clone(), ..there.clone() } == release;
+        // Others can have put it there: one that comes from the future, or that nobody could sign any more.
+        let is_usable = there.issued <= release.issued
+            && opened.signatures.len() + signers.len() <= Limits::FORMAT.signatures
+            && keys.as_ref().is_none_or(|keys| opened.signers(keys).is_ok());
+        (is_same && is_usable).then_some((digest, opened))
     });
     let (old, mut envelope) = match same {
         Some((digest, opened)) => (Some(digest), opened),

@@ -12,7 +12,7 @@ use crate::diagnostic::{Findings, Severity};
 use crate::limits::Limits;
 use crate::manifest::Platform;
 use crate::name::Reference;
-use crate::store::{Files, check_store};
+use crate::store::{FileKind, Files, check_store, path_of};
 use crate::trust::{Accepted, Question, Rejection, Verdict, VerdictDocument, VerdictWord, decide, time};
 use crate::unpack::OneImage;
 use clap::{Args, ValueHint};
@@ -119,13 +119,21 @@ fn check(
 ) -> Result<Option<Rejection>, Failure> {
     let fail = |error: std::io::Error| Failure::Error(format!("{}: {error}", arguments.store.display()));
     let image = OneImage::new(files, accepted.image, limits).map_err(fail)?;
+    if !image.has_manifest() {
+        let reason = "the manifest is no longer there, or no longer the same";
+        return Ok(Some(Rejection::new("POL-029", reason).in_file(&path_of(&FileKind::Manifest(accepted.image)))));
+    }
     let mut findings = Findings::new(arguments.store.display().to_string(), 100);
     let shown = progress::show("checking", super::super::files::length(&arguments.store));
     let checked = check_store(&image, limits, arguments.jobs.unwrap_or_else(processors), &mut findings);
     drop(shown);
     checked.map_err(fail)?;
+    if findings.errors == 0 {
+        return Ok(None);
+    }
     let error = findings.list().iter().find(|finding| finding.severity == Severity::Error);
-    Ok(error.map(|error| {
+    let Some(error) = error else { return Err(Failure::Error("the image has more findings than are kept".to_owned())) };
+    Ok(Some({
         let rejection = Rejection::new(error.id, error.message.clone());
         match error.location.chain.get(1) {
             Some(file) => rejection.in_file(file),

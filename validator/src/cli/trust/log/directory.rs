@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -238,7 +239,7 @@ pub(super) fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
 /// Holds the lock in a file until the result is dropped.
 pub(super) fn hold(path: &Path) -> Result<File, Failure> {
     let held = || -> io::Result<File> {
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
         flock(&lock, FlockOperation::LockExclusive)?;
         Ok(lock)
     };

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::super::{Failure, print};
 use super::super::keys::OneSignerArgs;
-use super::super::{keyring, now_to_sign, parse_time};
+use super::super::{clock, keyring, parse_time};
 use super::directory::{CHECKPOINT, Directory, hold, read, write};
 use super::{follows, parse_name};
 use crate::limits::Limits;
@@ -18,8 +18,8 @@ use crate::trust::{Checkpoint, PublicKey, canonical, time};
 /// Sign the checkpoint of a log as one of its witnesses
 ///
 /// A witness remembers what it has signed, and refuses a log that has lost entries or shows others in their place. What
-/// it signs is also the time, which is SOURCE_DATE_EPOCH if that is set. A checkpoint that it has signed already is left
-/// as it is.
+/// it signs is also the time: that of its clock, whatever SOURCE_DATE_EPOCH is. A checkpoint that it has signed already is
+/// left as it is.
 #[derive(Debug, Args)]
 pub(super) struct Witness {
     /// The directory of the log
@@ -62,7 +62,8 @@ pub(super) fn run(arguments: &Witness) -> Result<(), Failure> {
         (None, Some(key)) => beside(key, ".seen"),
         (None, None) => return Err(Failure::Error("give --state FILE, as no file has the key".to_owned())),
     };
-    let at = arguments.at.clone().map_or_else(now_to_sign, Ok)?;
+    // Not SOURCE_DATE_EPOCH: what is proven is when somebody saw the log.
+    let at = arguments.at.clone().or_else(|| time::text(clock())).unwrap_or_default();
     let seconds = time::seconds(&at).and_then(|seconds| u64::try_from(seconds).ok()).filter(|seconds| *seconds > 0);
     let seconds = seconds.ok_or_else(|| Failure::Refused(format!("{at} is too early for a witness [LOG-013]")))?;
     let directory = Directory::open(&arguments.log)?;
