@@ -14,7 +14,8 @@ const STYLE: &str = "\
 body{max-width:80rem;margin:0 auto;padding:1rem;color:#1a1a1a;background:#fff}\
 table{border-collapse:collapse;margin:.5rem 0 1rem}\
 th,td{text-align:left;vertical-align:top;padding:.2rem .8rem .2rem 0;border-bottom:1px solid #ccc}\
-td{font-family:ui-monospace,monospace;overflow-wrap:anywhere;white-space:pre-wrap;unicode-bidi:isolate}\
+h1,h2,h3,td{overflow-wrap:anywhere}\
+td{min-width:3.5rem;font-family:ui-monospace,monospace;white-space:pre-wrap;unicode-bidi:isolate}\
 h2{border-bottom:2px solid #888;margin-top:2rem}\
 @media (prefers-color-scheme:dark){body{color:#e6e6e6;background:#16181c}th,td{border-color:#444}}";
 
