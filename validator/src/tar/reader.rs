@@ -150,6 +150,16 @@ impl Reader {
         }
     }
 
+    /// Goes on behind the data of the entry that it is in, all but its last byte, of which a sink then sees nothing: how
+    /// many bytes these are.
+    pub fn skip_data(&mut self) -> u64 {
+        let State::Data { left, .. } = &mut self.state else { return 0 };
+        let skipped = left.saturating_sub(1);
+        *left -= skipped;
+        self.offset += skipped;
+        skipped
+    }
+
     /// The archive ends here.
     pub fn finish(&mut self) {
         let state = std::mem::replace(&mut self.state, State::GaveUp);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use crate::build::Content;
@@ -51,6 +51,11 @@ impl ImageFiles {
             match file.read(&mut buffer)? {
                 0 => break,
                 read => reader.push(buffer.get(..read).unwrap_or_default(), &mut index),
+            }
+            // What is in a file is read when it is needed.
+            let skipped = i64::try_from(reader.skip_data()).map_err(io::Error::other)?;
+            if skipped > 0 {
+                file.seek(SeekFrom::Current(skipped))?;
             }
         }
         Ok(Self { files: index.files, irregular: Vec::new() })

@@ -199,6 +199,12 @@ fn an_archive_has_the_files_that_a_validator_sees() {
     let expected = [("cornercast", "{}"), (one, "1")].map(|(path, content)| (path.to_owned(), content.into()));
     assert_eq!(contents(&files), BTreeMap::from(expected));
     assert!(contents(&archive(&path, &[(one, b'0', b"1"), marker])).is_empty());
+    // Data is passed over, of whatever length.
+    for length in [1, 511, 512, 513, 300_000, 1_000_000] {
+        let long = vec![b'l'; length];
+        let files = contents(&archive(&path, &[marker, (one, b'0', &long), (two, b'0', b"2")]));
+        assert_eq!((files[one].len(), files[two].as_slice()), (length, b"2".as_slice()));
+    }
 }
 
 /// Somebody without any key can send a catalog, so it must not take long to find out that it is none.
