@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -69,6 +69,11 @@ impl Requests {
     pub(crate) fn take(&self) -> bool {
         let mut bytes = [0; 16];
         matches!(io::Read::read(&mut &self.received, &mut bytes), Ok(read) if read > 0)
+    }
+
+    /// Whether there has been one, or nobody waits any more.
+    pub(crate) fn are_there(&self) -> bool {
+        self.any.load(Ordering::Relaxed) || self.are_of_nobody()
     }
 
     /// Tells other threads whether there has been one.

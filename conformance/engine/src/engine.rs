@@ -179,7 +179,7 @@ impl Run<'_> {
         set_child_subreaper(Some(rustix::process::getpid())).map_err(io::Error::from)?;
         let state = State::make(&settings.state)?;
         if !settings.without.contains("RUN-081") {
-            state.sweep()?;
+            state.sweep(|| requests.are_there())?;
         }
         let instance = match state.create(&id) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
