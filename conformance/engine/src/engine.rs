@@ -15,6 +15,7 @@ use rustix::fs::Mode;
 use rustix::mount::{MountPropagationFlags, mount_change};
 use rustix::process::{Pid, set_child_subreaper};
 use serde_json::Value;
+use signal_hook::consts::SIGHUP;
 
 use crate::application::{Application, End, Requests, Stop};
 use crate::backend::{Backend, Container, CreateError};
@@ -161,8 +162,11 @@ struct Run<'a> {
 impl Run<'_> {
     fn attempt(&mut self) -> Result<(End, bool), Stopped> {
         let settings = self.settings;
+        // As by nohup(1): whoever started this one does not want it to end with the terminal.
+        let outlives_terminal = sys::is_ignored(SIGHUP);
         sys::default_signals();
-        let requests = Requests::listen(settings.parent)?;
+        let requests = Requests::listen(settings.parent, outlives_terminal)?;
+        sys::unblock_signals()?;
         let mut refusals = Refusals::without(settings.without.clone());
         let options = settings.options.clone().unwrap_or_else(|reason| {
             refusals.push(reason);

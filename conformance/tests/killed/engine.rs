@@ -74,6 +74,28 @@ pub(crate) fn engine_is_killed(probe: &Path) {
     );
 }
 
+/// As by nohup(1), and by a caller that blocks the signal by which it is asked to stop.
+pub(crate) fn terminal_goes(probe: &Path) {
+    let bench = Bench::new();
+    let image = image(&bench, probe);
+    let mut command = Command::new("env");
+    command.args([
+        "--ignore-signal=HUP",
+        "--block-signal=TERM",
+        env!("CARGO_BIN_EXE_cornercast-conformance"),
+        "engine",
+    ]);
+    command.arg("--state").arg(bench.path().join("state")).arg(image);
+    command.args(["--", "trap:SIGTERM:7", "ready", "wait"]).stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    until_ready(&mut BufReader::new(child.stdout.as_mut().unwrap()));
+    kill_process(pid_of(&child), Signal::HUP).unwrap();
+    thread::sleep(Duration::from_millis(300));
+    assert!(child.try_wait().unwrap().is_none(), "it ends with the terminal");
+    kill_process(pid_of(&child), Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(7));
+}
+
 /// Without a grace time, which is ten seconds here.
 pub(crate) fn parent_is_killed(probe: &Path) {
     let bench = Bench::new();
