@@ -90,8 +90,12 @@ pub struct Ran {
 ///
 /// # Errors
 ///
-/// If a report cannot be written. Everything else is in the report.
+/// If a report cannot be written, or an older one is in its place and cannot be removed. Everything else is in the
+/// report.
 pub fn run(settings: &Settings) -> io::Result<Ran> {
+    if let Some(folder) = &settings.reports {
+        report::remove_old(folder)?;
+    }
     let backend = settings.backend.version();
     let mut run = Run {
         settings,
@@ -107,8 +111,10 @@ pub fn run(settings: &Settings) -> io::Result<Ran> {
     let (mut report, mut isolation) = (run.report(ended), run.isolation_report());
     settings.tamper.reports(&mut report, &mut isolation);
     if let Some(folder) = &settings.reports {
-        report::write(folder, report::ISOLATION_REPORT, &isolation)?;
+        let written = report::write(folder, report::ISOLATION_REPORT, &isolation);
+        // RUN-094: that one cannot be written is no reason not to write the other.
         report::write(folder, report::RUN_REPORT, &report)?;
+        written?;
     }
     Ok(Ran { report, left: run.left })
 }
