@@ -228,6 +228,17 @@ fn remove_once(folder: &Path, removed: &mut Vec<String>) -> io::Result<()> {
     gone(fs::remove_dir_all(folder))
 }
 
+/// Removes the folder of a case. What is mounted there, by an engine that was killed, is not removed with it.
+///
+/// # Errors
+///
+/// If something stays mounted, of which nothing is removed; errors of the file system.
+pub(crate) fn remove_case(folder: &Path) -> io::Result<()> {
+    unmount_below(folder)?;
+    removal::empty(&File::open(folder)?.into(), &[])?;
+    fs::remove_dir(folder)
+}
+
 /// Those of all cases, and of cases that have their own.
 fn directories_of_instances(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let folders = entries(folder)?.into_iter().map(|entry| entry.path());
