@@ -26,7 +26,7 @@ use crate::policy::{self, UnderPolicy};
 use crate::refusal::{Reason, Refusals};
 use crate::report::{self, Engine, IsolationReport, Outcome, Row, RunReport};
 use crate::view::View;
-use crate::{cgroup, config, isolation, signal, streams, sys, tree, volume};
+use crate::{cgroup, config, isolation, signal, stack, streams, sys, tree, volume};
 
 /// Changes what the engine does behind its back: a suite that is to notice faults has to make some.
 pub trait Tamper: Send + Sync {
@@ -186,6 +186,10 @@ impl Run<'_> {
         }
         refusals.verdict()?;
         self.backend.clone().map_err(|why| vec![Reason::of_host(why)])?;
+        // RUN-031: what is started has the same limits.
+        if !settings.without.contains("RUN-031") {
+            stack::raise()?;
+        }
         set_child_subreaper(Some(rustix::process::getpid())).map_err(io::Error::from)?;
         let state = State::make(&settings.state)?;
         if !settings.without.contains("RUN-081") {

@@ -32,6 +32,7 @@ pub mod refusal;
 pub mod removal;
 pub mod report;
 pub mod signal;
+mod stack;
 mod streams;
 mod sys;
 pub mod tree;
