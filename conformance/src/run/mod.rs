@@ -177,7 +177,7 @@ fn run_in(engine: &Engine, scenario: &Scenario, instance: &str, scratch: &Path) 
         let stop = (scenario.stops > 0).then_some(Stop { after: READY, times: scenario.stops });
         let other = scenario.other.as_ref().map(|other| begin(engine, other, instance, scratch)).transpose();
         let ended = other.and_then(|other| {
-            let ended = engine.run(scratch, &scenario.input, stop)?;
+            let ended = engine.run(scratch, scenario, stop)?;
             other.flatten().map_or(Ok(()), finish)?;
             Ok(ended)
         });

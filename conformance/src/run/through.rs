@@ -122,6 +122,9 @@ impl Through<'_> {
         ask: impl FnOnce(&Request) -> Result<Answer, Fault>,
     ) -> Result<Answer, Stopped> {
         let request = self.request(scratch, kind, scratch)?;
+        if let Some(limit) = scenario.stack {
+            return Ok(self.adapter.with_stack(limit).run(self.codec, &request, self.time)?);
+        }
         let Some(other) = &scenario.other else {
             return if scenario.stops > 0 { self.stop(&request, scratch, scenario.stops) } else { Ok(ask(&request)?) };
         };

@@ -123,7 +123,16 @@ pub(super) fn failing() -> Vec<Entry> {
             "RUN-091/loader",
             "the loader of an ELF file is missing",
             Scenario::failed("RUN-091").image(|image| {
-                let elf = elf_with_loader(b"/lib/ld-missing.so.1\0");
+                let elf = elf_with_loader(b"/lib/ld-missing.so.1\0", 120);
+                image.file("usr/bin/program", plain(0o755, 0), &elf);
+                image.app.exec = vec!["/usr/bin/program".to_owned()];
+            }),
+        ),
+        case(
+            "RUN-091/loader-far-behind",
+            "the path of the loader stands where a validator does not look, and is the program that makes the container",
+            Scenario::failed("RUN-091").image(|image| {
+                let elf = elf_with_loader(b"/proc/self/exe\0", 70_000);
                 image.file("usr/bin/program", plain(0o755, 0), &elf);
                 image.app.exec = vec!["/usr/bin/program".to_owned()];
             }),
@@ -146,7 +155,7 @@ pub(super) fn failing() -> Vec<Entry> {
             "RUN-092/other-processor",
             "an ELF file for another processor",
             Scenario::failed("RUN-092").image(|image| {
-                let mut elf = elf_with_loader(b"\0");
+                let mut elf = elf_with_loader(b"\0", 120);
                 if let Some(machine) = elf.get_mut(18..20) {
                     // EM_S390, or EM_RISCV on s390.
                     machine.copy_from_slice(&if std::env::consts::ARCH == "s390x" { [0, 243] } else { [22, 0] });
@@ -226,8 +235,9 @@ pub(super) fn failing() -> Vec<Entry> {
     all
 }
 
-/// An ELF file for this processor with a program header that names a loader, and nothing else.
-fn elf_with_loader(loader: &[u8]) -> Vec<u8> {
+/// An ELF file for this processor with a program header that names a loader, whose path stands at `offset`, at or behind
+/// 120, and nothing else.
+fn elf_with_loader(loader: &[u8], offset: usize) -> Vec<u8> {
     let machine: u16 = match std::env::consts::ARCH {
         "aarch64" => 183,
         "riscv64" => 243,
@@ -249,9 +259,10 @@ fn elf_with_loader(loader: &[u8]) -> Vec<u8> {
     }
     elf.extend(3_u32.to_le_bytes());
     elf.extend(4_u32.to_le_bytes());
-    for number in [120_u64, 0, 0, loader.len() as u64, loader.len() as u64, 1] {
+    for number in [offset as u64, 0, 0, loader.len() as u64, loader.len() as u64, 1] {
         elf.extend(number.to_le_bytes());
     }
+    elf.resize(offset, 0);
     elf.extend(loader);
     elf
 }
