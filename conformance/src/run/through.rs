@@ -177,11 +177,13 @@ impl Through<'_> {
         let request = self.request(&folder, kind, scratch)?;
         let asked = self.adapter.start(self.codec, &request, self.time * OTHER_TIMES)?;
         if other.state == State::Killed {
-            self.is_ready(&asked, &folder);
+            let is_ready = self.is_ready(&asked, &folder);
             // The adapter and its engine, which are one process group.
             asked.running().kill();
             let _ = asked.answer();
-            return Ok(None);
+            let fault =
+                || Fault::new("the other instance, whose engine was to be killed, has not said that it is ready");
+            return if is_ready { Ok(None) } else { Err(fault().into()) };
         }
         if other.state == State::Running && self.is_ready(&asked, &folder) {
             return Ok(Some(asked));
