@@ -37,6 +37,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use cornercast::digest::Digest;
+use cornercast::store::{FileKind, path_of};
 use cornercast_engine::instance::sweep;
 use cornercast_engine::report::{ISOLATION_REPORT, IsolationReport, Outcome, RUN_REPORT, RunReport};
 use rustix::process::{Pid, Signal, kill_process};
@@ -139,9 +140,12 @@ pub fn prepare(scenario: &Scenario, probe: Option<&Path>, instance: &str, folder
     let path = folder.join(IMAGE);
     let packed = image.pack(&path)?;
     if let Some(corrupt) = scenario.corrupt {
-        let mut bytes = fs::read(&path)?;
+        // Of a store it is the layer.
+        let layer = packed.manifest.layers.first().filter(|_| image.is_store);
+        let file = layer.map_or(path.clone(), |layer| path.join(path_of(&FileKind::Blob(layer.digest))));
+        let mut bytes = fs::read(&file)?;
         corrupt(&mut bytes);
-        fs::write(&path, bytes)?;
+        fs::write(&file, bytes)?;
     }
     let place = Place::new(&folder.join(HOST));
     fs::create_dir(folder.join(HOST))?;

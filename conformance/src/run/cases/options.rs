@@ -26,6 +26,11 @@ pub(super) fn image() -> Vec<Entry> {
             corrupt(|bytes| flip(bytes, b"ID=fixture")),
         ),
         case(
+            "RUN-001/one-byte-of-a-store",
+            "so it is in a store",
+            corrupt(|bytes| flip(bytes, b"ID=fixture")).image(|image| image.is_store = true),
+        ),
+        case(
             "RUN-001/one-byte-of-the-listing",
             "one byte of the listing is another one",
             corrupt(|bytes| flip(bytes, b"\"path\":\"etc/os-release\"")),
