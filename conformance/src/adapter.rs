@@ -91,6 +91,13 @@ impl Adapter {
         Ok(Asked { codec, seq, bounds, running })
     }
 
+    /// The same one, started with another soft limit of the stack, in KiB.
+    pub(crate) fn with_stack(&self, limit: u32) -> Self {
+        let command = process::with_stack(&self.command(), limit);
+        let arguments = command.get_args().map(OsString::from).collect();
+        Self { program: command.get_program().into(), arguments, has_sessions: false }
+    }
+
     /// The command that starts it.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(&self.program);

@@ -120,6 +120,16 @@ pub(crate) fn last_words(errors: &[u8]) -> Option<String> {
     Some(line.trim().chars().take(300).collect())
 }
 
+/// `command` under another soft limit of the stack, in KiB, which it inherits.
+#[must_use]
+pub(crate) fn with_stack(command: &Command, limit: u32) -> Command {
+    let mut limited = Command::new("sh");
+    limited.arg("-c").arg(format!("ulimit -Ss {limit} && exec \"$0\" \"$@\""));
+    limited.arg(command.get_program()).args(command.get_args());
+    limited.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    limited
+}
+
 /// Runs `command` with `input` on its standard input, and waits until it and its process group are gone.
 ///
 /// # Errors

@@ -174,7 +174,7 @@ impl Worker<'_> {
         };
         let duration = start.elapsed();
         // What could not be removed goes with the folder of the run.
-        let _ = fs::remove_dir_all(&scratch);
+        let _ = scratch::remove_case(&scratch);
         let instance = instance_of(index);
         let hidden = hide_names(job.entry, &scratch, &instance);
         let mut line = Line {

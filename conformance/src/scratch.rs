@@ -13,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use cornercast_engine::instance::{sweep, unmount_below};
+use cornercast_engine::instance::{SWEEP_LOCK, sweep, unmount_below};
 use cornercast_engine::removal;
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, Signal, kill_process};
@@ -215,7 +215,7 @@ fn remove_once(folder: &Path, removed: &mut Vec<String>) -> io::Result<()> {
     for instances in directories_of_instances(folder)? {
         removed.extend(sweep(&instances)?);
         // An instance that is still held is in the way, and not to be removed under its engine.
-        if fs::read_dir(&instances)?.next().is_some() {
+        if entries(&instances)?.iter().any(|entry| entry.file_name() != SWEEP_LOCK) {
             return Err(io::Error::other(format!("{} is not empty", instances.display())));
         }
     }
@@ -226,6 +226,17 @@ fn remove_once(folder: &Path, removed: &mut Vec<String>) -> io::Result<()> {
         opened => removal::empty(&opened?.into(), &[LOCK, GUARD_LOCK])?,
     }
     gone(fs::remove_dir_all(folder))
+}
+
+/// Removes the folder of a case. What is mounted there, by an engine that was killed, is not removed with it.
+///
+/// # Errors
+///
+/// If something stays mounted, of which nothing is removed; errors of the file system.
+pub(crate) fn remove_case(folder: &Path) -> io::Result<()> {
+    unmount_below(folder)?;
+    removal::empty(&File::open(folder)?.into(), &[])?;
+    fs::remove_dir(folder)
 }
 
 /// Those of all cases, and of cases that have their own.

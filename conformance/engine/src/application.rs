@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -52,13 +52,18 @@ pub(crate) struct Requests {
 }
 
 impl Requests {
-    /// From now on, SIGTERM, SIGINT and SIGHUP are such requests, but for those that were ignored until now; where
-    /// `parent` is given, one that comes of its end is to be told apart.
-    pub(crate) fn listen(parent: Option<Pid>) -> io::Result<Self> {
+    /// From now on, SIGTERM, SIGINT and SIGHUP are such requests, the last one not where this process `outlives_terminal`;
+    /// where `parent` is given, one that comes of its end is to be told apart.
+    pub(crate) fn listen(parent: Option<Pid>, outlives_terminal: bool) -> io::Result<Self> {
         let (received, sender) = UnixStream::pair()?;
         received.set_nonblocking(true)?;
         let any = Arc::new(AtomicBool::new(false));
-        for signal in [SIGTERM, SIGINT, SIGHUP].into_iter().filter(|signal| !sys::is_ignored(*signal)) {
+        for signal in [SIGTERM, SIGINT, SIGHUP] {
+            if signal == SIGHUP && outlives_terminal {
+                // It is caught and nothing is done, as an ignored one would be inherited by the application (RUN-030).
+                flag::register(signal, Arc::default())?;
+                continue;
+            }
             flag::register(signal, Arc::clone(&any))?;
             pipe::register(signal, sender.try_clone()?)?;
         }
@@ -69,6 +74,11 @@ impl Requests {
     pub(crate) fn take(&self) -> bool {
         let mut bytes = [0; 16];
         matches!(io::Read::read(&mut &self.received, &mut bytes), Ok(read) if read > 0)
+    }
+
+    /// Whether there has been one, or nobody waits any more.
+    pub(crate) fn are_there(&self) -> bool {
+        self.any.load(Ordering::Relaxed) || self.are_of_nobody()
     }
 
     /// Tells other threads whether there has been one.
@@ -230,5 +240,27 @@ fn end(status: &WaitIdStatus) -> End {
         (Some(code), _) => End::Exited(u8::try_from(code & 0xFF).unwrap_or(u8::MAX)),
         (None, Some(signal)) => End::Signaled(signal),
         (None, None) => End::Signaled(0),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_terminal_is_no_request_to_what_outlives_it() {
+        let deaf = Requests::listen(None, true).unwrap();
+        sys::send(rustix::process::getpid(), SIGHUP).unwrap();
+        // Not until some time: it can be handled by another thread.
+        thread::sleep(Duration::from_millis(100));
+        assert!(!deaf.take() && !deaf.are_there());
+        let hears = Requests::listen(None, false).unwrap();
+        sys::send(rustix::process::getpid(), SIGHUP).unwrap();
+        let until = Instant::now() + Duration::from_secs(10);
+        while !hears.take() && Instant::now() < until {
+            thread::sleep(Duration::from_millis(1));
+        }
+        assert!(hears.are_there() && !deaf.are_there());
     }
 }

@@ -102,7 +102,7 @@ pub struct RunArgs {
     /// Write run-report.json and isolation-report.json into DIR, which has to be there
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     report: Option<PathBuf>,
-    /// Say nothing on standard error why an instance was refused or failed
+    /// Say nothing on standard error, which is the application's alone then
     #[arg(long, short)]
     quiet: bool,
     /// Kill the application when the process that has started this one ends
@@ -175,12 +175,17 @@ fn attempt(arguments: &RunArgs, amend: impl FnOnce(&mut Settings)) -> io::Result
     let parent = if arguments.die_with_parent { Some(parent()?) } else { None };
     let mut settings = Settings { parent, ..settings(arguments)? };
     amend(&mut settings);
-    let Ran { report, left } = engine::run(&settings)?;
+    // RUN-028: of the engine's own words, nothing gets among those of an application to whoever wants only these.
+    let Ran { report, left } = match engine::run(&settings) {
+        Err(_) if arguments.quiet => return Ok(REFUSED),
+        ran => ran?,
+    };
     if !arguments.quiet {
         tell(&report);
-    }
-    if let Some(left) = left {
-        anstream::eprintln!("cornercast-run: something is left of the instance: {}", cornercast::shown::escaped(&left));
+        if let Some(left) = left {
+            let left = cornercast::shown::escaped(&left);
+            anstream::eprintln!("cornercast-run: something is left of the instance: {left}");
+        }
     }
     Ok(status(&report))
 }

@@ -15,6 +15,7 @@ use rustix::fs::Mode;
 use rustix::mount::{MountPropagationFlags, mount_change};
 use rustix::process::{Pid, set_child_subreaper};
 use serde_json::Value;
+use signal_hook::consts::SIGHUP;
 
 use crate::application::{Application, End, Requests, Stop};
 use crate::backend::{Backend, Container, CreateError};
@@ -25,7 +26,7 @@ use crate::policy::{self, UnderPolicy};
 use crate::refusal::{Reason, Refusals};
 use crate::report::{self, Engine, IsolationReport, Outcome, Row, RunReport};
 use crate::view::View;
-use crate::{cgroup, config, isolation, signal, streams, sys, tree, volume};
+use crate::{cgroup, config, isolation, signal, stack, streams, sys, tree, volume};
 
 /// Changes what the engine does behind its back: a suite that is to notice faults has to make some.
 pub trait Tamper: Send + Sync {
@@ -89,8 +90,12 @@ pub struct Ran {
 ///
 /// # Errors
 ///
-/// If a report cannot be written. Everything else is in the report.
+/// If a report cannot be written, or an older one is in its place and cannot be removed. Everything else is in the
+/// report.
 pub fn run(settings: &Settings) -> io::Result<Ran> {
+    if let Some(folder) = &settings.reports {
+        report::remove_old(folder)?;
+    }
     let backend = settings.backend.version();
     let mut run = Run {
         settings,
@@ -106,8 +111,10 @@ pub fn run(settings: &Settings) -> io::Result<Ran> {
     let (mut report, mut isolation) = (run.report(ended), run.isolation_report());
     settings.tamper.reports(&mut report, &mut isolation);
     if let Some(folder) = &settings.reports {
-        report::write(folder, report::ISOLATION_REPORT, &isolation)?;
+        let written = report::write(folder, report::ISOLATION_REPORT, &isolation);
+        // RUN-094: that one cannot be written is no reason not to write the other.
         report::write(folder, report::RUN_REPORT, &report)?;
+        written?;
     }
     Ok(Ran { report, left: run.left })
 }
@@ -161,8 +168,11 @@ struct Run<'a> {
 impl Run<'_> {
     fn attempt(&mut self) -> Result<(End, bool), Stopped> {
         let settings = self.settings;
+        // As by nohup(1): whoever started this one does not want it to end with the terminal.
+        let outlives_terminal = sys::is_ignored(SIGHUP);
         sys::default_signals();
-        let requests = Requests::listen(settings.parent)?;
+        let requests = Requests::listen(settings.parent, outlives_terminal)?;
+        sys::unblock_signals()?;
         let mut refusals = Refusals::without(settings.without.clone());
         let options = settings.options.clone().unwrap_or_else(|reason| {
             refusals.push(reason);
@@ -176,10 +186,14 @@ impl Run<'_> {
         }
         refusals.verdict()?;
         self.backend.clone().map_err(|why| vec![Reason::of_host(why)])?;
+        // RUN-031: what is started has the same limits.
+        if !settings.without.contains("RUN-031") {
+            stack::raise()?;
+        }
         set_child_subreaper(Some(rustix::process::getpid())).map_err(io::Error::from)?;
         let state = State::make(&settings.state)?;
         if !settings.without.contains("RUN-081") {
-            state.sweep()?;
+            state.sweep(|| requests.are_there())?;
         }
         let instance = match state.create(&id) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {

@@ -3,17 +3,20 @@
 //! An engine holds a lock on the directory of its instance as long as it lives. A directory whose lock nobody holds
 //! is a leftover. Whoever removes one holds the lock meanwhile, and reaches it by a descriptor, so that it never
 //! removes what somebody else makes under the same name. One engine at a time removes leftovers, and the others wait
-//! for it: otherwise they would start while some are still there, or take one for an instance that runs. Mounts are
-//! made in a mount namespace of the engine's own, so that none outlives it.
+//! for it: otherwise they would start while some are still there, or take one for an instance that runs. The lock by
+//! which they wait is one that no other user can take. Mounts are made in a mount namespace of the engine's own, so
+//! that none outlives it.
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, flock, openat, unlinkat};
-use rustix::io::{Errno, retry_on_intr};
+use rustix::io::Errno;
 use rustix::mount::{UnmountFlags, unmount};
 
 use crate::options::is_instance_id;
@@ -21,6 +24,12 @@ use crate::{cgroup, removal};
 
 /// The name of the lock in the directory of an instance.
 const LOCK: &str = "lock";
+
+/// The name of the lock of whoever removes leftovers, in the directory of all instances. No instance has such an id.
+pub const SWEEP_LOCK: &str = ".sweep";
+
+/// How long it takes until that lock is tried again.
+const BETWEEN_TRIES: Duration = Duration::from_millis(5);
 
 /// How old the directory of an instance has to be that has not got its name, in seconds, to be a leftover.
 const OLD: u64 = 60;
@@ -85,8 +94,14 @@ impl State {
         // It gets its name when it is held, so that nobody takes it for a leftover.
         let new = self.folder.join(format!(".{id}.{}", std::process::id()));
         DirBuilder::new().mode(0o700).create(&new).map_err(at(&new))?;
-        File::create_new(new.join(LOCK)).map_err(at(&new))?;
-        let held = hold(&new)?.ok_or_else(|| at(&new)(io::ErrorKind::WouldBlock.into()))?;
+        let held = File::create_new(new.join(LOCK)).map_err(at(&new)).and_then(|_| {
+            // Nobody else holds it yet.
+            hold(&new)?.ok_or_else(|| at(&new)(io::ErrorKind::WouldBlock.into()))
+        });
+        let held = held.inspect_err(|_| {
+            let _ = fs::remove_file(new.join(LOCK));
+            let _ = fs::remove_dir(&new);
+        })?;
         let folder = self.folder.join(id);
         if let Err(error) = fs::rename(&new, &folder) {
             remove_held(&held, &new)?;
@@ -96,15 +111,14 @@ impl State {
         Ok(Instance { id: id.to_owned(), folder, group: cgroup::group(&self.folder, id), held })
     }
 
-    /// Removes what engines that are gone have left; the instances.
+    /// Removes what engines that are gone have left; the instances. Waits for another one that does so, unless it
+    /// `is_stopped` meanwhile.
     ///
     /// # Errors
     ///
-    /// Errors of the file system; processes that cannot be killed.
-    pub(crate) fn sweep(&self) -> io::Result<Vec<String>> {
-        let folder = File::open(&self.folder).map_err(at(&self.folder))?;
-        retry_on_intr(|| flock(&folder, FlockOperation::LockExclusive))
-            .map_err(|error| at(&self.folder)(error.into()))?;
+    /// Errors of the file system; processes that cannot be killed; `Interrupted` where it was stopped.
+    pub(crate) fn sweep(&self, is_stopped: impl Fn() -> bool) -> io::Result<Vec<String>> {
+        let _lock = self.lock_sweep(is_stopped)?;
         let mut removed = Vec::new();
         for entry in fs::read_dir(&self.folder).map_err(at(&self.folder))? {
             let entry = entry.map_err(at(&self.folder))?;
@@ -115,13 +129,37 @@ impl State {
             if name != id && !is_old(&folder) {
                 continue;
             }
-            if let Some(held) = hold(&folder)? {
-                remove(&held, &folder, &cgroup::group(&self.folder, id))?;
-                removed.push(id.to_owned());
+            match hold(&folder)? {
+                Some(held) => {
+                    remove(&held, &folder, &cgroup::group(&self.folder, id))?;
+                    removed.push(id.to_owned());
+                }
+                // Its engine was killed before there was a lock; otherwise it is held, and not empty.
+                None if name != id => remove_empty(&folder)?,
+                None => {}
             }
         }
         removed.sort();
         Ok(removed)
+    }
+
+    /// Takes the lock of whoever removes leftovers. A signal does not end the wait for a lock, and the lock of a
+    /// directory can be held by all who can read it; so it is a file of this user's alone, and tried again and again.
+    fn lock_sweep(&self, is_stopped: impl Fn() -> bool) -> io::Result<File> {
+        let path = self.folder.join(SWEEP_LOCK);
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let lock = openat(CWD, &path, flags, Mode::RUSR | Mode::WUSR).map_err(|error| at(&path)(error.into()))?;
+        loop {
+            match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(lock.into()),
+                Err(Errno::WOULDBLOCK | Errno::INTR) if is_stopped() => {
+                    let message = "it was stopped while another engine removed leftovers";
+                    return Err(io::Error::new(io::ErrorKind::Interrupted, message));
+                }
+                Err(Errno::WOULDBLOCK | Errno::INTR) => thread::sleep(BETWEEN_TRIES),
+                Err(error) => return Err(at(&path)(error.into())),
+            }
+        }
     }
 }
 
@@ -140,7 +178,7 @@ impl Instance {
 pub fn sweep(state: &Path) -> io::Result<Vec<String>> {
     match State::open(state) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        state => state?.sweep(),
+        state => state?.sweep(|| false),
     }
 }
 
@@ -191,8 +229,13 @@ fn remove_held(held: &Held, folder: &Path) -> io::Result<()> {
         Ok(()) | Err(Errno::NOENT) => {}
         Err(error) => return Err(at(folder)(error.into())),
     }
+    // An empty directory can be replaced by one that somebody makes.
+    remove_empty(folder)
+}
+
+/// Removes a directory if it is there and empty.
+fn remove_empty(folder: &Path) -> io::Result<()> {
     match fs::remove_dir(folder) {
-        // An empty directory can be replaced by one that somebody makes.
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) => Ok(()),
         result => result.map_err(at(folder)),
     }
@@ -235,6 +278,13 @@ mod tests {
         (folder, state)
     }
 
+    fn names(state: &State) -> Vec<String> {
+        let entries = fs::read_dir(&state.folder).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
     #[test]
     fn what_no_engine_has_made_stays() {
         let (folder, state) = state();
@@ -247,9 +297,9 @@ mod tests {
         fs::write(outside.join(LOCK), b"").unwrap();
         fs::write(state.folder.join("readme"), b"").unwrap();
         symlink(&outside, state.folder.join("link")).unwrap();
-        assert!(state.sweep().unwrap().is_empty());
+        assert!(state.sweep(|| false).unwrap().is_empty());
         assert!(state.folder.join("alice/file").exists() && outside.join(LOCK).exists());
-        assert_eq!(fs::read_dir(&state.folder).unwrap().count(), 6);
+        assert_eq!(fs::read_dir(&state.folder).unwrap().count(), 7);
     }
 
     #[test]
@@ -258,9 +308,48 @@ mod tests {
         let held = state.create("held").unwrap();
         drop(state.create("left").unwrap());
         assert_eq!(state.create("held").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
-        assert_eq!(state.sweep().unwrap(), ["left"]);
+        assert_eq!(state.sweep(|| false).unwrap(), ["left"]);
         held.remove().unwrap();
-        assert_eq!(fs::read_dir(&state.folder).unwrap().count(), 0);
+        assert_eq!(names(&state), [SWEEP_LOCK]);
+    }
+
+    #[test]
+    fn one_that_was_killed_before_it_had_a_lock_goes_when_it_is_old() {
+        let (_folder, state) = state();
+        let old = fs::FileTimes::new().set_modified(std::time::SystemTime::now() - Duration::from_secs(OLD + 10));
+        for name in [".a.1", ".b.2", ".c.3"] {
+            fs::create_dir(state.folder.join(name)).unwrap();
+        }
+        // What is not empty is none of an engine's.
+        fs::write(state.folder.join(".c.3/file"), b"").unwrap();
+        for name in [".a.1", ".c.3"] {
+            File::open(state.folder.join(name)).unwrap().set_times(old).unwrap();
+        }
+        assert!(state.sweep(|| false).unwrap().is_empty());
+        assert_eq!(names(&state), [".b.2", ".c.3", SWEEP_LOCK]);
+    }
+
+    #[test]
+    fn one_that_waits_for_another_one_can_be_stopped() {
+        let (_folder, state) = state();
+        // Whoever can read the directory can lock it, and hinders nobody.
+        let directory = File::open(&state.folder).unwrap();
+        flock(&directory, FlockOperation::NonBlockingLockExclusive).unwrap();
+        state.sweep(|| false).unwrap();
+        let lock = File::open(state.folder.join(SWEEP_LOCK)).unwrap();
+        assert_eq!(lock.metadata().unwrap().mode() & 0o777, 0o600);
+        flock(&lock, FlockOperation::NonBlockingLockExclusive).unwrap();
+        let asked = std::cell::Cell::new(0);
+        let is_stopped = || asked.replace(asked.get() + 1) == 2;
+        assert_eq!(state.sweep(is_stopped).unwrap_err().kind(), io::ErrorKind::Interrupted);
+    }
+
+    #[test]
+    fn the_lock_of_a_sweep_is_no_link() {
+        let (folder, state) = state();
+        symlink(folder.path().join("elsewhere"), state.folder.join(SWEEP_LOCK)).unwrap();
+        assert!(state.sweep(|| false).is_err());
+        assert!(!folder.path().join("elsewhere").exists());
     }
 
     #[test]
@@ -276,7 +365,7 @@ mod tests {
             let both = std::sync::Barrier::new(2);
             let sweep = || {
                 both.wait();
-                state.sweep().unwrap()
+                state.sweep(|| false).unwrap()
             };
             std::thread::scope(|scope| {
                 scope.spawn(sweep);

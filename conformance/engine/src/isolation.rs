@@ -39,9 +39,12 @@ pub(crate) fn merge(image: &Isolation, options: &options::Isolation, refusals: &
     let names: BTreeSet<&String> = image.isolators.keys().chain(options.isolators.keys()).collect();
     let mut in_force = BTreeMap::new();
     let mut rows: BTreeMap<String, Row> = of_the_level().into_iter().map(|row| (row.name.clone(), row)).collect();
+    let of_level: BTreeSet<String> = rows.keys().cloned().collect();
     for name in names {
         let Some(isolator) = of_both(name, image, options, refusals) else { continue };
-        let Isolator { value, required } = isolator;
+        // What the level has is required, whoever says otherwise.
+        let required = isolator.required || of_level.contains(name);
+        let value = isolator.value;
         let (verdict, mechanism) = match judge_isolator(name, &value) {
             Some(Met::Yes) => {
                 in_force.insert(name.clone(), Isolator { value: value.clone(), required: true });

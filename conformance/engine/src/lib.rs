@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | [`engine`] | one run, from the image to the report |
 //! | [`options`], [`report`] | the documents that go in and come out |
-//! | `image`, `tree`, `volume`, `view` | the root tree, and what is judged of it |
+//! | `image`, `tree`, `volume`, `view`, `elf` | the root tree, and what is judged of it |
 //! | `isolation` | what is asked of isolation, and what becomes of it |
 //! | [`cli`] | the command |
 //! | `config` | the bundle that the backend gets |
@@ -21,6 +21,7 @@ pub mod backend;
 pub mod cgroup;
 pub mod cli;
 mod config;
+mod elf;
 pub mod engine;
 mod image;
 pub mod instance;
@@ -31,6 +32,7 @@ pub mod refusal;
 pub mod removal;
 pub mod report;
 pub mod signal;
+mod stack;
 mod streams;
 mod sys;
 pub mod tree;

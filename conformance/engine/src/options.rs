@@ -6,7 +6,7 @@ use cornercast::json::{self, Form};
 use cornercast::limits::Limits;
 use cornercast::manifest::{Isolator, LEVELS, judge_isolator_name};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::refusal::Reason;
 
@@ -78,20 +78,27 @@ pub struct Isolation {
     pub level: Option<String>,
     /// Isolators.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(deserialize_with = "isolators")]
     #[schemars(with = "BTreeMap<String, Asked>")]
     pub isolators: BTreeMap<String, Isolator>,
 }
 
 /// An isolator, with `required` also where it is `true`, which a manifest leaves out.
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-#[allow(dead_code, reason = "only its schema is used")]
+// The type of a manifest takes any members: of these, whoever reads one reports the others.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 struct Asked {
     /// What is wanted.
     value: serde_json::Value,
     /// Whether the application cannot start without it.
-    #[schemars(default = "yes")]
+    #[serde(default = "yes")]
     required: bool,
+}
+
+fn isolators<'a, D: Deserializer<'a>>(from: D) -> Result<BTreeMap<String, Isolator>, D::Error> {
+    let asked = BTreeMap::<String, Asked>::deserialize(from)?;
+    let isolator = |Asked { value, required }| Isolator { value, required };
+    Ok(asked.into_iter().map(|(name, asked)| (name, isolator(asked))).collect())
 }
 
 fn yes() -> bool {
@@ -149,6 +156,13 @@ pub(crate) fn judge(options: &Options) -> Vec<Reason> {
             let message = format!("`{name}` has {count} elements; it can have 1024");
             reasons.push(Reason::new("RUN-010", message));
         }
+    }
+    // As of a manifest (MAN-013, MAN-014).
+    if let Some(exec) = &options.exec
+        && !exec.first().is_some_and(|program| is_clean(program))
+    {
+        let message = format!("the program {:?} in `exec` is no path that is absolute and clean", exec.first());
+        reasons.push(Reason::new("RUN-010", message));
     }
     let all = options.arguments.iter().flatten().chain(options.exec.iter().flatten());
     for argument in all.filter(|argument| argument.len() > 131_071) {

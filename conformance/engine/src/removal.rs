@@ -33,7 +33,8 @@ pub fn empty(top: &OwnedFd, keep: &[&str]) -> io::Result<()> {
             if is_removed(top, &name)? {
                 continue;
             }
-            let directory = open(top, &name)?;
+            // Who has been killed and is ending can remove and move things, too.
+            let Some(directory) = open(top, &name)? else { continue };
             if mount_of(&directory)? != own {
                 return Err(io::Error::other(format!("something is mounted at {}", name.to_string_lossy())));
             }
@@ -44,8 +45,7 @@ pub fn empty(top: &OwnedFd, keep: &[&str]) -> io::Result<()> {
                 }
                 for name in below {
                     if !is_removed(&directory, &name)? {
-                        moved += 1;
-                        renameat(&directory, &name, top, format!(".removed.{moved}"))?;
+                        move_to_top(&directory, &name, top, &mut moved)?;
                     }
                 }
             }
@@ -54,6 +54,18 @@ pub fn empty(top: &OwnedFd, keep: &[&str]) -> io::Result<()> {
                 Err(Errno::NOTEMPTY) if refilled < REFILLED => refilled += 1,
                 result => absent(result)?,
             }
+        }
+    }
+}
+
+/// Moves a directory to the top, under a name with the next number. One that was killed here may have left names with
+/// numbers, which are passed over; nothing else has to know how far it came.
+fn move_to_top(directory: &OwnedFd, name: &CString, top: &OwnedFd, moved: &mut u64) -> io::Result<()> {
+    loop {
+        *moved += 1;
+        match renameat(directory, name, top, format!(".removed.{moved}")) {
+            Err(Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR) => {}
+            result => return absent(result),
         }
     }
 }
@@ -74,9 +86,13 @@ fn absent(result: rustix::io::Result<()>) -> io::Result<()> {
     }
 }
 
-fn open(directory: &OwnedFd, name: &CString) -> io::Result<OwnedFd> {
+/// A directory, unless it has gone.
+fn open(directory: &OwnedFd, name: &CString) -> io::Result<Option<OwnedFd>> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(openat(directory, name, flags, Mode::empty())?)
+    match openat(directory, name, flags, Mode::empty()) {
+        Err(Errno::NOENT) => Ok(None),
+        opened => Ok(Some(opened?)),
+    }
 }
 
 /// Some names of a directory.
@@ -131,13 +147,25 @@ mod tests {
     }
 
     #[test]
+    fn what_a_removal_that_was_killed_has_left_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        for path in [".removed.1/a/b", ".removed.1/.removed.2/c", ".removed.3/d", "e/f/g", "e/.removed.1/h", "i/j"] {
+            fs::create_dir_all(folder.path().join(path)).unwrap();
+            fs::write(folder.path().join(path).join("file"), b"").unwrap();
+        }
+        fs::write(folder.path().join(".removed.4"), b"").unwrap();
+        empty(&fs::File::open(folder.path()).unwrap().into(), &[]).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
     fn depth_does_not_matter() {
         let folder = tempfile::tempdir().unwrap();
         let top: OwnedFd = fs::File::open(folder.path()).unwrap().into();
         let mut here = top.try_clone().unwrap();
         for _ in 0..3000 {
             rustix::fs::mkdirat(&here, "d", Mode::RWXU).unwrap();
-            here = open(&here, &CString::new("d").unwrap()).unwrap();
+            here = open(&here, &CString::new("d").unwrap()).unwrap().unwrap();
         }
         empty(&top, &[]).unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);

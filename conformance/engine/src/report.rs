@@ -1,6 +1,6 @@
 //! What an engine says of an instance: the run report and the isolation report.
 
-use std::fs::Permissions;
+use std::fs::{self, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -146,6 +146,21 @@ pub enum Verdict {
     Exceeded,
     /// It is not, and it is not required.
     NotEnforced,
+}
+
+/// Removes reports of an earlier run, so that none is taken for one of this run.
+///
+/// # Errors
+///
+/// Errors of the file system.
+pub fn remove_old(folder: &Path) -> io::Result<()> {
+    for name in [RUN_REPORT, ISOLATION_REPORT] {
+        match fs::remove_file(folder.join(name)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            result => result.map_err(|error| io::Error::new(error.kind(), format!("the old {name}: {error}")))?,
+        }
+    }
+    Ok(())
 }
 
 /// Writes a document in canonical form into `folder`, whole or not at all.

@@ -32,7 +32,7 @@ pub(crate) struct Passing {
 ///
 /// # Errors
 ///
-/// Errors of making pipes.
+/// Errors of making pipes and threads.
 pub(crate) fn open() -> io::Result<(Streams, Passing)> {
     let (stdin, input) = pipe_with(PipeFlags::CLOEXEC)?;
     let (output, stdout) = pipe_with(PipeFlags::CLOEXEC)?;
@@ -46,7 +46,7 @@ pub(crate) fn open() -> io::Result<(Streams, Passing)> {
         let (gate, opened) = channel();
         passing.gates.push(gate);
         let ended = ended.try_clone()?;
-        passing.threads.push(thread::spawn(move || pass(from, to, &opened, &ended)));
+        passing.threads.push(thread::Builder::new().spawn(move || pass(from, to, &opened, &ended))?);
     }
     Ok((Streams { stdin, stdout, stderr }, passing))
 }
@@ -114,7 +114,7 @@ fn drain(from: &mut File, to: &mut File, ended: &OwnedFd) -> io::Result<()> {
         if has_some {
             match from.read(&mut buffer) {
                 Ok(0) => return Ok(()),
-                Ok(read) => to.write_all(buffer.get(..read).unwrap_or_default())?,
+                Ok(read) => write(to, buffer.get(..read).unwrap_or_default())?,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -127,11 +127,105 @@ fn copy(from: &mut File, to: &mut File) -> io::Result<()> {
     loop {
         let read = match from.read(&mut buffer) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                wait_for(from, PollFlags::IN)?;
+                continue;
+            }
             read => read?,
         };
         if read == 0 {
             return Ok(());
         }
-        to.write_all(buffer.get(..read).unwrap_or_default())?;
+        write(to, buffer.get(..read).unwrap_or_default())?;
+    }
+}
+
+/// Writes all of `bytes`. The caller's streams can be such that do not wait, which others set for them: where there is no
+/// room now, there will be.
+fn write(to: &mut File, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match to.write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => wait_for(to, PollFlags::OUT)?,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Waits until something can be read or written, or never will be.
+fn wait_for(file: &File, what: PollFlags) -> io::Result<()> {
+    match poll(&mut [PollFd::new(file, what)], None) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const BYTES: usize = 1 << 20;
+
+    fn not_waiting(end: OwnedFd) -> File {
+        rustix::fs::fcntl_setfl(&end, rustix::fs::OFlags::NONBLOCK).unwrap();
+        File::from(end)
+    }
+
+    /// All that comes from `from`, slowly.
+    fn slowly(mut from: File) -> Vec<u8> {
+        let (mut all, mut buffer) = (Vec::new(), vec![0; 16 << 10]);
+        loop {
+            thread::sleep(Duration::from_millis(1));
+            match from.read(&mut buffer).unwrap() {
+                0 => return all,
+                read => all.extend_from_slice(buffer.get(..read).unwrap_or_default()),
+            }
+        }
+    }
+
+    fn flood() -> Vec<u8> {
+        (0..BYTES).map(|number| (number % 251) as u8).collect()
+    }
+
+    #[test]
+    fn an_output_that_does_not_wait_is_not_cut() {
+        let (read, written) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+        let mut written = not_waiting(written);
+        let reader = thread::spawn(move || slowly(File::from(read)));
+        write(&mut written, &flood()).unwrap();
+        drop(written);
+        assert!(reader.join().unwrap() == flood());
+    }
+
+    #[test]
+    fn an_output_that_nobody_reads_any_more_ends() {
+        let (read, written) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+        let mut written = not_waiting(written);
+        thread::spawn(move || {
+            thread::sleep(Duration::from_millis(50));
+            drop(read);
+        });
+        assert_eq!(write(&mut written, &flood()).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    }
+
+    #[test]
+    fn an_input_that_does_not_wait_is_not_cut() {
+        let (read, written) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+        let (passed, to) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+        let writer = thread::spawn(move || {
+            let mut written = File::from(written);
+            for part in flood().chunks(100_000) {
+                thread::sleep(Duration::from_millis(5));
+                written.write_all(part).unwrap();
+            }
+        });
+        let reader = thread::spawn(move || slowly(File::from(passed)));
+        copy(&mut not_waiting(read), &mut File::from(to)).unwrap();
+        writer.join().unwrap();
+        assert!(reader.join().unwrap() == flood());
     }
 }

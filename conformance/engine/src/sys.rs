@@ -30,7 +30,7 @@ fn set_default(signal: c_int) {
     unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), ptr::null::<u64>(), SET_BYTES) };
 }
 
-/// Whether a signal is ignored, as one is whose sender does not want this process to end.
+/// Whether a signal is ignored, which is inherited from whoever started this process.
 pub(crate) fn is_ignored(signal: c_int) -> bool {
     // SAFETY: zeroes are a value of the structure, no new action is given, and the old one has a place.
     unsafe {
@@ -47,6 +47,18 @@ pub(crate) fn default_signals() {
             set_default(signal);
         }
     }
+}
+
+/// Blocks no signal in this thread and in what it starts: whoever started this process may have blocked those by which
+/// it is asked to stop.
+pub(crate) fn unblock_signals() -> io::Result<()> {
+    // SAFETY: the set is initialised by sigemptyset before it is read.
+    let result = unsafe {
+        let mut none: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut())
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(result)) }
 }
 
 /// Has `command` begin with every signal at its default action.
@@ -92,13 +104,7 @@ mod container {
     /// Those of sigprocmask(2).
     pub(crate) fn reset_signals() -> io::Result<()> {
         (1..=super::LAST).for_each(super::set_default);
-        // SAFETY: the set is initialised by sigemptyset before it is read.
-        let result = unsafe {
-            let mut none: libc::sigset_t = std::mem::zeroed();
-            libc::sigemptyset(&raw mut none);
-            libc::sigprocmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut())
-        };
-        if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+        super::unblock_signals()
     }
 
     /// Executes the program that `arguments` begins with, a path: no `PATH` and no shell is tried.

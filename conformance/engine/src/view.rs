@@ -10,9 +10,10 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat, opena
 use rustix::io::Errno;
 use rustix::mount::{UnmountFlags, mount_bind, unmount};
 
+use crate::elf;
 use crate::volume::Staged;
 
-/// Bytes of a program that are looked at.
+/// Bytes of a program that are looked at for the interpreter of a script, or an ELF header.
 const HEAD: u64 = 64 << 10;
 
 /// Interpreters that are followed, one more than Linux follows.
@@ -69,23 +70,28 @@ impl View {
     /// RUN-090 to RUN-092: why `program` cannot be executed, whoever does it.
     pub(crate) fn judge_program(&self, program: &str) -> Result<(), (&'static str, String)> {
         let mut path = program.to_owned();
-        let mut head = self.head(program).map_err(|why| ("RUN-090", format!("{program} {why}")))?;
+        let (mut file, mut head) = self.open(program).map_err(|why| ("RUN-090", format!("{program} {why}")))?;
         // Interpreters can have interpreters; where there are more, the kernel says no.
         for depth in 0..INTERPRETERS {
-            if !head.starts_with(b"#!") {
-                // RUN-092
-                let clause = if depth == 0 { "RUN-092" } else { "RUN-093" };
-                judge_elf(&path, &head).map_err(|why| (clause, why))?;
-            }
-            let Some(interpreter) = Interpreter::of(&head) else { return Ok(()) };
-            let next = String::from_utf8_lossy(interpreter.path()).into_owned();
+            let (next, is_script) = match Interpreter::of(&head) {
+                Some(Interpreter::Script(interpreter)) => (interpreter, true),
+                _ => {
+                    // RUN-092
+                    let clause = if depth == 0 { "RUN-092" } else { "RUN-093" };
+                    judge_elf(&path, &head).map_err(|why| (clause, why))?;
+                    let loader = elf::loader(&file, &head).map_err(|why| ("RUN-093", format!("{path} {why}")))?;
+                    let Some(loader) = loader else { return Ok(()) };
+                    (loader, false)
+                }
+            };
+            let next = String::from_utf8_lossy(&next).into_owned();
             // RUN-091
             let missing = |why: String| ("RUN-091", format!("{path} needs {next:?}, which {why}"));
             if !next.starts_with('/') {
                 return Err(missing("is no absolute path".to_owned()));
             }
-            head = self.head(&next).map_err(missing)?;
-            if matches!(interpreter, Interpreter::Loader(_)) {
+            (file, head) = self.open(&next).map_err(missing)?;
+            if !is_script {
                 return Ok(());
             }
             path = next;
@@ -93,8 +99,8 @@ impl View {
         Ok(())
     }
 
-    /// The first bytes of a program, or why it is none.
-    fn head(&self, path: &str) -> Result<Vec<u8>, String> {
+    /// A program with its first bytes, or why it is none.
+    fn open(&self, path: &str) -> Result<(File, Vec<u8>), String> {
         let found =
             self.resolve(path).map_err(|why| format!("does not resolve once the volumes are mounted: {why}"))?;
         if let Some(by) = hidden(&found.path) {
@@ -105,11 +111,11 @@ impl View {
         }
         let mut head = Vec::new();
         // Opened anew, as the descriptor is only a place.
-        let opened = File::open(format!("/proc/self/fd/{}", found.file.as_raw_fd()));
-        opened
-            .and_then(|file| file.take(HEAD).read_to_end(&mut head))
-            .map_err(|error| format!("cannot be read: {error}"))?;
-        Ok(head)
+        let opened = File::open(format!("/proc/self/fd/{}", found.file.as_raw_fd())).and_then(|file| {
+            (&file).take(HEAD).read_to_end(&mut head)?;
+            Ok(file)
+        });
+        Ok((opened.map_err(|error| format!("cannot be read: {error}"))?, head))
     }
 
     /// What a path of the image leads to, with this tree as the root.

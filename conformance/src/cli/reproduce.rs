@@ -170,7 +170,7 @@ fn run_script(
 
 /// What whoever repeats a case by hand has to know.
 fn notes(scenario: &Scenario, asked: &str) -> Vec<String> {
-    let mut lines = Vec::new();
+    let mut lines: Vec<String> = scenario.stack.iter().map(|limit| format!("ulimit -Ss {limit}")).collect();
     if let Some(other) = &scenario.other {
         lines.push(format!("# Before, another instance of the image is there: {}.", other.words()));
     }

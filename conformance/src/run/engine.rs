@@ -12,7 +12,7 @@ use cornercast_engine::cli::{BackendName, RunArgs};
 
 use super::mutants::{self, How};
 use super::policy::given;
-use super::{IMAGE, OPTIONS, REPORTS};
+use super::{IMAGE, OPTIONS, REPORTS, Scenario};
 use crate::process::{self, Bounds, Ended, Stop};
 use crate::protocol::{Hello, HelloMessage, PROTOCOL, Role};
 
@@ -89,10 +89,13 @@ impl Engine {
     }
 
     /// Runs the case that is prepared in `folder`.
-    pub(super) fn run(&self, folder: &Path, input: &[u8], stop: Option<Stop>) -> io::Result<Ended> {
+    pub(super) fn run(&self, folder: &Path, scenario: &Scenario, stop: Option<Stop>) -> io::Result<Ended> {
         let mut command = self.command(folder)?;
+        if let Some(limit) = scenario.stack {
+            command = process::with_stack(&command, limit);
+        }
         let bounds = Bounds { time: self.time, output: OUTPUT_LIMIT };
-        process::run_until(&mut command, input, &bounds, stop)
+        process::run_until(&mut command, &scenario.input, &bounds, stop)
     }
 
     /// The command that runs the case in `folder`.

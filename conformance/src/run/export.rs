@@ -47,6 +47,9 @@ struct Description<'a> {
     /// How often the engine gets SIGTERM, once the application has written that it is ready.
     #[serde(skip_serializing_if = "is_zero")]
     stops: u32,
+    /// The soft limit of the stack that the engine is started with, in KiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stack: Option<u32>,
     /// The instance of the image that is there before.
     #[serde(skip_serializing_if = "Option::is_none")]
     before: Option<String>,
@@ -120,6 +123,7 @@ pub fn export(entry: &Entry, scenario: &Scenario, probe: &[u8], folder: &Path) -
             or_refused: scenario.alternative,
         },
         stops: scenario.stops,
+        stack: scenario.stack,
         before: scenario.other.as_ref().map(|other| other.words()),
         host: scenario.has_host,
         reference: policy::reference(scenario, packed.id),

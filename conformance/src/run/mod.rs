@@ -32,8 +32,12 @@ use std::fs;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use cornercast::digest::Digest;
+use cornercast::store::{FileKind, path_of};
 use cornercast_engine::instance::sweep;
 use cornercast_engine::report::{ISOLATION_REPORT, IsolationReport, Outcome, RUN_REPORT, RunReport};
 use rustix::process::{Pid, Signal, kill_process};
@@ -136,9 +140,12 @@ pub fn prepare(scenario: &Scenario, probe: Option<&Path>, instance: &str, folder
     let path = folder.join(IMAGE);
     let packed = image.pack(&path)?;
     if let Some(corrupt) = scenario.corrupt {
-        let mut bytes = fs::read(&path)?;
+        // Of a store it is the layer.
+        let layer = packed.manifest.layers.first().filter(|_| image.is_store);
+        let file = layer.map_or(path.clone(), |layer| path.join(path_of(&FileKind::Blob(layer.digest))));
+        let mut bytes = fs::read(&file)?;
         corrupt(&mut bytes);
-        fs::write(&path, bytes)?;
+        fs::write(&file, bytes)?;
     }
     let place = Place::new(&folder.join(HOST));
     fs::create_dir(folder.join(HOST))?;
@@ -175,11 +182,11 @@ fn run_in(engine: &Engine, scenario: &Scenario, instance: &str, scratch: &Path) 
     let outcome = engine.ready().map_err(Obstacle::Host).and_then(|()| {
         let ready = prepare(scenario, engine.probe.as_deref(), instance, scratch)?;
         let stop = (scenario.stops > 0).then_some(Stop { after: READY, times: scenario.stops });
-        let other = scenario.other.as_ref().map(|other| begin(engine, other, instance, scratch)).transpose();
+        let other = scenario.other.as_ref().map_or(Ok(None), |other| begin(engine, other, instance, scratch));
         let ended = other.and_then(|other| {
-            let ended = engine.run(scratch, &scenario.input, stop)?;
-            other.flatten().map_or(Ok(()), finish)?;
-            Ok(ended)
+            let ended = engine.run(scratch, scenario, stop);
+            other.map_or(Ok(()), |other| finish(other, engine.time))?;
+            ended
         });
         scenario.clean_up(&ready.place);
         Ok((ready, ended?))
@@ -196,19 +203,43 @@ fn begin(engine: &Engine, other: &Other, instance: &str, scratch: &Path) -> io::
     prepare_other(other, instance, scratch, &folder)?;
     let mut command = engine.command(&folder)?;
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
-    let mut lines = BufReader::new(child.stdout.take().ok_or_else(|| io::Error::other("there is no output"))?);
-    let mut line = Vec::new();
-    while lines.read_until(b'\n', &mut line)? > 0 && !line.starts_with(READY) {
-        line.clear();
+    let output = child.stdout.take().ok_or_else(|| io::Error::other("there is no output"))?;
+    if other.state == State::Ended {
+        thread::spawn(move || io::copy(&mut { output }, &mut io::sink()));
+        return wait(&mut child, engine.time).map(|()| None);
     }
-    match other.state {
-        State::Ended => child.wait().map(|_| None),
-        State::Running => Ok(Some(child)),
-        State::Killed => {
-            child.kill()?;
-            child.wait().map(|_| None)
+    let (sender, ready) = channel();
+    thread::spawn(move || {
+        let mut lines = BufReader::new(output);
+        let mut line = Vec::new();
+        while lines.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+            if line.starts_with(READY) {
+                let _ = sender.send(());
+            }
+            line.clear();
         }
+    });
+    let is_ready = ready.recv_timeout(engine.time).is_ok();
+    if is_ready && other.state == State::Running {
+        return Ok(Some(child));
     }
+    child.kill()?;
+    child.wait()?;
+    if is_ready { Ok(None) } else { Err(io::Error::other("the other instance has not said that it is ready")) }
+}
+
+/// Waits for the end of another instance, which has so much time.
+fn wait(child: &mut Child, time: Duration) -> io::Result<()> {
+    let end = Instant::now() + time;
+    while child.try_wait()?.is_none() {
+        if Instant::now() >= end {
+            child.kill()?;
+            child.wait()?;
+            return Err(io::Error::other("the other instance has not ended in time"));
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
 }
 
 /// Makes in `folder`, which is not there yet, what another instance of the image in `scratch` needs.
@@ -226,12 +257,12 @@ fn prepare_other(other: &Other, instance: &str, scratch: &Path, folder: &Path) -
     fs::write(folder.join(OPTIONS), options.to_string())
 }
 
-/// Stops another instance.
-fn finish(mut child: Child) -> io::Result<()> {
+/// Stops another instance, which has so much time.
+fn finish(mut child: Child, time: Duration) -> io::Result<()> {
     if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
         kill_process(pid, Signal::TERM)?;
     }
-    child.wait().map(drop)
+    wait(&mut child, time)
 }
 
 /// What a run has left.

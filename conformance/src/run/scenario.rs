@@ -102,6 +102,8 @@ pub struct Scenario {
     pub input: Vec<u8>,
     /// How often the engine is asked to stop, once the application is ready.
     pub stops: u32,
+    /// The soft limit of the stack that the engine is started with, in KiB, if not that of the suite.
+    pub stack: Option<u32>,
     /// What comes of it.
     pub outcome: Outcome,
     /// The exit code, where it exits.
@@ -151,6 +153,7 @@ impl Scenario {
             judge: Arc::new(judge),
             other: None,
             corrupt: None,
+            stack: None,
             has_host: false,
             policy: None,
         }
@@ -230,6 +233,13 @@ impl Scenario {
     #[must_use]
     pub fn stopped(mut self, times: u32) -> Self {
         self.stops = times;
+        self
+    }
+
+    /// The engine is started with this soft limit of the stack, in KiB.
+    #[must_use]
+    pub fn with_stack(mut self, limit: u32) -> Self {
+        self.stack = Some(limit);
         self
     }
 

@@ -122,6 +122,9 @@ impl Through<'_> {
         ask: impl FnOnce(&Request) -> Result<Answer, Fault>,
     ) -> Result<Answer, Stopped> {
         let request = self.request(scratch, kind, scratch)?;
+        if let Some(limit) = scenario.stack {
+            return Ok(self.adapter.with_stack(limit).run(self.codec, &request, self.time)?);
+        }
         let Some(other) = &scenario.other else {
             return if scenario.stops > 0 { self.stop(&request, scratch, scenario.stops) } else { Ok(ask(&request)?) };
         };
@@ -174,11 +177,13 @@ impl Through<'_> {
         let request = self.request(&folder, kind, scratch)?;
         let asked = self.adapter.start(self.codec, &request, self.time * OTHER_TIMES)?;
         if other.state == State::Killed {
-            self.is_ready(&asked, &folder);
+            let is_ready = self.is_ready(&asked, &folder);
             // The adapter and its engine, which are one process group.
             asked.running().kill();
             let _ = asked.answer();
-            return Ok(None);
+            let fault =
+                || Fault::new("the other instance, whose engine was to be killed, has not said that it is ready");
+            return if is_ready { Ok(None) } else { Err(fault().into()) };
         }
         if other.state == State::Running && self.is_ready(&asked, &folder) {
             return Ok(Some(asked));

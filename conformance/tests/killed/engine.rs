@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use cornercast_engine::cgroup;
+use cornercast_engine::instance::SWEEP_LOCK;
 use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 
@@ -45,7 +46,8 @@ fn until_ready(lines: &mut impl BufRead) {
 }
 
 fn instances(bench: &Bench) -> usize {
-    fs::read_dir(bench.path().join("state")).map_or(0, Iterator::count)
+    let names = fs::read_dir(bench.path().join("state")).into_iter().flatten().map(|entry| entry.unwrap().file_name());
+    names.filter(|name| name != SWEEP_LOCK).count()
 }
 
 /// The control group of an instance.
@@ -70,6 +72,28 @@ pub(crate) fn engine_is_killed(probe: &Path) {
         instances(&bench) == 0 && cgroup::directories(&group(&bench, &id)).unwrap().is_empty(),
         "the instance is still there"
     );
+}
+
+/// As by nohup(1), and by a caller that blocks the signal by which it is asked to stop.
+pub(crate) fn terminal_goes(probe: &Path) {
+    let bench = Bench::new();
+    let image = image(&bench, probe);
+    let mut command = Command::new("env");
+    command.args([
+        "--ignore-signal=HUP",
+        "--block-signal=TERM",
+        env!("CARGO_BIN_EXE_cornercast-conformance"),
+        "engine",
+    ]);
+    command.arg("--state").arg(bench.path().join("state")).arg(image);
+    command.args(["--", "trap:SIGTERM:7", "ready", "wait"]).stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    until_ready(&mut BufReader::new(child.stdout.as_mut().unwrap()));
+    kill_process(pid_of(&child), Signal::HUP).unwrap();
+    thread::sleep(Duration::from_millis(300));
+    assert!(child.try_wait().unwrap().is_none(), "it ends with the terminal");
+    kill_process(pid_of(&child), Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(7));
 }
 
 /// Without a grace time, which is ten seconds here.
@@ -161,7 +185,8 @@ pub(crate) fn state_is_a_link(probe: &Path) {
     }
     let mut clean = bench.command(&["engine", "--clean", "--state"]);
     assert!(clean.arg(path("state")).status().unwrap().success());
-    assert_eq!(fs::read_dir(path("real")).unwrap().count(), 1, "an instance is left");
+    // The other one is the directory below.
+    assert_eq!(instances(&bench), 1, "an instance is left");
     assert_eq!(fs::read(path("volume/file")).unwrap(), b"kept");
     assert!(path("volume/a").exists());
 }

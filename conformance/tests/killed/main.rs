@@ -28,6 +28,7 @@ const TESTS: &[Test] = &[
     ("mutants_that_are_killed", suite::mutants_are_killed),
     ("an_engine_that_is_killed", engine::engine_is_killed),
     ("an_engine_whose_parent_is_killed", engine::parent_is_killed),
+    ("an_engine_whose_terminal_goes", engine::terminal_goes),
     ("an_engine_that_is_stopped", engine::engine_is_stopped),
     ("an_engine_that_is_stopped_twice", engine::engine_is_stopped_twice),
     ("output_that_nobody_reads", engine::output_is_closed),

@@ -2,11 +2,12 @@
 
 use std::fs;
 
+use cornercast_engine::report::{Outcome, RunReport};
 use serde_json::{Value, json};
 
 use crate::run::evidence::{ensure, same};
 use crate::run::image::{Image, capable, plain};
-use crate::run::scenario::{Scenario, case};
+use crate::run::scenario::{Judged, Scenario, case};
 use crate::suite::Entry;
 
 /// A program at `/usr/bin/program`, which is run.
@@ -123,7 +124,16 @@ pub(super) fn failing() -> Vec<Entry> {
             "RUN-091/loader",
             "the loader of an ELF file is missing",
             Scenario::failed("RUN-091").image(|image| {
-                let elf = elf_with_loader(b"/lib/ld-missing.so.1\0");
+                let elf = elf_with_loader(b"/lib/ld-missing.so.1\0", 120);
+                image.file("usr/bin/program", plain(0o755, 0), &elf);
+                image.app.exec = vec!["/usr/bin/program".to_owned()];
+            }),
+        ),
+        case(
+            "RUN-091/loader-far-behind",
+            "the path of the loader stands where a validator does not look, and is the program that makes the container",
+            Scenario::failed("RUN-091").image(|image| {
+                let elf = elf_with_loader(b"/proc/self/exe\0", 70_000);
                 image.file("usr/bin/program", plain(0o755, 0), &elf);
                 image.app.exec = vec!["/usr/bin/program".to_owned()];
             }),
@@ -146,7 +156,7 @@ pub(super) fn failing() -> Vec<Entry> {
             "RUN-092/other-processor",
             "an ELF file for another processor",
             Scenario::failed("RUN-092").image(|image| {
-                let mut elf = elf_with_loader(b"\0");
+                let mut elf = elf_with_loader(b"\0", 120);
                 if let Some(machine) = elf.get_mut(18..20) {
                     // EM_S390, or EM_RISCV on s390.
                     machine.copy_from_slice(&if std::env::consts::ARCH == "s390x" { [0, 243] } else { [22, 0] });
@@ -226,8 +236,9 @@ pub(super) fn failing() -> Vec<Entry> {
     all
 }
 
-/// An ELF file for this processor with a program header that names a loader, and nothing else.
-fn elf_with_loader(loader: &[u8]) -> Vec<u8> {
+/// An ELF file for this processor with a program header that names a loader, whose path stands at `offset`, at or behind
+/// 120, and nothing else.
+fn elf_with_loader(loader: &[u8], offset: usize) -> Vec<u8> {
     let machine: u16 = match std::env::consts::ARCH {
         "aarch64" => 183,
         "riscv64" => 243,
@@ -249,11 +260,31 @@ fn elf_with_loader(loader: &[u8]) -> Vec<u8> {
     }
     elf.extend(3_u32.to_le_bytes());
     elf.extend(4_u32.to_le_bytes());
-    for number in [120_u64, 0, 0, loader.len() as u64, loader.len() as u64, 1] {
+    for number in [offset as u64, 0, 0, loader.len() as u64, loader.len() as u64, 1] {
         elf.extend(number.to_le_bytes());
     }
+    elf.resize(offset, 0);
     elf.extend(loader);
     elf
+}
+
+/// Whether the members of a run report are there that the table says are there with its outcome, and no others.
+fn members(report: &RunReport) -> Judged {
+    let begins = matches!(report.outcome, Outcome::Exited | Outcome::Signaled);
+    let outcome = report.outcome.name();
+    for (name, is_there, is_right) in [
+        ("exitCode", report.exit_code.is_some(), report.outcome == Outcome::Exited),
+        ("signal", report.signal.is_some(), report.outcome == Outcome::Signaled),
+        ("arguments", report.arguments.is_some(), begins),
+        ("reasons", !report.reasons.is_empty(), !begins),
+        // These can be there where the application has not begun.
+        ("image", report.image.is_some(), begins || report.image.is_some()),
+        ("instance", report.instance.is_some(), begins || report.instance.is_some()),
+        ("killed", report.killed, begins && report.killed),
+    ] {
+        ensure(is_there == is_right, format!("whether there is `{name}` is wrong with the outcome {outcome}"))?;
+    }
+    Ok(Value::Null)
 }
 
 pub(super) fn reports() -> Vec<Entry> {
@@ -261,7 +292,7 @@ pub(super) fn reports() -> Vec<Entry> {
         same("cornercast", &json!("1.0"), &json!(evidence.report.cornercast))?;
         same("kind", &json!("run-report"), &json!(evidence.report.kind))?;
         ensure(!evidence.report.engine.name.is_empty(), "the engine has no name")?;
-        Ok(Value::Null)
+        members(&evidence.report)
     };
     let isolation = |evidence: &crate::run::evidence::Evidence| {
         let report = evidence.isolation.clone()?;
@@ -278,6 +309,11 @@ pub(super) fn reports() -> Vec<Entry> {
     let failed = || Scenario::failed("RUN-092").image(program(0o755, b""));
     vec![
         case("RUN-094/exited", "there is a run report", Scenario::new(form)),
+        case(
+            "RUN-094/signaled",
+            "also if a signal ends the application",
+            Scenario::signaled(form).image(|image| image.act(&["fault"])),
+        ),
         case("RUN-094/refused", "also if the image is refused", refused().judged(form)),
         case("RUN-094/failed", "also if the program cannot be executed", failed().judged(form)),
         case(
@@ -302,7 +338,8 @@ pub(super) fn reports() -> Vec<Entry> {
                 same("image", &json!(evidence.image.id.to_string()), &json!(evidence.report.image))?;
                 same("instance", &json!(evidence.instance), &json!(evidence.report.instance))?;
                 let arguments = evidence.member("/arguments")?;
-                same("arguments", &arguments, &json!(evidence.report.arguments))
+                same("arguments", &arguments, &json!(evidence.report.arguments))?;
+                members(&evidence.report)
             })
             .options(|_| json!({"arguments": ["of the options"]})),
         ),
@@ -311,9 +348,10 @@ pub(super) fn reports() -> Vec<Entry> {
             "it has no arguments of an application that did not begin",
             failed().judged(|evidence| {
                 same("image", &json!(evidence.image.id.to_string()), &json!(evidence.report.image))?;
-                same("arguments", &Value::Null, &json!(evidence.report.arguments))
+                members(&evidence.report)
             }),
         ),
+        case("RUN-096/refused", "nor of one that is refused", refused().judged(|evidence| members(&evidence.report))),
         case("RUN-097/refused", "the report says why the image is refused", refused()),
         case("RUN-097/failed", "the report says why the program cannot be executed", failed()),
         case(

@@ -1,5 +1,10 @@
 //! What there is to see of the host (RUN-044 to RUN-061).
 
+use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
+use std::sync::{Mutex, PoisonError};
+
 use serde_json::{Value, json};
 
 use crate::run::evidence::{Evidence, ensure, same};
@@ -9,6 +14,22 @@ use crate::suite::Entry;
 /// The devices by name, with their numbers.
 const DEVICES: [(&str, u32, u32); 6] =
     [("full", 1, 7), ("null", 1, 3), ("random", 1, 8), ("tty", 5, 0), ("urandom", 1, 9), ("zero", 1, 5)];
+
+/// The name of a socket of the host without a path.
+const SOCKET: &str = "cornercast-conformance";
+
+/// Listens on that socket from now on. Another suite that does so already serves as well.
+fn listen() -> io::Result<()> {
+    static LISTENER: Mutex<Option<UnixListener>> = Mutex::new(None);
+    let mut listener = LISTENER.lock().unwrap_or_else(PoisonError::into_inner);
+    if listener.is_none() {
+        match UnixListener::bind_addr(&SocketAddr::from_abstract_name(SOCKET)?) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+            bound => *listener = Some(bound?),
+        }
+    }
+    Ok(())
+}
 
 pub(super) fn host() -> Vec<Entry> {
     let mut all = vec![
@@ -290,7 +311,8 @@ fn network() -> Vec<Entry> {
             "RUN-082/abstract-socket",
             "a socket of the host without a path cannot be reached",
             Scenario::new(|evidence| evidence.all_fail(&["abstract:"], &["ECONNREFUSED", "EPERM", "EACCES"]))
-                .image(|image| image.act(&["abstract:cornercast-conformance"])),
+                .host(|_| listen())
+                .image(|image| image.act(&[&format!("abstract:{SOCKET}")])),
         ),
         case(
             "RUN-053/nowhere",

@@ -26,6 +26,11 @@ pub(super) fn image() -> Vec<Entry> {
             corrupt(|bytes| flip(bytes, b"ID=fixture")),
         ),
         case(
+            "RUN-001/one-byte-of-a-store",
+            "so it is in a store",
+            corrupt(|bytes| flip(bytes, b"ID=fixture")).image(|image| image.is_store = true),
+        ),
+        case(
             "RUN-001/one-byte-of-the-listing",
             "one byte of the listing is another one",
             corrupt(|bytes| flip(bytes, b"\"path\":\"etc/os-release\"")),
@@ -182,35 +187,25 @@ pub(super) fn options() -> Vec<Entry> {
         ("type", "a value has another type, which is not converted", b"{\"hostname\":1}"),
         ("null", "null is no value of a string", b"{\"hostname\":null}"),
         (
-            "volume",
-            "a volume has both a source and `empty`",
-            b"{\"volumes\":{\"a\":{\"empty\":true,\"source\":\"/\"}}}",
-        ),
-        (
-            "volume-not-empty",
-            "a volume is not empty, and nothing else is said of it",
-            b"{\"volumes\":{\"a\":{\"empty\":false}}}",
-        ),
-        (
-            "relative-source",
-            "the source of a volume is relative to something unknown",
-            b"{\"volumes\":{\"a\":{\"source\":\"srv\"}}}",
-        ),
-        (
             "isolation",
-            "an isolator has a member that it cannot have",
-            b"{\"isolation\":{\"isolators\":{\"resource/pids\":{\"limit\":1}}}}",
+            "a member of an isolator is misspelt, and not ignored",
+            b"{\"isolation\":{\"isolators\":{\"resource/pids\":{\"requird\":false,\"value\":{\"limit\":64}}}}}",
+        ),
+        (
+            "isolator-without-value",
+            "an isolator has no value",
+            b"{\"isolation\":{\"isolators\":{\"resource/pids\":{\"required\":false}}}}",
         ),
         ("level", "there is no such isolation level", b"{\"isolation\":{\"level\":\"tight\"}}"),
         (
             "isolator-without-host",
             "what stands before the slash is no name of a host",
-            b"{\"isolation\":{\"isolators\":{\"Example/a\":{}}}}",
+            b"{\"isolation\":{\"isolators\":{\"Example/a\":{\"required\":false,\"value\":1}}}}",
         ),
         (
             "unknown-isolator",
             "the format itself has no such isolator",
-            b"{\"isolation\":{\"isolators\":{\"resource/luck\":{}}}}",
+            b"{\"isolation\":{\"isolators\":{\"resource/luck\":{\"required\":false,\"value\":1}}}}",
         ),
         ("surrogate", "half a pair of surrogates is no character", b"{\"hostname\":\"\\ud800\"}"),
         ("zero-in-an-argument", "an argument would end at its character U+0000", b"{\"arguments\":[\"a\\u0000b\"]}"),
@@ -228,18 +223,7 @@ pub(super) fn options() -> Vec<Entry> {
             bytes
         }),
     ));
-    for (name, source) in [
-        ("slash-at-the-end", "/srv/"),
-        ("dot-at-the-end", "/srv/."),
-        ("parent", "/srv/../etc"),
-        ("two-slashes", "//srv"),
-    ] {
-        all.push(case(
-            &format!("RUN-006/source-with-{name}"),
-            "the last component of the source would not be what is mounted",
-            Scenario::refused("RUN-006").options(move |_| json!({"volumes": {"a": {"source": source}}})),
-        ));
-    }
+    all.extend(volumes());
     all.push(case(
         "RUN-006/no-members",
         "no options are an empty object",
@@ -354,6 +338,41 @@ pub(super) fn options() -> Vec<Entry> {
 fn has_variable(evidence: &crate::run::evidence::Evidence, variable: &str) -> Result<Value, String> {
     let all = evidence.member("/environment")?;
     Ok(all.as_array().is_some_and(|all| all.contains(&variable.into())).into())
+}
+
+/// RUN-006: volumes of a mount that the image has; directories that are there, where that is not the fault
+fn volumes() -> Vec<Entry> {
+    let volume = |name: &str, why: &str, volume: fn(&str) -> Value| {
+        let scenario = Scenario::refused("RUN-006")
+            .host(|place| std::fs::create_dir(place.path("data")))
+            .options(move |place| json!({"volumes": {"a": volume(&place.text("data"))}}))
+            .image(|image| image.mount("a", "/srv/a", false, false));
+        case(&format!("RUN-006/{name}"), why, scenario)
+    };
+    let last = "the last component of the source would not be what is mounted";
+    vec![
+        volume("volume", "a volume has both a source and `empty`", |data| json!({"empty": true, "source": data})),
+        volume("volume-without-source", "a volume has neither a source nor `empty`", |_| json!({"readOnly": true})),
+        volume(
+            "volume-not-empty",
+            "a volume is not empty, and nothing else is said of it",
+            |_| json!({"empty": false}),
+        ),
+        volume(
+            "volume-with-more",
+            "a member of a volume is misspelt, and not ignored",
+            |data| json!({"readonly": true, "source": data}),
+        ),
+        volume(
+            "relative-source",
+            "the source of a volume is relative to something unknown",
+            |data| json!({"source": data.trim_start_matches('/')}),
+        ),
+        volume("source-with-slash-at-the-end", last, |data| json!({"source": format!("{data}/")})),
+        volume("source-with-dot-at-the-end", last, |data| json!({"source": format!("{data}/.")})),
+        volume("source-with-parent", last, |data| json!({"source": format!("{data}/../data")})),
+        volume("source-with-two-slashes", last, |data| json!({"source": format!("/{data}")})),
+    ]
 }
 
 /// RUN-009

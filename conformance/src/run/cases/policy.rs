@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::fixtures::trust::world;
 use crate::run::evidence::Evidence;
-use crate::run::image::{ACT, SIGNER};
+use crate::run::image::{ACT, LOOK, SIGNER};
 use crate::run::scenario::{Judged, Scenario, case};
 use crate::suite::Entry;
 
@@ -39,13 +39,33 @@ fn seen(evidence: &Evidence) -> Judged {
 /// RUN-011, RUN-126, RUN-127
 pub(super) fn policy() -> Vec<Entry> {
     let exec = |scenario: Scenario| scenario.options(|_| json!({"exec": [ACT, "exit:7"]}));
+    let leave = || rule(&json!({"exec": true, "mode": "unsigned"}));
+    let replaced =
+        |exec: Value| Scenario::refused("RUN-010").options(move |_| json!({"exec": exec})).under(leave(), REFERENCE);
     let level = |level: &str| rule(&json!({"isolation": level, "mode": "unsigned"}));
     vec![
         case(
             "RUN-011/exec-with-leave",
             "the program is replaced, and the policy allows it",
-            exec(Scenario::new(|_| Ok(Value::Null)).exits(7))
-                .under(rule(&json!({"exec": true, "mode": "unsigned"})), REFERENCE),
+            exec(Scenario::new(|_| Ok(Value::Null)).exits(7)).under(leave(), REFERENCE),
+        ),
+        case(
+            "RUN-010/exec",
+            "the program that stands in the place of that of the image is no path",
+            replaced(json!(["act"])),
+        ),
+        case(
+            "RUN-010/exec-with-parent",
+            "nor is it one with a component that leads back",
+            replaced(json!(["/usr/lib/../lib/cornercast/act"])),
+        ),
+        case("RUN-010/exec-empty", "nothing stands in the place of that of the image", replaced(json!([]))),
+        case(
+            "RUN-010/exec-with-any-argument",
+            "only the program has to be a path, and the elements after it can be anything",
+            Scenario::new(|evidence| evidence.is("/arguments", &json!([LOOK, "../a/", ""])))
+                .options(|_| json!({"exec": [LOOK, "../a/", ""]}))
+                .under(leave(), REFERENCE),
         ),
         case(
             "RUN-011/exec-without-leave",

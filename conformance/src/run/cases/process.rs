@@ -220,19 +220,11 @@ fn state() -> Vec<Entry> {
             Scenario::new(|evidence| evidence.is("/signals", &json!({"blocked": [], "ignored": []})))
                 .image(|image| image.user(1000, 1000)),
         ),
+        case("RUN-031/stack", "the stack can have 8 MiB", Scenario::new(stack)),
         case(
-            "RUN-031/stack",
-            "the stack can have 8 MiB",
-            Scenario::new(|evidence| {
-                let limit = evidence.member("/limits")?;
-                let soft = limit.get("STACK").or_else(|| limit.get("RLIMIT_STACK")).map(|limit| limit["soft"].clone());
-                let soft = soft.ok_or("the probe does not name the limit of the stack")?;
-                ensure(
-                    soft.is_null() || soft.as_u64().is_some_and(|soft| soft >= 8 << 20),
-                    format!("the limit is {soft}"),
-                )?;
-                Ok(soft)
-            }),
+            "RUN-031/stack-of-the-caller",
+            "so it can where the stack of whoever starts the engine can have 1 MiB",
+            Scenario::new(stack).with_stack(1024),
         ),
         case("RUN-032/root", "the bounding set is the 14", caps("bounding", all_of_root.clone(), 0)),
         case("RUN-032/user", "so it is for a user other than 0", caps("bounding", all_of_root.clone(), 1000)),
@@ -248,4 +240,13 @@ fn state() -> Vec<Entry> {
         case("RUN-034/inheritable-of-a-user", "nor for another", caps("inheritable", none.clone(), 1000)),
         case("RUN-034/ambient", "nothing is ambient", caps("ambient", none, 1000)),
     ]
+}
+
+/// RUN-031
+fn stack(evidence: &Evidence) -> Judged {
+    let limit = evidence.member("/limits")?;
+    let soft = limit.get("STACK").or_else(|| limit.get("RLIMIT_STACK")).map(|limit| limit["soft"].clone());
+    let soft = soft.ok_or("the probe does not name the limit of the stack")?;
+    ensure(soft.is_null() || soft.as_u64().is_some_and(|soft| soft >= 8 << 20), format!("the limit is {soft}"))?;
+    Ok(soft)
 }

@@ -56,8 +56,8 @@ pub(super) fn writing() -> Vec<Entry> {
         case(
             "RUN-062/engine-files",
             "the files of the engine in /etc can be changed as well",
-            Scenario::new(|evidence| evidence.all_succeed(&["write:/etc/hosts", "unlink:/etc/resolv.conf"]))
-                .image(|image| image.act(&["write:/etc/hosts:x", "unlink:/etc/resolv.conf"])),
+            Scenario::new(|evidence| evidence.all_succeed(&["write:/etc/hosts", "append:/etc/resolv.conf"]))
+                .image(|image| image.act(&["write:/etc/hosts:x", "append:/etc/resolv.conf:x"])),
         ),
         case(
             "RUN-063/one-after-another",

@@ -54,6 +54,24 @@ pub(super) fn failing() -> Vec<Mutant> {
                 report.arguments = Some(vec!["/usr/lib/cornercast/probe".to_owned()]);
             }),
         ),
+        mutant(
+            "exit-code-of-nothing",
+            &["RUN-094"],
+            reports(|report, _| {
+                if report.outcome != Outcome::Exited {
+                    report.exit_code = Some(126);
+                }
+            }),
+        ),
+        mutant(
+            "arguments-of-nothing",
+            &["RUN-096"],
+            reports(|report, _| {
+                if matches!(report.outcome, Outcome::Refused | Outcome::Failed) {
+                    report.arguments = Some(vec!["/usr/lib/cornercast/probe".to_owned()]);
+                }
+            }),
+        ),
         mutant("no-reasons", &["RUN-097"], reports(|report, _| report.reasons.clear())),
         mutant("first-reason-only", &["RUN-097"], reports(|report, _| report.reasons.truncate(1))),
         mutant(

@@ -49,7 +49,7 @@ pub(super) fn host() -> Vec<Mutant> {
                 array(config, "/mounts", |all| all.push(more));
             }),
         ),
-        mutant("network-of-the-host", &["RUN-053"], config(|config| no_namespace(config, "network"))),
+        mutant("network-of-the-host", &["RUN-053", "RUN-082"], config(|config| no_namespace(config, "network"))),
         mutant("another-hostname", &["RUN-055"], config(|config| set(config, "/hostname", json!("cornercast")))),
         mutant("control-groups-of-the-host", &["RUN-060"], config(|config| no_namespace(config, "cgroup"))),
         mutant("run-is-writable", &["RUN-061"], config(|config| options(config, "/run/cornercast", &["ro"], &["rw"]))),

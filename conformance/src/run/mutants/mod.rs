@@ -51,10 +51,10 @@ pub fn find(name: &str) -> Option<Mutant> {
 }
 
 /// Clauses that an engine leaves out, each a mutant.
-const CHECKS: [&str; 27] = [
+const CHECKS: [&str; 28] = [
     "RUN-001", "RUN-002", "RUN-003", "RUN-006", "RUN-007", "RUN-008", "RUN-009", "RUN-010", "RUN-011", "RUN-018",
-    "RUN-019", "RUN-041", "RUN-042", "RUN-066", "RUN-067", "RUN-068", "RUN-083", "RUN-084", "RUN-085", "RUN-086",
-    "RUN-087", "RUN-088", "RUN-090", "RUN-091", "RUN-092", "RUN-126", "RUN-127",
+    "RUN-019", "RUN-031", "RUN-041", "RUN-042", "RUN-066", "RUN-067", "RUN-068", "RUN-083", "RUN-084", "RUN-085",
+    "RUN-086", "RUN-087", "RUN-088", "RUN-090", "RUN-091", "RUN-092", "RUN-126", "RUN-127",
 ];
 
 /// All mutants.
