@@ -371,9 +371,12 @@ fn another_instance_has_a_process_of_its_own() {
     let run = bench.run_images(&["--impl", &gone, "--case", "RUN-007/taken", "--case", "RUN-007/free-again"]);
     assert_eq!(run.verdict("RUN-007/taken"), Verdict::Errored);
     assert_eq!(run.verdict("RUN-007/free-again"), Verdict::Pass);
-    let run = bench.run_images(&["--impl", &gone, "--case", "RUN-081/killed-engine"]);
-    // Nothing is left of it, as it never was.
-    assert_eq!(run.verdict("RUN-081/killed-engine"), Verdict::Pass);
+    // One that never was cannot be killed.
+    let there = bench.engine("there", &free);
+    for (engine, verdict) in [(&there, Verdict::Pass), (&gone, Verdict::Errored)] {
+        let run = bench.run_images(&["--impl", engine, "--case", "RUN-081/killed-engine"]);
+        assert_eq!(run.verdict("RUN-081/killed-engine"), verdict, "{:#?}", run.lines);
+    }
     // Also where the adapter has sessions.
     let note = bench.folder.path().join("note");
     let body = format!("echo $$ >>{}; printf '{{\"seq\":%s,\"outcome\":\"skipped\"}}\\n' \"$seq\"", note.display());
