@@ -19,6 +19,7 @@ mod policy;
 mod proof;
 mod reading;
 mod release;
+mod released;
 mod state;
 pub mod tiles;
 pub mod time;
