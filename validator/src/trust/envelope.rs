@@ -194,3 +194,24 @@ pub fn write(envelope: &Opened) -> Vec<u8> {
         signatures: envelope.signatures.iter().map(signature).collect(),
     })
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_signed_is_opened_again() {
+        let keys = [SecretKey::from_seed(&[1; 32]), SecretKey::from_seed(&[2; 32])];
+        let listed = keys.iter().map(|key| (key.public().id(), key.public())).collect();
+        let source = sign(PayloadType::Catalog, b"payload", &keys.iter().collect::<Vec<_>>());
+        let (opened, violations) = open(&source, &Limits::FORMAT);
+        let opened = opened.unwrap();
+        assert!(violations.is_empty());
+        assert_eq!((opened.payload_type, opened.payload.as_slice()), (PayloadType::Catalog, b"payload".as_slice()));
+        assert_eq!(opened.signers(&listed).unwrap().len(), 2);
+        assert_eq!(write(&opened), source);
+        // The payload is no catalog.
+        assert!(!opened.check(&Limits::FORMAT).is_empty());
+    }
+}
