@@ -159,17 +159,8 @@ fn row(arguments: &Arguments, cornercast: &Path, shape: &Shape, encoding: Encodi
     let blobs = stored(&input)?;
     let mut openssl = vec!["openssl".to_owned(), "dgst".to_owned(), "-sha256".to_owned()];
     openssl.extend(blobs.iter().map(|(path, _)| text(path)));
-    let (mut checks, mut bares, mut digests) = (Vec::new(), Vec::new(), Vec::new());
     let stored: u64 = blobs.iter().map(|(_, size)| size).sum();
-    for run in 0..=runs_of(arguments, stored) {
-        let costs = (measure::measure(&bare)?, measure::measure(&check)?, measure::measure(&openssl)?);
-        // The first run fills the cache of the file system.
-        if run > 0 {
-            bares.push(costs.0);
-            checks.push(costs.1);
-            digests.push(costs.2);
-        }
-    }
+    let [bares, checks, digests] = take_turns([&bare, &check, &openssl], runs_of(arguments, stored))?;
     println!(
         "| {} {} {} | {:.0} MB | {} | {} | {:.2} | {} | {:.2} | {} | {} |",
         shape.name,
@@ -217,16 +208,8 @@ fn verify_row(
     ];
     let verify: Vec<String> = verify.into_iter().map(str::to_owned).collect();
     let trust_only: Vec<String> = verify.iter().cloned().chain(["--trust-only".to_owned()]).collect();
-    let (mut checks, mut verifies, mut trusts) = (Vec::new(), Vec::new(), Vec::new());
     let stored: u64 = stored(Path::new(&input))?.iter().map(|(_, size)| size).sum();
-    for run in 0..=runs_of(arguments, stored) {
-        let costs = (measure::measure(&check)?, measure::measure(&verify)?, measure::measure(&trust_only)?);
-        if run > 0 {
-            checks.push(costs.0);
-            verifies.push(costs.1);
-            trusts.push(costs.2);
-        }
-    }
+    let [checks, verifies, trusts] = take_turns([&check, &verify, &trust_only], runs_of(arguments, stored))?;
     println!(
         "| {} {} {} | {} | {} | {:.2} | {} | {} |",
         shape.name,
@@ -239,6 +222,21 @@ fn verify_row(
         mebibytes(most_memory(&verifies)),
     );
     Ok(())
+}
+
+/// What commands cost that take turns, so many times each.
+fn take_turns(commands: [&[String]; 3], runs: usize) -> io::Result<[Vec<Cost>; 3]> {
+    let mut costs = [const { Vec::new() }; 3];
+    for run in 0..=runs {
+        for (costs, command) in costs.iter_mut().zip(commands) {
+            let cost = measure::measure(command)?;
+            // The first run fills the cache of the file system.
+            if run > 0 {
+                costs.push(cost);
+            }
+        }
+    }
+    Ok(costs)
 }
 
 /// How often an image of so many bytes is measured: small ones more often, since what else the machine does weighs more

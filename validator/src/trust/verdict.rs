@@ -1,5 +1,7 @@
 //! What comes of verifying.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -32,6 +34,16 @@ impl Rejection {
     pub fn in_file(mut self, path: &str) -> Self {
         self.file.get_or_insert_with(|| path.to_owned());
         self
+    }
+}
+
+/// Where, why, and the clause.
+impl fmt::Display for Rejection {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = &self.file {
+            write!(formatter, "{file}: ")?;
+        }
+        write!(formatter, "{} [{}]", self.reason, self.clause)
     }
 }
 

@@ -64,7 +64,24 @@ fn a_catalog_that_nobody_has_signed_has_no_next_one() {
     let place = Place::new();
     place.succeeds(&["catalog", "site", "example.com/hello"]);
     forge(&place, CATALOG, |catalog| catalog["serial"] = 9_007_199_254_740_990_u64.into());
-    refused(&place, &["catalog", "site", "example.com/hello"], "is not signed as its keyrings ask for");
+    refused(&place, &["catalog", "site", "example.com/hello"], "is not signed as the last keyring asks for");
+}
+
+/// Whoever stole a key that was replaced does not write what the new one signs.
+#[test]
+fn a_catalog_by_a_key_that_was_replaced_is_signed_once_more() {
+    let place = Place::new();
+    place.secret("new", &format!("cornercast-secret-v1 ed25519:{}\n", STANDARD.encode([9; 32])));
+    let shown = place.succeeds(&["keygen", "--show", "catalog.key"]);
+    let old = shown.lines().find_map(|line| line.strip_prefix("key id")).unwrap().trim().to_owned();
+    let next = ["keyring", "next", "site", "example.com", "--add-catalog", &place.public("new"), "--remove", &old];
+    fs::write(place.path("next.json"), place.succeeds(&next)).unwrap();
+    place.succeeds(&["sign", "next.json", "--key", "root.key", "--store", "site"]);
+    let draft = ["catalog", "site", "example.com/hello"];
+    refused(&place, &draft, "sign it once more");
+    place.succeeds(&["sign", CATALOG, "--key", "new.key", "--store", "site"]);
+    let draft: Value = serde_json::from_str(&place.succeeds(&draft)).unwrap();
+    assert_eq!((&draft["serial"], &draft["keyring"]["version"]), (&json!(2), &json!(2)));
 }
 
 /// An image is listed that has a release, and not one that has a file in the place of one.

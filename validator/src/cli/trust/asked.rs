@@ -47,11 +47,7 @@ impl Trust {
         let decided = decide(files, &question, &Limits::FORMAT).map_err(|error| Failure::Error(error.to_string()))?;
         match decided.verdict.outcome {
             Ok(accepted) => Ok(Some(accepted.image)),
-            Err(rejection) => {
-                let file = rejection.file.map_or_else(String::new, |file| format!("{file}: "));
-                let why = format!("{file}{} [{}]", rejection.reason, rejection.clause);
-                Err(Failure::Refused(format!("{reference} is not trusted: {why}")))
-            }
+            Err(rejection) => Err(Failure::Refused(format!("{reference} is not trusted: {rejection}"))),
         }
     }
 }

@@ -11,14 +11,14 @@ use super::{days_after, now_to_sign, store};
 use crate::digest::Digest;
 use crate::limits::Limits;
 use crate::manifest::{self, Descriptor};
-use crate::store::{FileKind, Files, Folder, SignatureSet, classify};
-use crate::trust::{self, Catalog, Keyring, KeyringPin, Listed, PayloadType, Withdrawn, canonical, is_signed};
+use crate::store::{FileKind, Files, Folder, SignatureSet, classify, path_of};
+use crate::trust::{self, Catalog, Keyring, Listed, PayloadType, Withdrawn, canonical, is_signed};
 
 /// Draft the next catalog of a name
 ///
 /// It lists what the last catalog of the store lists, and every image of the store that has this name and a release. Both
-/// have to be signed as the keyrings of the store ask for. A draft goes to standard output, for `sign`: `cornercast catalog STORE NAME --channel stable=1.0.0 | cornercast sign -
-/// --key catalog.key --store STORE`. A version that was listed once is never left out: it is withdrawn.
+/// have to be signed as the last keyring of the store asks for. A draft goes to standard output, for `sign`: `cornercast
+/// catalog STORE NAME --channel stable=1.0.0 | cornercast sign - --key catalog.key --store STORE`. A version that was listed once is never left out: it is withdrawn.
 ///
 /// Exit status: 0, 1 if something was refused, 2 if it could not be read or written.
 #[derive(Debug, Args)]
@@ -51,14 +51,14 @@ fn parse_pair(text: &str) -> Result<(String, String), String> {
 pub(in super::super) fn run(arguments: &CatalogArgs) -> Result<ExitCode, Failure> {
     let host = arguments.name.split('/').next().unwrap_or_default();
     let chain = chain(&arguments.store, host, arguments.pin)?;
-    let Some((digest, keyring)) = chain.last() else { return Err(Failure::Refused("there is no keyring".to_owned())) };
-    let before = last(arguments, &chain)?;
+    let Some((pin, keyring)) = chain.last() else { return Err(Failure::Refused("there is no keyring".to_owned())) };
+    let before = last(arguments, keyring)?;
     let issued = now_to_sign()?;
     let mut catalog = Catalog {
         channels: before.as_ref().map(|before| before.channels.clone()).unwrap_or_default(),
         expires: days_after(&issued, arguments.days)?,
         issued,
-        keyring: KeyringPin { digest: *digest, version: keyring.version },
+        keyring: *pin,
         name: arguments.name.clone(),
         serial: before.as_ref().map_or(1, |before| before.serial + 1),
         versions: before.as_ref().map(|before| before.versions.clone()).unwrap_or_default(),
@@ -121,25 +121,29 @@ pub(in super::super) fn run(arguments: &CatalogArgs) -> Result<ExitCode, Failure
     Ok(ExitCode::SUCCESS)
 }
 
-/// The catalog that the store has. One that nobody has signed would become one that somebody has.
-fn last(arguments: &CatalogArgs, chain: &[(Digest, Keyring)]) -> Result<Option<Catalog>, Failure> {
+/// The catalog that the store has. What nobody has signed, or one whose key was replaced, is not to become what somebody
+/// else signs.
+fn last(arguments: &CatalogArgs, keyring: &Keyring) -> Result<Option<Catalog>, Failure> {
     let name = &arguments.name;
     let kind = FileKind::Catalog(name.clone());
     let Some(source) = store::read(&arguments.store, &kind, Limits::FORMAT.envelope)? else { return Ok(None) };
-    let refuse = |why: &str| Err(Failure::Refused(format!("the catalog of {name} in the store {why}")));
+    let path = arguments.store.join(path_of(&kind)).display().to_string();
     let opened = trust::open(&source, &Limits::FORMAT).0.filter(|opened| opened.payload_type == PayloadType::Catalog);
-    let Some(opened) = opened else { return refuse("is not valid") };
-    // Its key can have been replaced meanwhile, but not revoked.
-    let is_by = |(_, keyring): &(Digest, Keyring)| {
-        chain.last().is_some_and(|(_, last)| is_signed(&opened, name, keyring, last))
+    let catalog = opened.as_ref().and_then(|opened| trust::check_catalog(&opened.payload, &Limits::FORMAT).0);
+    let (Some(opened), Some(catalog)) = (opened, catalog.filter(|catalog| catalog.name == *name)) else {
+        return Err(Failure::Refused(format!(
+            "{path} is no valid catalog of {name}; `cornercast check {path}` says why"
+        )));
     };
-    if !chain.iter().any(is_by) {
-        return refuse("is not signed as its keyrings ask for; without it, a first one is drafted");
+    if is_signed(&opened, name, keyring) {
+        return Ok(Some(catalog));
     }
-    match trust::check_catalog(&opened.payload, &Limits::FORMAT).0.filter(|catalog| catalog.name == *name) {
-        Some(catalog) => Ok(Some(catalog)),
-        None => refuse("is not valid"),
-    }
+    let message = format!(
+        "{path} is not signed as the last keyring asks for. If its key was replaced, and this is the catalog that you \
+         have signed, sign it once more: `cornercast sign {path} --key NEW --store {}`",
+        arguments.store.display()
+    );
+    Err(Failure::Refused(message))
 }
 
 /// The images of the name that have a release that the last keyring accepts, each with its version.
@@ -165,7 +169,7 @@ fn released(arguments: &CatalogArgs, last: &Keyring) -> Result<Vec<(String, List
                     (release.image, &release.name, &release.version, &release.platform)
                         == (image, &name, &version, &platform)
                 });
-                is_same && is_signed(&opened, &name, last, last)
+                is_same && is_signed(&opened, &name, last)
             })
         };
         if store::envelopes(&arguments.store, SignatureSet::Signatures, id)?.into_iter().any(is_release) {

@@ -10,9 +10,9 @@ use serde_json::json;
 use super::super::files::Directory;
 use super::super::{Failure, print};
 use super::clock;
-use super::keyring::judged_host;
+use super::keyring::{judged_host, push_keyring};
 use crate::limits::Limits;
-use crate::trust::{Keyring, KeyringPin, Mode, Policy, PolicyRule, Rejection, keyrings, read_policy};
+use crate::trust::{Keyring, KeyringPin, Mode, Policy, PolicyRule, keyrings, read_policy};
 
 #[derive(Debug, Args)]
 pub(super) struct Trust {
@@ -41,7 +41,7 @@ pub(super) fn run(arguments: &Trust) -> Result<(), Failure> {
     let shown = arguments.store.display();
     let chain = keyrings(&Directory::at(&arguments.store), host, Some(clock()), &limits)
         .map_err(|error| Failure::Error(format!("{shown}: {error}")))?
-        .map_err(|rejection| refused(&rejection))?;
+        .map_err(|rejection| Failure::Refused(rejection.to_string()))?;
     let (Some((first, _)), Some((pin, last))) = (chain.first(), chain.last()) else {
         return Err(Failure::Refused(format!("{shown} holds no keyring of {host}")));
     };
@@ -66,32 +66,20 @@ fn policy_of(path: &Path, limits: &Limits) -> Result<Policy, Failure> {
         _ => {
             let read = read_policy(path, limits, None);
             let read = read.map_err(|error| Failure::Error(format!("{}: {error}", path.display())))?;
-            read.map_err(|rejection| refused(&rejection))
+            read.map_err(|rejection| Failure::Refused(rejection.to_string()))
         }
     }
-}
-
-fn refused(rejection: &Rejection) -> Failure {
-    let file = rejection.file.as_ref().map_or_else(String::new, |file| format!("{file}: "));
-    Failure::Refused(format!("{file}{} [{}]", rejection.reason, rejection.clause))
 }
 
 fn question(first: &KeyringPin, pin: &KeyringPin, last: &Keyring) -> String {
     let mut out = String::new();
-    let _ = writeln!(out, "keyring {} of {}, {} to {}", pin.version, last.name, last.issued, last.expires);
-    let _ = writeln!(out, "  digest    {}", pin.digest);
-    let _ = writeln!(out, "  root      {} of {}", last.root.threshold, last.root.keyids.join(" "));
-    for (what, rules) in [("release", &last.release), ("catalog", &last.catalog)] {
-        for rule in rules {
-            let _ = writeln!(out, "  {what}   {} of {} for {}", rule.threshold, rule.keyids.join(" "), rule.prefix);
-        }
-    }
+    push_keyring(&mut out, pin, last);
     if first != pin {
         let _ = writeln!(out, "It follows from keyring {}, the first one here, {}.", first.version, first.digest);
     }
     let _ = write!(
         out,
-        "That these keys are those of {} nobody says but this store. Compare the digest with one that you have from\n\
+        "Nobody but this store says that these are the keys of {}. Compare the digest with one that you have from\n\
          elsewhere. Trust them from now on? Type yes: ",
         last.name
     );

@@ -14,7 +14,7 @@ use crate::limits::Limits;
 use crate::manifest::Descriptor;
 use crate::name::judge_host;
 use crate::store::{FileKind, Folder};
-use crate::trust::{self, Keyring, PublicKey, Revoked, RevokedImage, RevokedKey, RootRule, Rule, keyrings};
+use crate::trust::{self, Keyring, KeyringPin, PublicKey, Revoked, RevokedImage, RevokedKey, RootRule, Rule, keyrings};
 
 /// Draft the keyring of an authority, or show those of a store
 ///
@@ -185,9 +185,9 @@ pub(super) fn judged_host(host: &str) -> Result<&str, Failure> {
     }
 }
 
-/// The keyrings of an authority in a store, each with its payload digest, which follow from each other. The store is
+/// The keyrings of an authority in a store, each with what pins it, which follow from each other. The store is
 /// believed about the first one, unless one of them has to have the digest `pin`.
-pub(super) fn chain(store: &Path, host: &str, pin: Option<Digest>) -> Result<Vec<(Digest, Keyring)>, Failure> {
+pub(super) fn chain(store: &Path, host: &str, pin: Option<Digest>) -> Result<Vec<(KeyringPin, Keyring)>, Failure> {
     judged_host(host)?;
     let shown = store.display();
     // Verifiers take some of them at a time; who signs the next one wants all.
@@ -196,11 +196,11 @@ pub(super) fn chain(store: &Path, host: &str, pin: Option<Digest>) -> Result<Vec
         .map_err(|error| Failure::Error(format!("{shown}: {error}")))?;
     let read = read.map_err(|rejection| match rejection.file {
         None => Failure::Refused(format!("{shown} holds no keyring of {host}")),
-        Some(file) => Failure::Refused(format!("{file}: {} [{}]", rejection.reason, rejection.clause)),
+        Some(_) => Failure::Refused(rejection.to_string()),
     })?;
     match pin.filter(|pin| read.iter().all(|(known, _)| known.digest != *pin)) {
         Some(pin) => Err(Failure::Refused(format!("no keyring of {host} in {shown} has the payload digest {pin}"))),
-        None => Ok(read.into_iter().map(|(known, keyring)| (known.digest, keyring)).collect()),
+        None => Ok(read),
     }
 }
 
@@ -264,23 +264,27 @@ fn next(arguments: &Next) -> Result<Keyring, Failure> {
 
 fn show(store: &Path, host: &str) -> Result<(), Failure> {
     let mut out = String::new();
-    for (digest, keyring) in chain(store, host, None)? {
-        let pin = serde_json::json!({"digest": digest, "version": keyring.version});
-        let _ = writeln!(out, "keyring {}, {} to {}", keyring.version, keyring.issued, keyring.expires);
-        let _ = writeln!(out, "  pin       {pin}");
-        let _ = writeln!(out, "  root      {} of {}", keyring.root.threshold, keyring.root.keyids.join(" "));
-        for (what, rules) in [("release", &keyring.release), ("catalog", &keyring.catalog)] {
-            for rule in rules {
-                let _ = writeln!(out, "  {what}   {} of {} for {}", rule.threshold, rule.keyids.join(" "), rule.prefix);
-            }
-        }
-        for key in &keyring.revoked.keys {
-            let since = key.since.as_ref().map_or(String::new(), |since| format!(" since {since}"));
-            let _ = writeln!(out, "  revoked   {}{since}", key.keyid);
-        }
-        for image in &keyring.revoked.images {
-            let _ = writeln!(out, "  revoked   {}", image.image.digest);
-        }
+    for (pin, keyring) in chain(store, host, None)? {
+        push_keyring(&mut out, &pin, &keyring);
     }
     print(&out)
+}
+
+/// A keyring for people, and what pins it.
+pub(super) fn push_keyring(out: &mut String, pin: &KeyringPin, keyring: &Keyring) {
+    let _ = writeln!(out, "keyring {} of {}, {} to {}", pin.version, keyring.name, keyring.issued, keyring.expires);
+    let _ = writeln!(out, "  pin       {}", serde_json::json!(pin));
+    let _ = writeln!(out, "  root      {} of {}", keyring.root.threshold, keyring.root.keyids.join(" "));
+    for (what, rules) in [("release", &keyring.release), ("catalog", &keyring.catalog)] {
+        for rule in rules {
+            let _ = writeln!(out, "  {what}   {} of {} for {}", rule.threshold, rule.keyids.join(" "), rule.prefix);
+        }
+    }
+    for key in &keyring.revoked.keys {
+        let since = key.since.as_ref().map_or(String::new(), |since| format!(" since {since}"));
+        let _ = writeln!(out, "  revoked   {}{since}", key.keyid);
+    }
+    for image in &keyring.revoked.images {
+        let _ = writeln!(out, "  revoked   {}", image.image.digest);
+    }
 }

@@ -128,17 +128,16 @@ fn check(
     let checked = check_store(&image, limits, arguments.jobs.unwrap_or_else(processors), &mut findings);
     drop(shown);
     checked.map_err(fail)?;
-    if findings.errors == 0 {
-        return Ok(None);
-    }
     let error = findings.list().iter().find(|finding| finding.severity == Severity::Error);
-    let Some(error) = error else { return Err(Failure::Error("the image has more findings than are kept".to_owned())) };
-    Ok(Some({
-        let rejection = Rejection::new(error.id, error.message.clone());
-        match error.location.chain.get(1) {
-            Some(file) => rejection.in_file(file),
-            None => rejection,
-        }
+    let Some(error) = error else {
+        // What is kept are the first ones, which could all be warnings.
+        let more = || Failure::Error("the image has more findings than are kept".to_owned());
+        return if findings.errors == 0 { Ok(None) } else { Err(more()) };
+    };
+    let rejection = Rejection::new(error.id, error.message.clone());
+    Ok(Some(match error.location.chain.get(1) {
+        Some(file) => rejection.in_file(file),
+        None => rejection,
     }))
 }
 

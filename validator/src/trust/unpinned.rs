@@ -70,10 +70,10 @@ pub fn keyrings(
     Ok(Ok(read))
 }
 
-/// Whether enough of the keys of a rule of `keyring` for `name` have signed an envelope, of which none is revoked by the
-/// keyring `last`.
+/// Whether enough keys of the rule of a keyring for `name`, of which none is revoked, have signed an envelope: the rule for
+/// catalogs if it holds one, and otherwise that for releases.
 #[must_use]
-pub fn is_signed(envelope: &Opened, name: &str, keyring: &Keyring, last: &Keyring) -> bool {
+pub fn is_signed(envelope: &Opened, name: &str, keyring: &Keyring) -> bool {
     let rules = match envelope.payload_type {
         PayloadType::Catalog => &keyring.catalog,
         _ => &keyring.release,
@@ -81,6 +81,6 @@ pub fn is_signed(envelope: &Opened, name: &str, keyring: &Keyring, last: &Keyrin
     let Some(rule) = longest(rules.iter().map(|rule| (rule.prefix.as_str(), rule)), name) else { return false };
     let Ok(signed) = envelope.signers(&keyring.keys()) else { return false };
     let counts =
-        |id: &&String| Digest::from_hex(id).is_some_and(|id| signed.contains(&id)) && last.revoked_key(id).is_none();
+        |id: &&String| Digest::from_hex(id).is_some_and(|id| signed.contains(&id)) && keyring.revoked_key(id).is_none();
     rule.keyids.iter().filter(counts).count() as u64 >= rule.threshold
 }
