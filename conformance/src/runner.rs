@@ -262,6 +262,8 @@ fn hide_names(entry: &Entry, scratch: &Path, instance: &str) -> impl Fn(&str) ->
     let (scratch, instance) = (scratch.display().to_string(), instance.to_owned());
     move |text| {
         let text = text.replace(&scratch, "$SCRATCH").replace(&instance, "$INSTANCE");
+        // A case may say a path without its slash.
+        let text = text.replace(scratch.trim_start_matches('/'), "$SCRATCH");
         if folder.is_empty() { text } else { text.replace(&folder, "$CASE") }
     }
 }
