@@ -118,14 +118,17 @@ pub(crate) fn parent_is_killed(probe: &Path) {
     assert!(start.elapsed() < SOON, "it took {:?}", start.elapsed());
 }
 
+/// By a caller, from the terminal, and because the terminal is gone.
 pub(crate) fn engine_is_stopped(probe: &Path) {
     let bench = Bench::new();
     let image = image(&bench, probe);
-    let (mut child, mut lines) = engine(&bench, &image, &[], &["trap:SIGTERM:7", "ready", "wait"]);
-    until_ready(&mut lines);
-    kill_process(pid_of(&child), Signal::TERM).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(7));
-    assert_eq!(instances(&bench), 0);
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        let (mut child, mut lines) = engine(&bench, &image, &[], &["trap:SIGTERM:7", "ready", "wait"]);
+        until_ready(&mut lines);
+        kill_process(pid_of(&child), signal).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(7), "{signal:?}");
+        assert_eq!(instances(&bench), 0);
+    }
 }
 
 pub(crate) fn engine_is_stopped_twice(probe: &Path) {
