@@ -11,28 +11,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus, getppid, kill_process, pidfd_open, waitid,
-};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus, getppid, pidfd_open, waitid};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::low_level::pipe;
 
+use crate::backend::{End, Held};
 use crate::{cgroup, sys};
 
 /// How often is looked whether a parent has ended of whose threads one has: each ends with a signal.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
-
-/// How an application has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum End {
-    /// With an exit code.
-    Exited(u8),
-    /// By the signal of this number.
-    Signaled(i32),
-    /// It never began: its program was not executed.
-    NeverBegan,
-}
 
 /// How an application is stopped.
 #[derive(Debug, Clone, Copy)]
@@ -100,6 +88,8 @@ pub(crate) struct Application {
     waiting: Seen,
     /// Whether its program has been executed.
     has_begun: bool,
+    /// The application, where that is no process.
+    held: Option<Box<dyn Held>>,
 }
 
 /// The flag of a process that has executed no program since it was forked (`PF_FORKNOEXEC` of Linux, proc(5)).
@@ -145,22 +135,32 @@ impl Application {
     /// The process `pid`, a child of this one, which waits.
     pub(crate) fn waiting(pid: Pid) -> io::Result<Self> {
         let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
-        Ok(Self { pid, pidfd, waiting: Seen::now(pid), has_begun: false })
+        Ok(Self { pid, pidfd, waiting: Seen::now(pid), has_begun: false, held: None })
+    }
+
+    /// From now on it is what the backend holds: the process is what that waits for.
+    pub(crate) fn is_held(&mut self, held: Box<dyn Held>) -> io::Result<()> {
+        self.pid = held.process();
+        self.pidfd = pidfd_open(self.pid, PidfdFlags::empty())?;
+        self.held = Some(held);
+        Ok(())
     }
 
     /// Waits until the process executes its program; whether it does. It may already have ended, and ends if that is
     /// requested.
     pub(crate) fn begins(&mut self, requests: &Requests) -> io::Result<bool> {
         let mut pause = Duration::from_micros(100);
-        loop {
+        while !self.has_begun {
             // In this order: one that has ended keeps the name that it had.
             let has_ended = self.has_ended()?;
-            if Seen::now(self.pid).is_other(&self.waiting) {
-                self.has_begun = true;
-                return Ok(true);
-            }
-            if has_ended {
-                return Ok(false);
+            let begins = match &self.held {
+                // One that has ended so soon that nobody has seen it has begun.
+                Some(held) => held.begins().or(has_ended.then_some(true)),
+                None => Some(Seen::now(self.pid).is_other(&self.waiting)).filter(|begins| *begins || has_ended),
+            };
+            if let Some(begins) = begins {
+                self.has_begun = begins;
+                break;
             }
             if requests.take() || requests.are_of_nobody() {
                 self.kill();
@@ -168,6 +168,7 @@ impl Application {
             thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(5));
         }
+        Ok(self.has_begun)
     }
 
     /// Waits for the end, and stops the application when that is requested. Whether it had to be killed, too.
@@ -197,7 +198,7 @@ impl Application {
                         thread::sleep(Duration::from_millis(20));
                     }
                     // RUN-078
-                    let _ = sys::send(self.pid, stop.signal);
+                    self.send(stop.signal);
                 }
             }
         }
@@ -206,14 +207,26 @@ impl Application {
 
     /// Ends the process at once, with everything in its namespace.
     pub(crate) fn kill(&self) {
-        let _ = kill_process(self.pid, Signal::KILL);
+        self.send(Signal::KILL.as_raw());
+    }
+
+    fn send(&self, signal: i32) {
+        let _ = match &self.held {
+            Some(held) => held.signal(signal),
+            None => sys::send(self.pid, signal),
+        };
     }
 
     /// Takes the status of the process, which has ended or is about to.
     pub(crate) fn reap(&self) -> io::Result<End> {
         let status = waitid(WaitId::Pid(self.pid), WaitIdOptions::EXITED)?;
         let status = status.ok_or_else(|| io::Error::other("the process has no status"))?;
-        Ok(if self.has_begun { end(&status) } else { End::NeverBegan })
+        let end = end(&status);
+        Ok(match &self.held {
+            _ if !self.has_begun => End::NeverBegan,
+            Some(held) => held.end(end),
+            None => end,
+        })
     }
 
     fn has_ended(&self) -> io::Result<bool> {

@@ -39,15 +39,24 @@ pub(crate) fn mountinfo() -> io::Result<String> {
 /// of version 2, in the order of the text.
 #[must_use]
 pub fn hierarchies(mountinfo: &str) -> Vec<PathBuf> {
-    let hierarchy = |line: &str| {
-        let (mount, file_system) = line.split_once(" - ")?;
-        let kind = file_system.split(' ').next()?;
-        let point = mount.split(' ').nth(4)?;
-        ["cgroup", "cgroup2"].contains(&kind).then(|| PathBuf::from(unescaped(point)))
-    };
-    let mut all: Vec<PathBuf> = mountinfo.lines().filter_map(hierarchy).collect();
+    let mut all: Vec<PathBuf> = mountinfo.lines().filter_map(hierarchy).map(|(_, path)| path).collect();
     all.dedup();
     all
+}
+
+/// Where the hierarchy of version 2 is mounted, if one of version 1 is there as well.
+pub(crate) fn second_beside_first(mountinfo: &str) -> Option<PathBuf> {
+    let (second, first): (Vec<_>, Vec<_>) =
+        mountinfo.lines().filter_map(hierarchy).partition(|(is_second, _)| *is_second);
+    second.into_iter().next().filter(|_| !first.is_empty()).map(|(_, path)| path)
+}
+
+/// Whether the hierarchy that a line of mountinfo is about is of version 2, and where it is mounted.
+fn hierarchy(line: &str) -> Option<(bool, PathBuf)> {
+    let (mount, file_system) = line.split_once(" - ")?;
+    let kind = file_system.split(' ').next()?;
+    let point = mount.split(' ').nth(4)?;
+    ["cgroup", "cgroup2"].contains(&kind).then(|| (kind == "cgroup2", PathBuf::from(unescaped(point))))
 }
 
 /// All places that something is mounted at, from such a text.
@@ -183,6 +192,9 @@ mod tests {
         assert_eq!(named(HYBRID), hybrid);
         assert_eq!(named(FIRST), ["/sys/fs/cgroup/cpu", "/sys/fs/cgroup/pids"]);
         assert_eq!(named(SECOND), ["/sys/fs/cgroup"]);
+        assert_eq!(second_beside_first(HYBRID), Some("/sys/fs/cgroup/unified".into()));
+        assert_eq!(second_beside_first(FIRST), None);
+        assert_eq!(second_beside_first(SECOND), None);
         assert!(named("").is_empty());
         assert!(named("a line of another form\n").is_empty());
     }

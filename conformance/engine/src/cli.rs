@@ -17,7 +17,7 @@ use serde_json::Value;
 
 #[cfg(feature = "embedded")]
 use crate::backend::Embedded;
-use crate::backend::{Backend, Runc};
+use crate::backend::{Backend, OciRuntime, Runsc};
 use crate::engine::{self, Ran, Settings};
 use crate::instance;
 use crate::options::{self, Options, Volume};
@@ -123,6 +123,12 @@ pub enum BackendName {
     /// The OCI runtime runc
     #[cfg_attr(not(feature = "embedded"), default)]
     Runc,
+    /// The OCI runtime crun
+    Crun,
+    /// The OCI runtime youki
+    Youki,
+    /// gVisor, a kernel of its own in user space
+    Runsc,
 }
 
 impl BackendName {
@@ -133,6 +139,9 @@ impl BackendName {
             #[cfg(feature = "embedded")]
             Self::Embedded => "embedded",
             Self::Runc => "runc",
+            Self::Crun => "crun",
+            Self::Youki => "youki",
+            Self::Runsc => "runsc",
         }
     }
 
@@ -142,7 +151,10 @@ impl BackendName {
         match self {
             #[cfg(feature = "embedded")]
             Self::Embedded => Arc::new(Embedded),
-            Self::Runc => Arc::new(Runc::at(program.unwrap_or_else(|| "runc".into()))),
+            Self::Runc => Arc::new(OciRuntime::runc(program)),
+            Self::Crun => Arc::new(OciRuntime::crun(program)),
+            Self::Youki => Arc::new(OciRuntime::youki(program)),
+            Self::Runsc => Arc::new(Runsc::at(program)),
         }
     }
 }

@@ -17,8 +17,8 @@ use rustix::process::{Pid, set_child_subreaper};
 use serde_json::Value;
 use signal_hook::consts::SIGHUP;
 
-use crate::application::{Application, End, Requests, Stop};
-use crate::backend::{Backend, Container, CreateError};
+use crate::application::{Application, Requests, Stop};
+use crate::backend::{Backend, Container, CreateError, End};
 use crate::image::{Image, Trouble};
 use crate::instance::{Instance, State};
 use crate::options::{self, Options, is_instance_id};
@@ -134,6 +134,15 @@ impl Stopped {
 impl From<Vec<Reason>> for Stopped {
     fn from(reasons: Vec<Reason>) -> Self {
         Self::Refused(reasons)
+    }
+}
+
+impl From<CreateError> for Stopped {
+    fn from(error: CreateError) -> Self {
+        match error {
+            CreateError::Program(why) => Self::failed("RUN-093", why),
+            CreateError::Host(why) => Self::Failed(vec![Reason::of_host(why)]),
+        }
     }
 }
 
@@ -255,20 +264,21 @@ impl Run<'_> {
         let backend = &*settings.backend;
         let stopped = || Stopped::Failed(vec![Reason::of_host("it was stopped before the application began")]);
         let (streams, mut passing) = streams::open()?;
-        let pid = backend.create(container, streams).map_err(|error| match error {
-            CreateError::Program(why) => Stopped::failed("RUN-093", why),
-            CreateError::Host(why) => Stopped::Failed(vec![Reason::of_host(why)]),
-        })?;
+        let pid = backend.create(container, streams)?;
         let mut application = Application::waiting(pid)?;
         if requests.take() || requests.are_of_nobody() {
             application.kill();
             application.reap()?;
             return Err(stopped());
         }
-        if let Err(why) = backend.start(container) {
-            application.kill();
-            application.reap()?;
-            return Err(Stopped::Failed(vec![Reason::of_host(why)]));
+        match backend.start(container, pid) {
+            Ok(None) => {}
+            Ok(Some(held)) => application.is_held(held)?,
+            Err(error) => {
+                application.kill();
+                application.reap()?;
+                return Err(error.into());
+            }
         }
         if !application.begins(requests)? {
             let ended = application.reap()?;
@@ -368,6 +378,9 @@ impl Run<'_> {
             // RUN-022
             refusals
                 .add("RUN-022", format!("the user or group {id} cannot be represented; the greatest is {greatest}"));
+        }
+        if let Some(why) = self.settings.backend.lacks(app) {
+            refusals.push(Reason::of_host(why));
         }
         tree::judge(&image.tree, refusals);
         let volumes = volume::find(app, &image.tree, options, refusals);

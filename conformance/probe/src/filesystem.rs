@@ -3,7 +3,8 @@
 use std::io;
 use std::path::Path;
 
-use rustix::fs::{StatVfsMountFlags, statfs, statvfs};
+use rustix::fs::{Access, StatVfsMountFlags, access, statfs, statvfs};
+use rustix::io::Errno;
 
 /// A file system, as it is mounted.
 #[derive(Debug)]
@@ -14,6 +15,12 @@ pub(crate) struct FileSystem {
     pub(crate) size: u64,
     /// How it is mounted.
     pub(crate) flags: StatVfsMountFlags,
+}
+
+/// Whether nothing can be written where `path` is, whoever asks. Not every kernel tells in the flags.
+pub(crate) fn is_read_only(path: &Path) -> bool {
+    statvfs(path).is_ok_and(|there| there.f_flag.contains(StatVfsMountFlags::RDONLY))
+        || access(path, Access::WRITE_OK) == Err(Errno::ROFS)
 }
 
 impl FileSystem {

@@ -8,6 +8,9 @@ use serde_json::Value;
 use super::image::Packed;
 use super::scenario::{Judged, Place};
 
+/// Why it cannot be said whether a case passes: an isolator that is not disproved is no false claim.
+pub const UNTOLD: &str = "the kernel of the instance does not tell";
+
 /// What there is to see of a run.
 #[derive(Debug)]
 pub struct Evidence {

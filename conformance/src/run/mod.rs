@@ -48,7 +48,7 @@ pub use cases::cases;
 pub use engine::Engine;
 pub use scenario::Scenario;
 
-use self::evidence::Evidence;
+use self::evidence::{Evidence, UNTOLD};
 use self::image::{Image, Packed};
 use self::scenario::{Other, Place, State};
 use crate::process::{Ended, Stop};
@@ -359,6 +359,7 @@ fn judge(scenario: &Scenario, ready: Ready, trace: Trace, instance: &str, scratc
             }
             Judged { verdict: Verdict::Pass, reason: None, values }
         }
+        Err(reason) if reason == UNTOLD => Judged { verdict: Verdict::Unsupported, reason: Some(reason), values },
         Err(reason) => {
             // A claim that is disproved from inside is worse than any other fault.
             let is_seen = evidence.seen().is_ok() || !evidence.lines().is_empty();

@@ -6,16 +6,20 @@
 
 #[cfg(feature = "embedded")]
 pub mod embedded;
-mod runc;
+mod oci;
+mod runsc;
 
+use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
+use cornercast::manifest::App;
 use rustix::process::Pid;
 
 #[cfg(feature = "embedded")]
 pub use self::embedded::Embedded;
-pub use self::runc::Runc;
+pub use self::oci::OciRuntime;
+pub use self::runsc::Runsc;
 
 /// A container that is to be made.
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +60,36 @@ impl From<String> for CreateError {
     }
 }
 
+/// How an application has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// With an exit code.
+    Exited(u8),
+    /// By the signal of this number.
+    Signaled(i32),
+    /// It never began: its program was not executed.
+    NeverBegan,
+}
+
+/// An application that is no process of this host, as its backend has a kernel of its own.
+pub trait Held: Send {
+    /// A child of the calling process that ends when the application has.
+    fn process(&self) -> Pid;
+
+    /// Whether it begins, once that is known.
+    fn begins(&self) -> Option<bool>;
+
+    /// Sends it the signal of this number.
+    ///
+    /// # Errors
+    ///
+    /// If that cannot be done; the application may have ended.
+    fn signal(&self, signal: i32) -> io::Result<()>;
+
+    /// How it has ended, by the end of the process.
+    fn end(&self, process: End) -> End;
+}
+
 /// A way of isolating an application.
 pub trait Backend: Send + Sync {
     /// What it is called: `embedded`, `runc`.
@@ -73,6 +107,11 @@ pub trait Backend: Send + Sync {
         u32::MAX - 1
     }
 
+    /// What it cannot do that this application needs, in words.
+    fn lacks(&self, _: &App) -> Option<String> {
+        None
+    }
+
     /// Makes the container, with a process in it that waits to become the application.
     ///
     /// The process is a child of the calling process when this returns, or becomes one: the caller has said that
@@ -83,12 +122,13 @@ pub trait Backend: Send + Sync {
     /// Why there is no container; nothing of it is left but what [`Backend::delete`] removes.
     fn create(&self, container: &Container<'_>, streams: Streams) -> Result<Pid, CreateError>;
 
-    /// Lets the process become the application. It may fail to, which is seen from how it ends.
+    /// Lets `process`, which was made for it, become the application. It may fail to, which is seen from how it ends.
+    /// Where the application is no process, it is returned.
     ///
     /// # Errors
     ///
-    /// Why it was not let, in words.
-    fn start(&self, container: &Container<'_>) -> Result<(), String>;
+    /// Why there is no application.
+    fn start(&self, container: &Container<'_>, process: Pid) -> Result<Option<Box<dyn Held>>, CreateError>;
 
     /// Removes what is left of the container, whose processes have ended. It may never have been made.
     ///

@@ -86,7 +86,7 @@ impl Instance {
     }
 
     pub(crate) fn start(&self) {
-        self.with(|container| Embedded.start(container)).unwrap();
+        self.with(|container| Embedded.start(container, rustix::process::getpid())).unwrap();
     }
 
     pub(crate) fn delete(&self) {

@@ -6,7 +6,7 @@ use rustix::process::{chroot as change_root, pivot_root as change_root_mount};
 use serde_json::json;
 
 use super::step::{DONE, Done, Outcome, Parameters, Step};
-use crate::filesystem::FileSystem;
+use crate::filesystem::{FileSystem, is_read_only};
 
 pub(super) const STEPS: &[Step] = &[
     Step::new("statfs:PATH", statfs),
@@ -18,11 +18,12 @@ pub(super) const STEPS: &[Step] = &[
 ];
 
 fn statfs(parameters: Parameters<'_>) -> Outcome {
-    let there = FileSystem::at(parameters.path()?)?;
+    let path = parameters.path()?;
+    let there = FileSystem::at(path)?;
     Ok(Done::Value(json!({
         "type": there.kind,
         "size": there.size,
-        "readOnly": there.flags.contains(StatVfsMountFlags::RDONLY),
+        "readOnly": is_read_only(path),
         "nosuid": there.flags.contains(StatVfsMountFlags::NOSUID),
         "nodev": there.flags.contains(StatVfsMountFlags::NODEV),
         "noexec": there.flags.contains(StatVfsMountFlags::NOEXEC),

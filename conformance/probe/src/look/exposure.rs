@@ -4,11 +4,11 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Read};
 use std::path::Path;
 
-use rustix::fs::{StatVfsMountFlags, statvfs};
 use rustix::io::Errno;
 use serde_json::{Map, Value};
 
 use super::Seen;
+use crate::filesystem::is_read_only;
 use crate::{content, value};
 
 const MASKED: [&str; 11] = [
@@ -36,10 +36,11 @@ pub(super) fn masked() -> Seen {
 /// permissions keep the process from that is `denied`. Nothing is written.
 pub(super) fn read_only() -> Seen {
     Ok(each(&READ_ONLY, |path| {
-        if statvfs(path)?.f_flag.contains(StatVfsMountFlags::RDONLY) {
+        let is_directory = fs::metadata(path)?.is_dir();
+        if is_read_only(path) {
             return Ok("read-only");
         }
-        if fs::metadata(path)?.is_dir() {
+        if is_directory {
             return Ok("writable");
         }
         match content::opened(path, OpenOptions::new().write(true)) {

@@ -57,8 +57,18 @@ pub(super) fn capabilities() -> Seen {
         "permitted": names(sets.permitted),
         "effective": names(sets.effective),
         "bounding": names(asked(capability_is_in_bounding_set)?),
-        "ambient": names(asked(capability_is_in_ambient_set)?),
+        "ambient": names(ambient()?),
     }))
+}
+
+/// A kernel that knows of no such set has none.
+fn ambient() -> io::Result<CapabilitySet> {
+    match asked(capability_is_in_ambient_set) {
+        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::INVAL.raw_os_error()) => {
+            Ok(CapabilitySet::empty())
+        }
+        set => set,
+    }
 }
 
 /// A set that has to be asked for one by one; the kernel does not know those after the last.

@@ -206,7 +206,7 @@ fn state() -> Vec<Entry> {
         case(
             "RUN-029/no-terminal",
             "there is no terminal that signals could come from",
-            Scenario::new(|evidence| evidence.all_fail(&["open:/dev/tty"], &["ENXIO"]))
+            Scenario::new(|evidence| evidence.all_fail(&["open:/dev/tty"], &["ENXIO", "EIO"]))
                 .image(|image| image.act(&["open:/dev/tty:rw"])),
         ),
         case(

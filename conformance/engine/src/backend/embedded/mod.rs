@@ -25,7 +25,7 @@ use std::process::Command;
 use rustix::fs::{Mode, OFlags};
 use rustix::process::Pid;
 
-use super::{Backend, Container, CreateError, Streams};
+use super::{Backend, Container, CreateError, Held, Streams};
 pub use helper::helper;
 
 /// The first argument of a program that is executed again to make a container.
@@ -78,9 +78,10 @@ impl Backend for Embedded {
         Ok(state.pid()?)
     }
 
-    fn start(&self, container: &Container<'_>) -> Result<(), String> {
+    fn start(&self, container: &Container<'_>, _: Pid) -> Result<Option<Box<dyn Held>>, CreateError> {
         let waiting = connect(&State::of(container).folder(), NOTIFY).and_then(|mut to| to.write_all(b"start"));
-        waiting.map_err(|error| format!("the waiting process does not listen: {error}"))
+        waiting.map_err(|error| format!("the waiting process does not listen: {error}"))?;
+        Ok(None)
     }
 
     fn delete(&self, container: &Container<'_>) -> Result<(), String> {

@@ -1,0 +1,162 @@
+//! gVisor: a kernel in user space, whose processes are none of this host.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use cornercast::manifest::App;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::process::{Pid, Signal, kill_process};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::oci::{RUNSC, amend, last_error};
+use super::{Backend, Container, CreateError, End, Held, OciRuntime, Streams};
+use crate::{signal, sys};
+
+/// The file, in the directory of the container's state, that the runtime is held back by.
+const GATE: &str = "gate";
+
+/// The first real-time signal, which it knows no names or numbers of.
+const REAL_TIME: i32 = 34;
+
+/// gVisor's `runsc`, on the platform `ptrace`, which asks nothing of the host.
+///
+/// `runsc run` stays there as long as the application does, and ends as it has. `runsc wait` would miss one that is gone
+/// soon, and both it and `runsc delete` wait for processes whose status nobody takes.
+#[derive(Debug, Clone)]
+pub struct Runsc(OciRuntime);
+
+impl Runsc {
+    /// The runtime at `program`, a path or a name to be looked for in `PATH`, or where it usually is.
+    #[must_use]
+    pub fn at(program: Option<PathBuf>) -> Self {
+        Self(OciRuntime::of(&RUNSC, program))
+    }
+}
+
+impl Backend for Runsc {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn version(&self) -> Result<String, String> {
+        self.0.version()
+    }
+
+    fn greatest_id(&self) -> u32 {
+        self.0.greatest_id()
+    }
+
+    fn lacks(&self, app: &App) -> Option<String> {
+        let signal = &app.stop.signal;
+        let is_unknown = signal::number(signal).is_some_and(|number| number >= REAL_TIME);
+        is_unknown.then(|| format!("runsc cannot send the signal `{signal}`"))
+    }
+
+    fn create(&self, container: &Container<'_>, streams: Streams) -> Result<Pid, CreateError> {
+        let empty = container.state.join("empty");
+        fs::create_dir(&empty).map_err(|error| format!("a directory: {error}"))?;
+        amend(container.bundle, |config| hide(config, &empty)).map_err(|error| format!("the bundle: {error}"))?;
+        let gate = container.state.join(GATE);
+        mknodat(CWD, &gate, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).map_err(|error| format!("a pipe: {error}"))?;
+        let mut command = Command::new("sh");
+        command.args(["-c", "read -r _ <\"$1\"; shift; exec \"$@\"", "sh"]).arg(gate);
+        let run = self.0.command(container);
+        command.arg(run.get_program()).args(run.get_args()).arg("run").arg("--bundle").arg(container.bundle);
+        command.arg(container.id).stdin(streams.stdin).stdout(streams.stdout).stderr(streams.stderr);
+        let child = sys::with_default_signals(&mut command).spawn();
+        let child = child.map_err(|error| format!("a shell cannot be run: {error}"))?;
+        Ok(Pid::from_child(&child))
+    }
+
+    fn start(&self, container: &Container<'_>, process: Pid) -> Result<Option<Box<dyn Held>>, CreateError> {
+        let opened = OpenOptions::new().write(true).open(container.state.join(GATE));
+        opened.and_then(|mut gate| gate.write_all(b"\n")).map_err(|error| format!("what waits: {error}"))?;
+        Ok(Some(Box::new(Application {
+            process,
+            runtime: self.0.clone(),
+            id: container.id.to_owned(),
+            state: container.state.to_owned(),
+        })))
+    }
+
+    fn delete(&self, container: &Container<'_>) -> Result<(), String> {
+        // Its files of this container have other names than those of others.
+        let mut files = fs::read_dir(container.state.join("state")).into_iter().flatten();
+        if files.next().is_none() {
+            return Ok(());
+        }
+        self.0.call(container, self.0.command(container).args(["delete", "--force"]).arg(container.id))
+    }
+}
+
+/// Puts an empty directory over the parameters of the kernel: gVisor does nothing about what a bundle wants to be masked
+/// or read-only, of which it has this alone.
+fn hide(config: &mut Value, empty: &Path) {
+    let mount = json!({"destination": "/proc/sys", "options": ["bind", "ro"], "source": empty, "type": "bind"});
+    if let Some(mounts) = config.get_mut("mounts").and_then(Value::as_array_mut) {
+        mounts.push(mount);
+    }
+}
+
+/// An application inside gVisor.
+struct Application {
+    /// `runsc run`.
+    process: Pid,
+    runtime: OciRuntime,
+    id: String,
+    state: PathBuf,
+}
+
+impl Held for Application {
+    fn process(&self) -> Pid {
+        self.process
+    }
+
+    fn signal(&self, signal: i32) -> io::Result<()> {
+        let container = Container { id: &self.id, bundle: Path::new(""), state: &self.state };
+        let mut command = self.runtime.command(&container);
+        command.arg("kill").arg(&self.id).arg(signal.to_string());
+        let sent = self.runtime.call(&container, &mut command).map_err(io::Error::other);
+        if sent.is_err() && signal == Signal::KILL.as_raw() {
+            // There is no application yet, or none any more.
+            kill_process(self.process, Signal::KILL)?;
+        }
+        sent
+    }
+
+    fn begins(&self) -> Option<bool> {
+        // A file that is gone, or half written, says nothing.
+        let state = self.state.join("state").join(format!("{0}_sandbox:{0}.state", self.id));
+        let state = fs::read(state).ok().and_then(|state| serde_json::from_slice::<State>(&state).ok());
+        if state.is_some_and(|state| state.status == "running") {
+            return Some(true);
+        }
+        let said = fs::read_to_string(self.state.join("log")).unwrap_or_default();
+        last_error(&said).map(|_| false)
+    }
+
+    fn end(&self, process: End) -> End {
+        match process {
+            End::Exited(status) => ended(status),
+            other => other,
+        }
+    }
+}
+
+/// What runsc writes of a container, as far as it is of interest here.
+#[derive(Deserialize)]
+struct State {
+    status: String,
+}
+
+/// What an exit status says, as a shell has it: that of an application that was ended by the signal N is 128 + N, which
+/// can also be an exit code. gVisor does not tell which.
+fn ended(status: u8) -> End {
+    match status.checked_sub(128) {
+        Some(signal @ 1..=64) => End::Signaled(signal.into()),
+        _ => End::Exited(status),
+    }
+}
