@@ -18,6 +18,7 @@ mod oci_layouts;
 mod parts;
 mod several;
 mod stores;
+mod trusted;
 mod verdicts;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -23,7 +23,7 @@ use crate::{Store, all_cases, is_of};
 
 /// What this test needs of a `case.json`.
 #[derive(Deserialize)]
-struct Case {
+pub(crate) struct Case {
     #[serde(default)]
     options: BTreeMap<String, String>,
     input: String,
@@ -84,7 +84,7 @@ fn judge(folder: &Path, case: &Case) -> Result<(), String> {
     let verdict = if case.kind == "signature" {
         signature(&folder.join(&case.input)).map_err(|id| id.to_owned())
     } else {
-        verdict(folder, case, &place)
+        verdict(folder, case, &place, &Limits::FORMAT)
     };
     let expected = match case.expect.verdict.as_str() {
         "accepted" => Ok(()),
@@ -102,8 +102,7 @@ fn judge(folder: &Path, case: &Case) -> Result<(), String> {
 }
 
 /// The verdict on the image of a case, or the clause that stands in the way; the state is in `place`.
-fn verdict(folder: &Path, case: &Case, place: &TempDir) -> Result<(), String> {
-    let limits = Limits::FORMAT;
+pub(crate) fn verdict(folder: &Path, case: &Case, place: &TempDir, limits: &Limits) -> Result<(), String> {
     // A working copy can have any modes.
     let (policy, state) = (place.path().join("policy.json"), place.path().join("state"));
     copy(&folder.join("policy.json"), &policy);
@@ -112,8 +111,7 @@ fn verdict(folder: &Path, case: &Case, place: &TempDir) -> Result<(), String> {
         let file = file.unwrap();
         copy(&file.path(), &state.join(file.file_name()));
     }
-    let reference =
-        Reference::parse(&case.options["reference"], &limits).map_err(|broken| broken[0].0.id.to_owned())?;
+    let reference = Reference::parse(&case.options["reference"], limits).map_err(|broken| broken[0].0.id.to_owned())?;
     let platform = Platform::parse(&case.options["platform"]).unwrap();
     let input = folder.join(&case.input);
     let store = Store { links: &case.links, ..Store::plain(&input) };
@@ -127,7 +125,7 @@ fn verdict(folder: &Path, case: &Case, place: &TempDir) -> Result<(), String> {
         is_read_only: case.expect.state.is_none(),
         store: "store",
     };
-    let decided = decide(&store, &question, &limits).unwrap();
+    let decided = decide(&store, &question, limits).unwrap();
     decided.verdict.outcome.map(drop).map_err(|rejection| rejection.clause.to_owned())
 }
 
