@@ -100,6 +100,7 @@ fn places_in_proofs() {
     let short = Limits { log_proof: 7, ..Limits::FORMAT };
     assert_eq!(place(b"12345678", &short), ("LOG-001", 7, 8));
     assert_eq!(place(b"123\xFF\n", &Limits::FORMAT), ("LOG-002", 3, 4));
+    assert_eq!(place(b"12\x1B\n", &Limits::FORMAT), ("LOG-002", 2, 3));
 }
 
 /// No more is said of a document than of any other input, and what is said tells what is wrong.
