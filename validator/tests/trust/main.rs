@@ -3,6 +3,7 @@
 
 mod changed;
 mod commands;
+mod compressed;
 mod folder;
 mod guide;
 mod interop;
