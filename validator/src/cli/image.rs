@@ -9,6 +9,7 @@ use tempfile::NamedTempFile;
 use super::files::{Directory, open_regular};
 use super::progress::{self, Counted};
 use super::trust::asked::Trust;
+use super::trust::compressed::{is_compressed, skim};
 use super::{Failure, processors};
 use crate::audit::Subject;
 use crate::build::{Content, Opener, OutputFiles, private_in};
@@ -214,8 +215,15 @@ impl Located {
     /// Finds the image that is accepted under a policy, which has to be the one that the argument names.
     pub(super) fn trusted(argument: &str, trust: &Trust) -> Result<Self, Failure> {
         let (path, named) = split(argument);
-        let opened = files_of(&path)?;
-        let accepted = trust.decide(&opened.0, &path.display().to_string())?;
+        let shown = path.display().to_string();
+        let (accepted, opened) = if trust.is_asked_for() && is_compressed(&path) {
+            let mut unchecked = Findings::new(shown.clone(), 1);
+            let accepted = trust.decide(&skim(&path, None, &mut unchecked)?, &shown)?;
+            (accepted, files_of(&path)?)
+        } else {
+            let opened = files_of(&path)?;
+            (trust.decide(&opened.0, &shown)?, opened)
+        };
         if let (Some(named), Some(accepted)) = (named, accepted)
             && named != accepted
         {

@@ -129,3 +129,30 @@ fn what_is_no_archive() {
     let output = place.command(&arguments).env("TMPDIR", NOWHERE).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stdout));
 }
+
+/// What is not trusted is not even decoded to the disk. The clock decides, so nothing here expires.
+#[test]
+fn unpacking() {
+    let place = Place::new();
+    let files = files(&place.path("site"));
+    place.policy(&format!(
+        r#"{{"keys":["{}"],"mode":"require","prefix":"example.com","threshold":1}}"#,
+        place.public("release")
+    ));
+    let image = files.iter().find_map(|(path, _)| path.strip_prefix("images/sha256/")).unwrap();
+    let reference = format!("example.com/hello:1.0.0@sha256:{image}");
+    let unpack = |files: &[(String, Vec<u8>)], scratch: &str| {
+        fs::write(place.path("packed.ccast"), zstd::encode_all(&*archive(files), 3).unwrap()).unwrap();
+        let mut arguments = vec!["unpack", "packed.ccast", "out", "--policy", "policy.json", "--state", "state"];
+        arguments.extend(["--reference", &reference, "--platform", "linux/amd64"]);
+        let output = place.command(&arguments).env("TMPDIR", scratch).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let unsigned: Vec<_> = files.iter().filter(|(path, _)| !path.starts_with("signatures/")).cloned().collect();
+    let (code, why) = unpack(&unsigned, NOWHERE);
+    assert!(code == Some(1) && why.contains("is not trusted"), "{code:?} {why}");
+    assert!(!place.path("out").exists());
+    let (code, why) = unpack(&files, &place.path("tree").display().to_string());
+    assert_eq!(code, Some(0), "{why}");
+    assert_eq!(fs::read(place.path("out/hello")).unwrap(), b"hello\n");
+}

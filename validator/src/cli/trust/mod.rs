@@ -2,6 +2,7 @@
 
 pub(super) mod asked;
 pub(super) mod catalog;
+pub(super) mod compressed;
 mod first_use;
 pub(super) mod keygen;
 pub(super) mod keyring;

@@ -1,24 +1,21 @@
 //! `cornercast verify`
 
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::{self, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::super::files::{Directory, open_regular};
+use super::super::files::Directory;
 use super::super::image::archive_files;
-use super::super::progress::{self, Counted};
-use super::super::{Failure, parse_jobs, print, processors};
+use super::super::{Failure, parse_jobs, print, processors, progress};
+use super::compressed::{is_compressed, skim};
 use super::{clock, parse_platform, parse_reference, parse_time, this_platform};
 use crate::diagnostic::{Findings, Severity};
 use crate::limits::Limits;
 use crate::manifest::Platform;
 use crate::name::Reference;
-use crate::store::{FileKind, Files, check_archive, check_store, path_of};
+use crate::store::{FileKind, Files, check_store, path_of};
 use crate::trust::{Accepted, Question, Rejection, Verdict, VerdictDocument, VerdictWord, decide, time};
-use crate::unpack::{OneImage, Skimmed};
-use crate::zstd::{self, Decoder};
+use crate::unpack::OneImage;
 use clap::{Args, ValueHint};
 
 /// Decide whether an image is trusted
@@ -86,7 +83,7 @@ pub(in super::super) fn run(arguments: &Verify) -> Result<ExitCode, Failure> {
 }
 
 fn verdict(arguments: &Verify, platform: &Platform, limits: &Limits) -> Result<Verdict, Failure> {
-    if !arguments.store.is_dir() && is_compressed(&arguments.store) {
+    if is_compressed(&arguments.store) {
         return of_compressed(arguments, platform, limits);
     }
     let (directory, archive);
@@ -121,35 +118,12 @@ fn decided(arguments: &Verify, files: &dyn Files, platform: &Platform, limits: &
     Ok(decided.verdict)
 }
 
-/// A compressed archive is read once, and checked as a whole meanwhile: nothing of what a stranger has compressed is
-/// written before it is trusted. If something is wrong, it may be about another image, so that the one that is accepted
-/// is checked by itself.
+/// A compressed archive is read once, and checked as a whole meanwhile. If something is wrong, it may be about another
+/// image, so that the one that is accepted is checked by itself.
 fn of_compressed(arguments: &Verify, platform: &Platform, limits: &Limits) -> Result<Verdict, Failure> {
-    let fail = |error: io::Error| Failure::Error(format!("{}: {error}", arguments.store.display()));
-    let file = Counted(File::open(&arguments.store).map_err(fail)?);
-    let mut decoder = Decoder::new(BufReader::with_capacity(PIECE, file), limits);
-    let mut both = Skimming { from: &mut decoder, skimmed: Skimmed::new(limits.clone()) };
-    let shown = progress::show("checking", super::super::files::length(&arguments.store));
     let mut findings = Findings::new(arguments.store.display().to_string(), 1);
-    if !arguments.trust_only {
-        let jobs = arguments.jobs.unwrap_or_else(processors);
-        check_archive(&mut both, limits, jobs, &mut findings).map_err(fail)?;
-    }
-    // A check gives up where it makes no sense to go on.
-    io::copy(&mut both, &mut io::sink()).map_err(fail)?;
-    drop(shown);
-    let files = both.skimmed.finish().map_err(fail)?;
-    if let Some(violation) = decoder.violations().first() {
-        return Err(Failure::Error(format!(
-            "{}: {} [{}]",
-            arguments.store.display(),
-            violation.message,
-            violation.clause.id
-        )));
-    }
-    if files.open(&path_of(&FileKind::Marker)).is_err() {
-        return Err(Failure::Refused(format!("{} is neither a store nor an archive", arguments.store.display())));
-    }
+    let jobs = arguments.jobs.unwrap_or_else(processors);
+    let files = skim(&arguments.store, Some(jobs).filter(|_| !arguments.trust_only), &mut findings)?;
     let mut verdict = decided(arguments, &files, platform, limits)?;
     if let Ok(accepted) = &verdict.outcome
         && findings.errors > 0
@@ -160,29 +134,6 @@ fn of_compressed(arguments: &Verify, platform: &Platform, limits: &Limits) -> Re
         }
     }
     Ok(verdict)
-}
-
-/// Whether a regular file begins as what is compressed does. Nothing of a pipe is taken away.
-fn is_compressed(path: &Path) -> bool {
-    let mut head = [0; zstd::MAGIC.len()];
-    open_regular(path).is_ok_and(|mut file| file.read_exact(&mut head).is_ok()) && head == zstd::MAGIC
-}
-
-/// Bytes that are read at once.
-const PIECE: usize = 256 << 10;
-
-/// A reader whose bytes are skimmed as well.
-struct Skimming<R> {
-    from: R,
-    skimmed: Skimmed,
-}
-
-impl<R: Read> Read for Skimming<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.from.read(buffer)?;
-        self.skimmed.push(buffer.get(..read).unwrap_or_default());
-        Ok(read)
-    }
 }
 
 /// Checks the image that is accepted; why it is rejected all the same.
