@@ -139,7 +139,7 @@ impl Application {
     }
 
     /// From now on it is what the backend holds: the process is what that waits for.
-    pub(crate) fn is_held(&mut self, held: Box<dyn Held>) -> io::Result<()> {
+    pub(crate) fn hold(&mut self, held: Box<dyn Held>) -> io::Result<()> {
         self.pid = held.process();
         self.pidfd = pidfd_open(self.pid, PidfdFlags::empty())?;
         self.held = Some(held);
@@ -153,13 +153,12 @@ impl Application {
         while !self.has_begun {
             // In this order: one that has ended keeps the name that it had.
             let has_ended = self.has_ended()?;
-            let begins = match &self.held {
-                // One that has ended so soon that nobody has seen it has begun.
-                Some(held) => held.begins().or(has_ended.then_some(true)),
-                None => Some(Seen::now(self.pid).is_other(&self.waiting)).filter(|begins| *begins || has_ended),
+            self.has_begun = match &self.held {
+                // One that has ended may have done so before anybody has seen it running.
+                Some(held) => held.is_running() || (has_ended && !held.has_failed()),
+                None => Seen::now(self.pid).is_other(&self.waiting),
             };
-            if let Some(begins) = begins {
-                self.has_begun = begins;
+            if has_ended {
                 break;
             }
             if requests.take() || requests.are_of_nobody() {

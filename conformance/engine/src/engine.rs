@@ -273,7 +273,7 @@ impl Run<'_> {
         }
         match backend.start(container, pid) {
             Ok(None) => {}
-            Ok(Some(held)) => application.is_held(held)?,
+            Ok(Some(held)) => application.hold(held)?,
             Err(error) => {
                 application.kill();
                 application.reap()?;
@@ -389,6 +389,11 @@ impl Run<'_> {
         policy::judge_level(&in_force.isolation.level, image.rule.as_ref(), refusals);
         self.level = Some(in_force.isolation.level.clone());
         self.rows = in_force.rows;
+        for row in self.rows.iter_mut().filter(|row| row.verdict == report::Verdict::Enforced) {
+            if let Some(mechanism) = self.settings.backend.mechanism(&row.name) {
+                row.mechanism = mechanism.to_owned();
+            }
+        }
         let mut app = config::effective(app, options, in_force.isolation);
         self.settings.tamper.app(&mut app);
         (Some(app), volumes)

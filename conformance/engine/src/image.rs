@@ -16,7 +16,7 @@ use cornercast::limits::Limits;
 use cornercast::manifest::Manifest;
 use cornercast::store::{Files, Listed, check_archive};
 use cornercast::trust::PolicyRule;
-use cornercast::unpack::{self, ImageFiles, UnpackError};
+use cornercast::unpack::{self, ImageFiles, Skimmed, UnpackError};
 use cornercast::zstd::{Decoder, MAGIC};
 use rustix::fs::OFlags;
 
@@ -97,14 +97,16 @@ impl Image {
         stop: Arc<AtomicBool>,
     ) -> Result<Self, Trouble> {
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+        let mut accepted = None;
         let (files, kept) = if path.is_dir() {
             (ImageFiles::of_store(path).map_err(named)?, None)
         } else {
-            let (files, kept) = archive(path, scratch, is_judged, &stop).map_err(|trouble| match trouble {
+            let archive = archive(path, scratch, is_judged, policy, &stop).map_err(|trouble| match trouble {
                 Trouble::Io(error) => Trouble::Io(named(error)),
                 refused => refused,
             })?;
-            (files, Some(kept))
+            accepted = archive.accepted;
+            (archive.files, Some(archive.file))
         };
         let files = Watched { files, stop };
         let refuse = |message: String| Trouble::Refused(vec![Reason::new("RUN-001", message)]);
@@ -112,7 +114,9 @@ impl Image {
         if !files.files.has_marker() {
             return Err(refuse(format!("{name} is neither a store nor an archive")));
         }
-        let accepted = policy.map(|policy| policy.decide(&files)).transpose()?;
+        if let Some(policy) = policy.filter(|_| accepted.is_none()) {
+            accepted = Some(policy.decide(&files)?);
+        }
         if let (Some(wanted), Some((accepted, _))) = (wanted, &accepted)
             && wanted != *accepted
         {
@@ -159,14 +163,23 @@ impl Image {
     }
 }
 
-/// The files of an archive, and the file that they are parts of: it is opened once, so that what is judged is what is
-/// unpacked, whatever becomes of its name.
+/// An archive, of which nothing but documents has been used.
+struct Archive {
+    files: ImageFiles,
+    /// What they are parts of: it is opened once, so that what is judged is what is unpacked, whatever becomes of its name.
+    file: File,
+    /// What a policy accepts, if it has decided already.
+    accepted: Option<(Digest, PolicyRule)>,
+}
+
+/// Opens an archive. What a compressed one decodes to is written once the policy, if there is one, accepts an image.
 fn archive(
     path: &Path,
     scratch: &Path,
     is_judged: bool,
+    policy: Option<&UnderPolicy>,
     stop: &Arc<AtomicBool>,
-) -> Result<(ImageFiles, File), Trouble> {
+) -> Result<Archive, Trouble> {
     // Nobody is waited for who would write to a pipe.
     let nonblock = OFlags::NONBLOCK.bits().cast_signed();
     let mut file = OpenOptions::new().read(true).custom_flags(nonblock).open(path)?;
@@ -177,19 +190,26 @@ fn archive(
     (&file).take(MAGIC.len() as u64).read_to_end(&mut head)?;
     file.rewind()?;
     let read = |file: &File| Ok::<_, io::Error>(Stoppable { inner: file.try_clone()?, stop: Arc::clone(stop) });
+    let mut accepted = None;
     if head == MAGIC {
-        let mut plain = tempfile::tempfile_in(scratch)?;
         if is_judged {
             judge_archive(&mut read(&file)?)?;
             file.rewind()?;
         }
+        if let Some(policy) = policy {
+            let mut skimmed = Skimmed::new(Limits::FORMAT);
+            io::copy(&mut Decoder::new(BufReader::new(read(&file)?), &Limits::FORMAT), &mut skimmed)?;
+            accepted = Some(policy.decide(&skimmed.finish()?)?);
+            file.rewind()?;
+        }
+        let mut plain = tempfile::tempfile_in(scratch)?;
         io::copy(&mut Decoder::new(BufReader::new(read(&file)?), &Limits::FORMAT), &mut plain)?;
         file = plain;
     } else if is_judged {
         judge_archive(&mut read(&file)?)?;
     }
     let files = ImageFiles::of_archive(Path::new(&format!("/proc/self/fd/{}", file.as_raw_fd())))?;
-    Ok((files, file))
+    Ok(Archive { files, file, accepted })
 }
 
 /// RUN-001: refuses an archive that has violations.

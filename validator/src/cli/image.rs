@@ -320,7 +320,8 @@ fn files_of(path: &Path) -> Result<(ImageFiles, Option<NamedTempFile>), Failure>
 pub(super) fn archive_files(path: &Path) -> Result<(ImageFiles, Option<NamedTempFile>), Failure> {
     let shown = path.display().to_string();
     let fail = |error: io::Error| Failure::Error(format!("{shown}: {error}"));
-    let (source, spool) = plain_file(path).map_err(fail)?;
+    // What gzip has compressed is no archive.
+    let (source, spool) = decoded(path, false).map_err(fail)?;
     let on_disk = ImageFiles::of_archive(&source).map_err(fail)?;
     if !on_disk.has_marker() {
         return Err(Failure::Refused(format!("{shown} is neither a store nor an archive")));
@@ -331,13 +332,18 @@ pub(super) fn archive_files(path: &Path) -> Result<(ImageFiles, Option<NamedTemp
 /// A file that can be read at any place: `path` itself, or its decoded copy if it is compressed or
 /// standard input.
 pub(super) fn plain_file(path: &Path) -> io::Result<(PathBuf, Option<NamedTempFile>)> {
+    decoded(path, true)
+}
+
+/// The same, where what gzip has compressed is decoded or not.
+fn decoded(path: &Path, takes_gzip: bool) -> io::Result<(PathBuf, Option<NamedTempFile>)> {
     let is_stdin = path == Path::new("-");
     let mut input: Box<dyn Read> = if is_stdin { Box::new(io::stdin()) } else { Box::new(File::open(path)?) };
     let mut head = Vec::new();
     (&mut input).take(4).read_to_end(&mut head)?;
     let is_regular = !is_stdin && fs::metadata(path)?.is_file();
     let is_zstd = head == zstd::MAGIC;
-    let is_gzip = head.starts_with(&[0x1F, 0x8B]);
+    let is_gzip = takes_gzip && head.starts_with(&[0x1F, 0x8B]);
     if is_regular && !is_zstd && !is_gzip {
         return Ok((path.to_owned(), None));
     }

@@ -95,6 +95,16 @@ impl Files for ImageFiles {
     }
 }
 
+/// What the entry of an archive is, as a validator finds it. `is_archive` is whether the first entry was the marker, once
+/// there has been one: without it nothing is there (STO-025).
+pub(super) fn kind_of(entry: &tar::Entry, is_archive: &mut Option<bool>, limits: &Limits) -> Option<FileKind> {
+    // What is no regular file is not there (STO-026).
+    let path = std::str::from_utf8(&entry.path).ok().filter(|_| entry.header.typeflag() == b'0');
+    let kind = path.and_then(|path| classify(path, limits).ok());
+    let is_archive = *is_archive.get_or_insert(kind == Some(FileKind::Marker));
+    kind.filter(|_| is_archive)
+}
+
 /// Remembers where the files of an archive are, as a validator finds them.
 struct Index {
     source: PathBuf,
@@ -105,13 +115,7 @@ struct Index {
 
 impl Sink for Index {
     fn entry(&mut self, entry: &tar::Entry, _: &mut Vec<Violation>) {
-        // What is no regular file is not there (STO-026).
-        let path = std::str::from_utf8(&entry.path).ok().filter(|_| entry.header.typeflag() == b'0');
-        let kind = path.and_then(|path| classify(path, &Limits::FORMAT).ok());
-        if !*self.is_archive.get_or_insert(kind == Some(FileKind::Marker)) {
-            return;
-        }
-        if let Some(kind) = kind {
+        if let Some(kind) = kind_of(entry, &mut self.is_archive, &Limits::FORMAT) {
             let offset = entry.header.offset() + tar::BLOCK as u64;
             // Of a path that stands twice the first one counts (STO-030).
             self.files.entry(kind).or_insert_with(|| Content::Part(self.source.clone(), offset, entry.size));

@@ -1,6 +1,7 @@
 //! Archives that are compressed: the verdict is that on what they are compressed from.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 
 use cornercast::store::{Files as _, Folder};
@@ -82,9 +83,9 @@ fn what_is_in_order() {
     }
     // Nobody has signed it.
     files.retain(|(path, _)| !path.starts_with("signatures/"));
-    assert!(clause(&said(&place, &archive(&files), &[], NOWHERE)).is_some());
+    assert_eq!(clause(&said(&place, &archive(&files), &[], NOWHERE)).as_deref(), Some("REL-037"));
     files.retain(|(path, _)| !path.starts_with("names/"));
-    assert!(clause(&said(&place, &archive(&files), &[], NOWHERE)).is_some());
+    assert_eq!(clause(&said(&place, &archive(&files), &[], NOWHERE)).as_deref(), Some("POL-022"));
 }
 
 #[test]
@@ -97,7 +98,7 @@ fn what_is_not_in_order() {
     let (_, layer) = files.last_mut().unwrap();
     let at = layer.iter().position(|byte| *byte == b'h').unwrap();
     layer[at] = b'j';
-    assert!(clause(&said(&place, &archive(&files), &[], &scratch)).is_some());
+    assert_eq!(clause(&said(&place, &archive(&files), &[], &scratch)).as_deref(), Some("NAM-029"));
     assert_eq!(clause(&said(&place, &archive(&files), &["--trust-only"], NOWHERE)), None);
     // Another image, which nobody has asked for.
     let mut files = good.clone();
@@ -108,7 +109,7 @@ fn what_is_not_in_order() {
     let mut files = good.clone();
     let keyring = files.iter().position(|(path, _)| path.contains("/keyring/")).unwrap();
     files.insert(keyring, (files[keyring].0.clone(), b"{}".to_vec()));
-    assert!(clause(&said(&place, &archive(&files), &[], NOWHERE)).is_some());
+    assert_eq!(clause(&said(&place, &archive(&files), &[], NOWHERE)).as_deref(), Some("SIG-007"));
 }
 
 #[test]
@@ -119,15 +120,25 @@ fn what_is_no_archive() {
     assert_eq!(code, Some(1));
     // Whole entries of one that is cut off, in which the image is missing.
     let whole = archive(&files);
-    assert!(clause(&said(&place, &whole[..1536], &[], NOWHERE)).is_some());
+    assert_eq!(clause(&said(&place, &whole[..1536], &[], NOWHERE)).as_deref(), Some("JSN-003"));
+    // Nor is what another program has compressed.
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&whole).unwrap();
+    fs::write(place.path("site.ccast"), gzip.finish().unwrap()).unwrap();
+    let of_site = |place: &Place| {
+        let arguments = verify("example.com/hello", &["--at", AT]);
+        let arguments: Vec<&str> =
+            arguments.into_iter().map(|argument| if argument == "site" { "site.ccast" } else { argument }).collect();
+        let output = place.command(&arguments).env("TMPDIR", NOWHERE).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, why) = of_site(&place);
+    assert!(code == Some(1) && why.contains("neither a store nor an archive"), "{code:?} {why}");
     // A frame that is cut off says nothing.
     let frame = zstd::encode_all(&*whole, 3).unwrap();
     fs::write(place.path("site.ccast"), &frame[..frame.len() / 2]).unwrap();
-    let arguments = verify("example.com/hello", &["--at", AT]);
-    let arguments: Vec<&str> =
-        arguments.into_iter().map(|argument| if argument == "site" { "site.ccast" } else { argument }).collect();
-    let output = place.command(&arguments).env("TMPDIR", NOWHERE).output().unwrap();
-    assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stdout));
+    let (code, why) = of_site(&place);
+    assert!(code == Some(2) && why.contains("STO-0"), "{code:?} {why}");
 }
 
 /// What is not trusted is not even decoded to the disk. The clock decides, so nothing here expires.

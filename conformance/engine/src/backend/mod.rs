@@ -76,8 +76,11 @@ pub trait Held: Send {
     /// A child of the calling process that ends when the application has.
     fn process(&self) -> Pid;
 
-    /// Whether it begins, once that is known.
-    fn begins(&self) -> Option<bool>;
+    /// Whether it is running; it may have ended before that is seen.
+    fn is_running(&self) -> bool;
+
+    /// Whether it never began, where the process has ended.
+    fn has_failed(&self) -> bool;
 
     /// Sends it the signal of this number.
     ///
@@ -109,6 +112,11 @@ pub trait Backend: Send + Sync {
 
     /// What it cannot do that this application needs, in words.
     fn lacks(&self, _: &App) -> Option<String> {
+        None
+    }
+
+    /// By what it enforces an isolator, if not as runtimes on the host's kernel do.
+    fn mechanism(&self, _isolator: &str) -> Option<&'static str> {
         None
     }
 

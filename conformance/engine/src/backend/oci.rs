@@ -15,20 +15,20 @@ use crate::{cgroup, sys};
 #[derive(Debug)]
 pub(super) struct Dialect {
     /// What it is called, and its program.
-    name: &'static str,
-    /// What stands before the version in the first line of `--version`.
-    version: &'static str,
-    /// The greatest user or group id.
-    greatest_id: u32,
+    pub(super) name: &'static str,
     /// Arguments of every call.
-    arguments: &'static [&'static str],
+    pub(super) arguments: &'static [&'static str],
+    /// What stands before the version in the first line of `--version`.
+    pub(super) version: &'static str,
+    /// The greatest user or group id.
+    pub(super) greatest_id: u32,
     /// What a message has in it that says that the program cannot be executed.
-    about_program: &'static [&'static str],
-    /// Whether `noNewPrivileges` has to be absent where it is false: it installs the filter of system calls too late if the
-    /// member is there at all, and may not then.
-    confuses_false: bool,
-    /// Whether it takes a host with hierarchies of both versions of control groups for one of version 2.
-    confuses_hybrid: bool,
+    pub(super) about_program: &'static [&'static str],
+    /// Whether it fails where `noNewPrivileges` is there and false: it installs the filter of system calls after it has
+    /// dropped the capability for that if the member is there at all.
+    pub(super) fails_on_false: bool,
+    /// Whether it fails where hierarchies of both versions of control groups are mounted, which it takes for version 2.
+    pub(super) fails_on_hybrid: bool,
 }
 
 /// `exec: "/a": no such file`, `exec /a: permission denied`; ids are C integers.
@@ -38,8 +38,8 @@ const RUNC: Dialect = Dialect {
     version: "runc version ",
     greatest_id: i32::MAX.cast_unsigned(),
     about_program: &["process: exec: \"", "process: exec /"],
-    confuses_false: false,
-    confuses_hybrid: false,
+    fails_on_false: false,
+    fails_on_hybrid: false,
 };
 
 const CRUN: Dialect = Dialect {
@@ -48,20 +48,8 @@ const CRUN: Dialect = Dialect {
     version: "crun version ",
     greatest_id: u32::MAX - 1,
     about_program: &[],
-    confuses_false: false,
-    confuses_hybrid: true,
-};
-
-/// gVisor. Its own network stack would take over the interface of a namespace; without one it has a loopback interface.
-/// It leaves out filters of system calls, and CAP_NET_RAW, unless it is told not to.
-pub(super) const RUNSC: Dialect = Dialect {
-    name: "runsc",
-    arguments: &["--platform=ptrace", "--network=none", "--oci-seccomp", "--net-raw"],
-    version: "runsc version ",
-    greatest_id: u32::MAX - 1,
-    about_program: &[],
-    confuses_false: false,
-    confuses_hybrid: false,
+    fails_on_false: false,
+    fails_on_hybrid: true,
 };
 
 const YOUKI: Dialect = Dialect {
@@ -70,8 +58,8 @@ const YOUKI: Dialect = Dialect {
     version: "youki version ",
     greatest_id: u32::MAX - 1,
     about_program: &["executable '"],
-    confuses_false: true,
-    confuses_hybrid: false,
+    fails_on_false: true,
+    fails_on_hybrid: false,
 };
 
 /// An OCI runtime that is called as runc is.
@@ -112,14 +100,14 @@ impl OciRuntime {
         command
     }
 
-    /// The program, where need be in a mount namespace without what it is confused by.
+    /// The program, where need be in a mount namespace without the hierarchy of version 2.
     fn program(&self) -> Command {
         let mountinfo = cgroup::mountinfo().unwrap_or_default();
-        let hidden = if self.dialect.confuses_hybrid { cgroup::second_beside_first(&mountinfo) } else { None };
-        let Some(hidden) = hidden else { return Command::new(&self.program) };
+        let second = if self.dialect.fails_on_hybrid { cgroup::second_beside_first(&mountinfo) } else { None };
+        let Some(second) = second else { return Command::new(&self.program) };
         let mut command = Command::new("unshare");
         command.args(["--mount", "sh", "-c", "umount \"$1\" && shift && exec \"$@\"", "sh"]);
-        command.arg(hidden).arg(&self.program);
+        command.arg(second).arg(&self.program);
         command
     }
 
@@ -127,7 +115,7 @@ impl OciRuntime {
     pub(super) fn call(&self, container: &Container<'_>, command: &mut Command) -> Result<(), String> {
         let log = container.state.join("log");
         let _ = fs::remove_file(&log);
-        let status = sys::with_default_signals(command).status().map_err(|error| self.unavailable(&error))?;
+        let status = sys::with_default_signals(command).status().map_err(|error| unavailable(command, &error))?;
         if status.success() {
             return Ok(());
         }
@@ -143,12 +131,13 @@ impl OciRuntime {
             CreateError::Host(said)
         }
     }
+}
 
-    fn unavailable(&self, error: &io::Error) -> String {
-        match error.kind() {
-            io::ErrorKind::NotFound => format!("{} is not installed", self.program.display()),
-            _ => format!("{} cannot be run: {error}", self.program.display()),
-        }
+fn unavailable(command: &Command, error: &io::Error) -> String {
+    let program = command.get_program().display();
+    match error.kind() {
+        io::ErrorKind::NotFound => format!("{program} is not installed"),
+        _ => format!("{program} cannot be run: {error}"),
     }
 }
 
@@ -186,7 +175,8 @@ impl Backend for OciRuntime {
     }
 
     fn version(&self) -> Result<String, String> {
-        let output = Command::new(&self.program).arg("--version").output().map_err(|error| self.unavailable(&error))?;
+        let mut command = Command::new(&self.program);
+        let output = command.arg("--version").output().map_err(|error| unavailable(&command, &error))?;
         if !output.status.success() {
             return Err(format!("{} --version ended with {}", self.program.display(), output.status));
         }
@@ -203,7 +193,7 @@ impl Backend for OciRuntime {
     }
 
     fn create(&self, container: &Container<'_>, streams: Streams) -> Result<Pid, CreateError> {
-        if self.dialect.confuses_false {
+        if self.dialect.fails_on_false {
             amend(container.bundle, without_false).map_err(|error| format!("the bundle: {error}"))?;
         }
         let pid_file = container.state.join("pid");

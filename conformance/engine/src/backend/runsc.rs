@@ -11,9 +11,21 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::oci::{RUNSC, amend, last_error};
+use super::oci::{Dialect, amend, last_error};
 use super::{Backend, Container, CreateError, End, Held, OciRuntime, Streams};
 use crate::{signal, sys};
+
+/// Its own network stack would take over the interface of a namespace; without one it has a loopback interface. It leaves
+/// out filters of system calls, and CAP_NET_RAW, unless it is told not to.
+const RUNSC: Dialect = Dialect {
+    name: "runsc",
+    arguments: &["--platform=ptrace", "--network=none", "--oci-seccomp", "--net-raw"],
+    version: "runsc version ",
+    greatest_id: u32::MAX - 1,
+    about_program: &[],
+    fails_on_false: false,
+    fails_on_hybrid: false,
+};
 
 /// The file, in the directory of the container's state, that the runtime is held back by.
 const GATE: &str = "gate";
@@ -53,6 +65,20 @@ impl Backend for Runsc {
         let signal = &app.stop.signal;
         let is_unknown = signal::number(signal).is_some_and(|number| number >= REAL_TIME);
         is_unknown.then(|| format!("runsc cannot send the signal `{signal}`"))
+    }
+
+    fn mechanism(&self, isolator: &str) -> Option<&'static str> {
+        Some(match isolator {
+            "cornercast/capabilities" => "the bounding set, as gVisor's kernel has it",
+            "cornercast/devices" | "cornercast/sysinfo" => "gVisor's kernel, whose devices and parameters are its own",
+            "cornercast/ipc" | "cornercast/process-view" => "gVisor's kernel, which runs nothing but the instance",
+            "cornercast/kernel-boundary" => "gVisor's kernel before that of the host",
+            "cornercast/network" => "gVisor's network stack with a loopback interface and no other",
+            "cornercast/syscalls" => "a seccomp filter in gVisor's kernel",
+            "cornercast/readonly-rootfs" => "a root that gVisor mounts read-only",
+            "resource/nofile" => "the resource limit RLIMIT_NOFILE of gVisor's kernel",
+            _ => return None,
+        })
     }
 
     fn create(&self, container: &Container<'_>, streams: Streams) -> Result<Pid, CreateError> {
@@ -127,15 +153,15 @@ impl Held for Application {
         sent
     }
 
-    fn begins(&self) -> Option<bool> {
+    fn is_running(&self) -> bool {
         // A file that is gone, or half written, says nothing.
         let state = self.state.join("state").join(format!("{0}_sandbox:{0}.state", self.id));
         let state = fs::read(state).ok().and_then(|state| serde_json::from_slice::<State>(&state).ok());
-        if state.is_some_and(|state| state.status == "running") {
-            return Some(true);
-        }
-        let said = fs::read_to_string(self.state.join("log")).unwrap_or_default();
-        last_error(&said).map(|_| false)
+        state.is_some_and(|state| state.status == "running")
+    }
+
+    fn has_failed(&self) -> bool {
+        last_error(&fs::read_to_string(self.state.join("log")).unwrap_or_default()).is_some()
     }
 
     fn end(&self, process: End) -> End {

@@ -1,7 +1,6 @@
 //! Compressed archives of strangers: nothing of them is written before somebody is trusted.
 
-use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Read, Write};
 use std::num::NonZero;
 use std::path::Path;
 
@@ -32,17 +31,18 @@ pub(in super::super) fn skim(
 ) -> Result<impl Files + use<>, Failure> {
     let fail = |error: io::Error| Failure::Error(format!("{}: {error}", path.display()));
     let limits = Limits::FORMAT;
-    let file = Counted(File::open(path).map_err(fail)?);
+    let file = Counted(open_regular(path).map_err(fail)?);
     let mut decoder = Decoder::new(BufReader::with_capacity(PIECE, file), &limits);
-    let mut skimming = Skimming { from: &mut decoder, skimmed: Skimmed::new(limits.clone()) };
+    let mut skimmed = Skimmed::new(limits.clone());
     let shown = progress::show(if jobs.is_some() { "checking" } else { "reading" }, super::super::files::length(path));
     if let Some(jobs) = jobs {
-        check_archive(&mut skimming, &limits, jobs, findings).map_err(fail)?;
+        let mut both = Skimming { from: &mut decoder, skimmed: &mut skimmed };
+        check_archive(&mut both, &limits, jobs, findings).map_err(fail)?;
     }
     // A check gives up where it makes no sense to go on.
-    io::copy(&mut skimming, &mut io::sink()).map_err(fail)?;
+    io::copy(&mut decoder, &mut skimmed).map_err(fail)?;
     drop(shown);
-    let files = skimming.skimmed.finish().map_err(fail)?;
+    let files = skimmed.finish().map_err(fail)?;
     if let Some(violation) = decoder.violations().first() {
         return Err(Failure::Error(format!("{}: {} [{}]", path.display(), violation.message, violation.clause.id)));
     }
@@ -53,15 +53,15 @@ pub(in super::super) fn skim(
 }
 
 /// A reader whose bytes are skimmed as well.
-struct Skimming<R> {
+struct Skimming<'a, R> {
     from: R,
-    skimmed: Skimmed,
+    skimmed: &'a mut Skimmed,
 }
 
-impl<R: Read> Read for Skimming<R> {
+impl<R: Read> Read for Skimming<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.from.read(buffer)?;
-        self.skimmed.push(buffer.get(..read).unwrap_or_default());
+        self.skimmed.write_all(buffer.get(..read).unwrap_or_default())?;
         Ok(read)
     }
 }
