@@ -31,7 +31,9 @@ impl Bench {
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_cornercast-conformance"));
+        // Whoever has started the tests may ignore the end of a terminal, which would be inherited.
+        let mut command = Command::new("env");
+        command.args(["--default-signal=HUP", env!("CARGO_BIN_EXE_cornercast-conformance")]);
         command.args(arguments).env("TMPDIR", self.path()).process_group(0);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         command
