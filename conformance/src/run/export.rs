@@ -8,7 +8,7 @@ use cornercast::input::Kind;
 use cornercast_engine::report::Outcome;
 use serde::Serialize;
 
-use super::image::Image;
+use super::image::{Form, Image};
 use super::policy;
 use super::scenario::{Place, Scenario};
 use super::{INPUT, OPTIONS};
@@ -94,7 +94,7 @@ pub fn folder_name(case: &str) -> String {
 pub fn export(entry: &Entry, scenario: &Scenario, probe: &[u8], folder: &Path) -> io::Result<()> {
     let mut image = Image::new(probe);
     scenario.make(&mut image);
-    image.is_store = false;
+    image.form = Form::Archive;
     let archive = folder.join(ARCHIVE);
     let packed = image.pack(&archive)?;
     if let Some(corrupt) = scenario.corrupt {
@@ -135,7 +135,7 @@ pub fn export(entry: &Entry, scenario: &Scenario, probe: &[u8], folder: &Path) -
 fn convert(mut image: Image, folder: &Path) -> io::Result<()> {
     let scratch = tempfile::tempdir()?;
     let store = scratch.path().join("store");
-    image.is_store = true;
+    image.form = Form::Store;
     image.pack(&store)?;
     making::export_both(&store, &folder.join(LAYOUT), &folder.join(SAVED)).map_err(|failure| match failure {
         Failure::Refused(reason) => io::Error::other(reason),

@@ -50,10 +50,21 @@ pub struct Image {
     pub architecture: String,
     /// Changes the manifest that would be right.
     pub change: Option<ChangeManifest>,
-    /// Whether it is a store, and not an archive.
-    pub is_store: bool,
+    /// As what it is packed.
+    pub form: Form,
     /// Whether the key [`SIGNER`] has signed a release of it.
     pub is_signed: bool,
+}
+
+/// What an image is packed as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// An archive.
+    Archive,
+    /// An archive that is compressed.
+    Compressed,
+    /// A store.
+    Store,
 }
 
 /// An image that has been packed.
@@ -94,7 +105,7 @@ impl Image {
             has_app: true,
             architecture: architecture().to_owned(),
             change: None,
-            is_store: false,
+            form: Form::Archive,
             is_signed: false,
         };
         image.fill(probe);
@@ -241,7 +252,7 @@ impl Image {
             (FileKind::Blob(Digest::of(&layer)), &layer),
         ];
         let files = files.into_iter().filter(|(_, bytes)| !bytes.is_empty());
-        if self.is_store {
+        if self.form == Form::Store {
             for (kind, bytes) in files {
                 let path = path.join(path_of(&kind));
                 fs::create_dir_all(path.parent().unwrap_or(&path))?;
@@ -252,7 +263,11 @@ impl Image {
             for (kind, bytes) in files.skip(1) {
                 archive.file(&kind, bytes.len() as u64, &mut &*bytes)?;
             }
-            fs::write(path, archive.finish()?)?;
+            let archive = archive.finish()?;
+            fs::write(
+                path,
+                if self.form == Form::Compressed { zstd::encode_all(archive.as_slice(), 1)? } else { archive },
+            )?;
         }
         let mut lines = Vec::new();
         tree.for_each_line(|line| lines.push(String::from_utf8_lossy(line).trim_end_matches('\n').to_owned()));

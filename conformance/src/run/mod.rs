@@ -49,7 +49,7 @@ pub use engine::Engine;
 pub use scenario::Scenario;
 
 use self::evidence::{Evidence, UNTOLD};
-use self::image::{Image, Packed};
+use self::image::{Form, Image, Packed};
 use self::scenario::{Other, Place, State};
 use crate::process::{Ended, Stop};
 use crate::report::observed::{OBSERVED, recorded};
@@ -141,7 +141,7 @@ pub fn prepare(scenario: &Scenario, probe: Option<&Path>, instance: &str, folder
     let packed = image.pack(&path)?;
     if let Some(corrupt) = scenario.corrupt {
         // Of a store it is the layer.
-        let layer = packed.manifest.layers.first().filter(|_| image.is_store);
+        let layer = packed.manifest.layers.first().filter(|_| image.form == Form::Store);
         let file = layer.map_or(path.clone(), |layer| path.join(path_of(&FileKind::Blob(layer.digest))));
         let mut bytes = fs::read(&file)?;
         corrupt(&mut bytes);
@@ -161,7 +161,7 @@ pub fn prepare(scenario: &Scenario, probe: Option<&Path>, instance: &str, folder
 /// The kind of an image, as the adapter protocol calls it.
 #[must_use]
 pub fn kind(image: &Image) -> &'static str {
-    if image.is_store { "store" } else { "archive" }
+    if image.form == Form::Store { "store" } else { "archive" }
 }
 
 /// Runs a case on an engine.

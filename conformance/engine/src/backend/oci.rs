@@ -55,7 +55,7 @@ const CRUN: Dialect = Dialect {
 const YOUKI: Dialect = Dialect {
     name: "youki",
     arguments: &[],
-    version: "youki version ",
+    version: "youki version: ",
     greatest_id: u32::MAX - 1,
     about_program: &["executable '"],
     fails_on_false: true,

@@ -4,7 +4,7 @@ use cornercast::digest::Digest;
 use serde_json::{Value, json};
 
 use crate::run::evidence::{ensure, same};
-use crate::run::image::architecture;
+use crate::run::image::{Form, architecture};
 use crate::run::scenario::{Scenario, case};
 use crate::suite::Entry;
 
@@ -19,7 +19,17 @@ pub(super) fn image() -> Vec<Entry> {
     };
     vec![
         case("RUN-001/archive", "an archive without violations is run", Scenario::new(seen)),
-        case("RUN-001/store", "so is a store", Scenario::new(seen).image(|image| image.is_store = true)),
+        case("RUN-001/store", "so is a store", Scenario::new(seen).image(|image| image.form = Form::Store)),
+        case(
+            "RUN-001/compressed",
+            "so is an archive that is compressed",
+            Scenario::new(seen).image(|image| image.form = Form::Compressed),
+        ),
+        case(
+            "RUN-001/truncated-compressed",
+            "the last half of an archive that is compressed is missing",
+            corrupt(|bytes| bytes.truncate(bytes.len() / 2)).image(|image| image.form = Form::Compressed),
+        ),
         case(
             "RUN-001/one-byte-of-a-file",
             "one byte of a file of the layer is another one",
@@ -28,7 +38,7 @@ pub(super) fn image() -> Vec<Entry> {
         case(
             "RUN-001/one-byte-of-a-store",
             "so it is in a store",
-            corrupt(|bytes| flip(bytes, b"ID=fixture")).image(|image| image.is_store = true),
+            corrupt(|bytes| flip(bytes, b"ID=fixture")).image(|image| image.form = Form::Store),
         ),
         case(
             "RUN-001/one-byte-of-the-listing",
@@ -113,9 +123,9 @@ pub(super) fn image() -> Vec<Entry> {
         case(
             "RUN-004/archive",
             "the archive is the same afterwards, whatever the application does to its files",
-            unchanged(false),
+            unchanged(Form::Archive),
         ),
-        case("RUN-004/store", "so are the files of a store", unchanged(true)),
+        case("RUN-004/store", "so are the files of a store", unchanged(Form::Store)),
         case(
             "RUN-005/much-at-once",
             "the image and the options have much of what they can have, and nothing of it is refused",
@@ -158,14 +168,14 @@ fn of_manifest(change: fn(&mut cornercast::manifest::Manifest)) -> Scenario {
     scenario
 }
 
-fn unchanged(is_store: bool) -> Scenario {
+fn unchanged(form: Form) -> Scenario {
     let judge = |evidence: &crate::run::evidence::Evidence| {
         evidence.all_succeed(&["write:/etc/os-release", "unlink:/srv/future", "chmod:/usr/bin"])?;
         ensure(evidence.image_is_same, "the files of the image have changed")?;
         Ok(Value::Null)
     };
     Scenario::new(judge).image(move |image| {
-        image.is_store = is_store;
+        image.form = form;
         image.act(&["write:/etc/os-release:changed", "unlink:/srv/future", "chmod:/usr/bin:0700"]);
     })
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::fixtures::trust::world;
 use crate::run::evidence::Evidence;
-use crate::run::image::{ACT, LOOK, SIGNER};
+use crate::run::image::{ACT, Form, LOOK, SIGNER};
 use crate::run::scenario::{Judged, Scenario, case};
 use crate::suite::Entry;
 
@@ -101,8 +101,20 @@ pub(super) fn policy() -> Vec<Entry> {
             "RUN-126/signed-store",
             "so it has an image of a store",
             Scenario::new(seen)
-                .image(|image| (image.is_signed, image.is_store) = (true, true))
+                .image(|image| (image.is_signed, image.form) = (true, Form::Store))
                 .under(signed(), BY_DIGEST),
+        ),
+        case(
+            "RUN-126/signed-compressed",
+            "so it has an image of an archive that is compressed",
+            Scenario::new(seen)
+                .image(|image| (image.is_signed, image.form) = (true, Form::Compressed))
+                .under(signed(), BY_DIGEST),
+        ),
+        case(
+            "RUN-126/not-signed-compressed",
+            "nobody has signed the image of an archive that is compressed",
+            Scenario::refused("REL-037").image(|image| image.form = Form::Compressed).under(signed(), BY_DIGEST),
         ),
         case(
             "RUN-126/not-signed",
