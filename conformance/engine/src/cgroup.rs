@@ -30,6 +30,27 @@ pub(crate) fn path_of(group: &str) -> String {
     format!("/{PARENT}/{group}")
 }
 
+/// Makes the group of this path, in one hierarchy, for finding what is in it: the file that a process writes `0` to in
+/// order to be. None where there is no hierarchy that can be written to.
+///
+/// # Errors
+///
+/// If it cannot be told what is mounted.
+#[cfg(feature = "embedded")]
+pub(crate) fn make(path: &Path) -> io::Result<Option<fs::File>> {
+    let below = path.strip_prefix("/").unwrap_or(path);
+    let make = |hierarchy: PathBuf| {
+        let group = hierarchy.join(below);
+        // Where processors have to be given to it, nothing can be in it yet.
+        if group.parent()?.join("cpuset.cpus").exists() {
+            return None;
+        }
+        fs::create_dir_all(&group).ok()?;
+        fs::OpenOptions::new().write(true).open(group.join("cgroup.procs")).ok()
+    };
+    Ok(hierarchies(&mountinfo()?).into_iter().find_map(make))
+}
+
 /// What is mounted, as text: names that are none are of no mount of an engine.
 pub(crate) fn mountinfo() -> io::Result<String> {
     Ok(String::from_utf8_lossy(&fs::read("/proc/self/mountinfo")?).into_owned())

@@ -15,9 +15,9 @@ use cornercast::name::Reference;
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 use serde_json::Value;
 
-#[cfg(feature = "embedded")]
-use crate::backend::Embedded;
 use crate::backend::{Backend, OciRuntime, Runsc};
+#[cfg(feature = "embedded")]
+use crate::backend::{Bubblewrap, Embedded};
 use crate::engine::{self, Ran, Settings};
 use crate::instance;
 use crate::options::{self, Options, Volume};
@@ -129,6 +129,9 @@ pub enum BackendName {
     Youki,
     /// gVisor, a kernel of its own in user space
     Runsc,
+    /// bubblewrap, which has no control groups and runs programs as the user that calls it alone
+    #[cfg(feature = "embedded")]
+    Bubblewrap,
 }
 
 impl BackendName {
@@ -142,6 +145,8 @@ impl BackendName {
             Self::Crun => "crun",
             Self::Youki => "youki",
             Self::Runsc => "runsc",
+            #[cfg(feature = "embedded")]
+            Self::Bubblewrap => "bubblewrap",
         }
     }
 
@@ -155,6 +160,8 @@ impl BackendName {
             Self::Crun => Arc::new(OciRuntime::crun(program)),
             Self::Youki => Arc::new(OciRuntime::youki(program)),
             Self::Runsc => Arc::new(Runsc::at(program)),
+            #[cfg(feature = "embedded")]
+            Self::Bubblewrap => Arc::new(Bubblewrap::at(program)),
         }
     }
 }

@@ -19,6 +19,7 @@ use signal_hook::consts::SIGHUP;
 
 use crate::application::{Application, Requests, Stop};
 use crate::backend::{Backend, Container, CreateError, End};
+use crate::ids::Ids;
 use crate::image::{Image, Trouble};
 use crate::instance::{Instance, State};
 use crate::options::{self, Options, is_instance_id};
@@ -372,12 +373,9 @@ impl Run<'_> {
                 format!("the image is for the architecture `{}`, and this host is `{own}`", platform.architecture);
             refusals.add("RUN-003", message);
         }
-        let greatest = self.settings.backend.greatest_id();
-        let ids = [app.user.uid, app.user.gid];
-        if let Some(id) = ids.iter().chain(&app.user.supplementary_gids).find(|id| **id > greatest) {
-            // RUN-022
-            refusals
-                .add("RUN-022", format!("the user or group {id} cannot be represented; the greatest is {greatest}"));
+        match Ids::of_this_process(self.settings.backend.greatest_id()) {
+            Ok(ids) => ids.judge(&app.user, &image.tree, refusals),
+            Err(error) => refusals.push(Reason::of_host(format!("the user namespace of the engine: {error}"))),
         }
         if let Some(why) = self.settings.backend.lacks(app) {
             refusals.push(Reason::of_host(why));
@@ -390,7 +388,14 @@ impl Run<'_> {
         self.level = Some(in_force.isolation.level.clone());
         self.rows = in_force.rows;
         for row in self.rows.iter_mut().filter(|row| row.verdict == report::Verdict::Enforced) {
-            if let Some(mechanism) = self.settings.backend.mechanism(&row.name) {
+            if let Some(why) = self.settings.backend.cannot_enforce(&row.name) {
+                if row.required {
+                    let message =
+                        format!("the isolator `{}` with the value {} is required, but {why}", row.name, row.asked);
+                    refusals.push(Reason::of_host(message));
+                }
+                (row.verdict, row.mechanism) = (report::Verdict::NotEnforced, why.to_owned());
+            } else if let Some(mechanism) = self.settings.backend.mechanism(&row.name) {
                 row.mechanism = mechanism.to_owned();
             }
         }

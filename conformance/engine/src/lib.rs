@@ -23,6 +23,7 @@ pub mod cli;
 mod config;
 mod elf;
 pub mod engine;
+mod ids;
 mod image;
 pub mod instance;
 mod isolation;

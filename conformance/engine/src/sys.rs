@@ -15,6 +15,13 @@ pub(crate) fn own_mounts() -> io::Result<()> {
     Ok(unsafe { unshare_unsafe(UnshareFlags::NEWNS) }?)
 }
 
+/// Gives the calling thread, and what it starts, a network of its own, with a loopback interface that is down.
+#[cfg(feature = "embedded")]
+pub(crate) fn own_network() -> io::Result<()> {
+    // SAFETY: as above.
+    Ok(unsafe { unshare_unsafe(UnshareFlags::NEWNET) }?)
+}
+
 /// The number of the last signal.
 const LAST: c_int = 64;
 
@@ -73,6 +80,29 @@ pub(crate) fn with_default_signals(command: &mut Command) -> &mut Command {
             Ok(())
         })
     }
+}
+
+/// Has `command` do this before it executes its program, in the process that becomes it. It has to be something that
+/// can be done between fork and exec: system calls, and nothing that allocates or locks.
+#[cfg(feature = "embedded")]
+pub(crate) fn before_program(command: &mut Command, act: impl Fn() -> io::Result<()> + Send + Sync + 'static) {
+    // SAFETY: those who call do nothing else in it.
+    unsafe {
+        command.pre_exec(act);
+    }
+}
+
+/// Has no descriptor but 0, 1 and 2 be there after the next program is executed.
+///
+/// # Errors
+///
+/// Those of close_range(2).
+#[cfg(feature = "embedded")]
+pub(crate) fn keep_streams_alone() -> io::Result<()> {
+    const FIRST: libc::c_uint = 3;
+    // SAFETY: nothing is closed here, and the descriptors of this process are its own.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, FIRST, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Sends the signal of this number to a process, also a real-time one.

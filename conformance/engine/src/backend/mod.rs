@@ -5,9 +5,13 @@
 //! judges how it ended, so that this is the same whatever the backend.
 
 #[cfg(feature = "embedded")]
+mod bubblewrap;
+#[cfg(feature = "embedded")]
 pub mod embedded;
 mod oci;
 mod runsc;
+#[cfg(feature = "embedded")]
+mod seccomp;
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -16,6 +20,8 @@ use std::path::Path;
 use cornercast::manifest::App;
 use rustix::process::Pid;
 
+#[cfg(feature = "embedded")]
+pub use self::bubblewrap::Bubblewrap;
 #[cfg(feature = "embedded")]
 pub use self::embedded::Embedded;
 pub use self::oci::OciRuntime;
@@ -112,6 +118,11 @@ pub trait Backend: Send + Sync {
 
     /// What it cannot do that this application needs, in words.
     fn lacks(&self, _: &App) -> Option<String> {
+        None
+    }
+
+    /// Why it cannot enforce an isolator that others can, in words.
+    fn cannot_enforce(&self, _isolator: &str) -> Option<&'static str> {
         None
     }
 

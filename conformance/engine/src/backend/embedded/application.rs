@@ -16,7 +16,7 @@ use rustix::fs::{FileType, Mode, OFlags, makedev};
 use super::INIT_NAME;
 use super::capabilities::Capabilities;
 use super::limits::Limit;
-use super::seccomp::Filter;
+use crate::backend::seccomp::Filter;
 use crate::sys;
 
 /// The index of the loopback interface of a new network.

@@ -89,6 +89,7 @@ fn names(names: &Option<Names>) -> impl Iterator<Item = Capability> {
     names.iter().flatten().copied()
 }
 
-fn bit(name: &Capability) -> CapabilitySet {
+/// The bit of a capability.
+pub(in crate::backend) fn bit(name: &Capability) -> CapabilitySet {
     CapabilitySet::from_bits_retain(name.to_cap().bitmask())
 }

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use super::application::Application;
 use super::capabilities::Capabilities;
 use super::limits::Limit;
-use super::seccomp::Filter;
 use super::{State, devices};
+use crate::backend::seccomp::Filter;
 
 /// The configuration of a bundle, taken apart.
 pub(super) struct Configuration {

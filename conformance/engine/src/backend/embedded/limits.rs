@@ -5,14 +5,14 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// A limit, and the words for it.
 #[derive(Debug, Clone)]
-pub(super) struct Limit {
+pub(in crate::backend) struct Limit {
     name: String,
     resource: Resource,
     limit: Rlimit,
 }
 
 impl Limit {
-    pub(super) fn of(configured: &PosixRlimit) -> Self {
+    pub(in crate::backend) fn of(configured: &PosixRlimit) -> Self {
         let value = |value| (value != u64::MAX).then_some(value);
         Self {
             name: configured.typ().to_string(),
@@ -26,7 +26,7 @@ impl Limit {
     /// # Errors
     ///
     /// Why it cannot be, in words.
-    pub(super) fn prepare(&self) -> Result<(), String> {
+    pub(in crate::backend) fn prepare(&self) -> Result<(), String> {
         let own = getrlimit(self.resource);
         if higher(self.limit.current, self.limit.maximum) {
             return Err(format!("the soft limit {} is above the hard one", self.name));
@@ -47,7 +47,7 @@ impl Limit {
     /// # Errors
     ///
     /// Those of setrlimit(2).
-    pub(super) fn set(&self) -> rustix::io::Result<()> {
+    pub(in crate::backend) fn set(&self) -> rustix::io::Result<()> {
         setrlimit(self.resource, self.limit)
     }
 }

@@ -4,15 +4,14 @@
 //! program executed again ([`HELPER`]). What it makes waits in [`INIT_NAME`] until [`Backend::start`] says so.
 
 mod application;
-mod capabilities;
+pub(super) mod capabilities;
 mod cgroups;
 mod configuration;
 mod devices;
 mod helper;
-mod limits;
+pub(super) mod limits;
 mod log;
 mod program;
-mod seccomp;
 
 use std::fs;
 use std::io::{self, Write};
@@ -49,10 +48,10 @@ impl Backend for Embedded {
 
     fn version(&self) -> Result<String, String> {
         if !rustix::process::geteuid().is_root() {
-            return Err("the embedded backend needs root".to_owned());
+            return Err("the embedded backend needs root; bubblewrap runs in a user namespace, too".to_owned());
         }
         capabilities::of_this_process()?;
-        seccomp::architecture()?;
+        super::seccomp::architecture()?;
         Ok(LIBCONTAINER.to_owned())
     }
 

@@ -36,6 +36,15 @@ impl Filter {
         Ok(Self { programs })
     }
 
+    /// The instructions of each program, as the kernel reads them.
+    pub(super) fn programs(&self) -> impl Iterator<Item = Vec<u8>> {
+        let bytes = |one: &sock_filter| {
+            let [code, k] = [one.code.to_ne_bytes().to_vec(), one.k.to_ne_bytes().to_vec()];
+            [code, vec![one.jt, one.jf], k].concat()
+        };
+        self.programs.iter().map(move |program| program.iter().flat_map(bytes).collect())
+    }
+
     /// Filters the system calls of this process from here on.
     ///
     /// # Errors
