@@ -131,6 +131,12 @@ impl Seen {
     }
 }
 
+/// Whether a process has executed no program since it was forked.
+#[cfg(feature = "embedded")]
+pub(crate) fn is_fork(pid: Pid) -> bool {
+    Seen::now(pid).is_fork
+}
+
 impl Application {
     /// The process `pid`, a child of this one, which waits.
     pub(crate) fn waiting(pid: Pid) -> io::Result<Self> {

@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use crate::backend::{Backend, OciRuntime, Runsc};
 #[cfg(feature = "embedded")]
-use crate::backend::{Bubblewrap, Embedded};
+use crate::backend::{Bubblewrap, Embedded, Lxc};
 use crate::engine::{self, Ran, Settings};
 use crate::instance;
 use crate::options::{self, Options, Volume};
@@ -132,6 +132,9 @@ pub enum BackendName {
     /// bubblewrap, which has no control groups and runs programs as the user that calls it alone
     #[cfg(feature = "embedded")]
     Bubblewrap,
+    /// LXC, by lxc-start
+    #[cfg(feature = "embedded")]
+    Lxc,
 }
 
 impl BackendName {
@@ -147,6 +150,8 @@ impl BackendName {
             Self::Runsc => "runsc",
             #[cfg(feature = "embedded")]
             Self::Bubblewrap => "bubblewrap",
+            #[cfg(feature = "embedded")]
+            Self::Lxc => "lxc",
         }
     }
 
@@ -162,6 +167,8 @@ impl BackendName {
             Self::Runsc => Arc::new(Runsc::at(program)),
             #[cfg(feature = "embedded")]
             Self::Bubblewrap => Arc::new(Bubblewrap::at(program)),
+            #[cfg(feature = "embedded")]
+            Self::Lxc => Arc::new(Lxc::at(program)),
         }
     }
 }

@@ -377,9 +377,6 @@ impl Run<'_> {
             Ok(ids) => ids.judge(&app.user, &image.tree, refusals),
             Err(error) => refusals.push(Reason::of_host(format!("the user namespace of the engine: {error}"))),
         }
-        if let Some(why) = self.settings.backend.lacks(app) {
-            refusals.push(Reason::of_host(why));
-        }
         tree::judge(&image.tree, refusals);
         let volumes = volume::find(app, &image.tree, options, refusals);
         policy::judge_exec(options.exec.is_some(), image.rule.as_ref(), refusals);
@@ -400,6 +397,9 @@ impl Run<'_> {
             }
         }
         let mut app = config::effective(app, options, in_force.isolation);
+        if let Some(why) = self.settings.backend.lacks(&app) {
+            refusals.push(Reason::of_host(why));
+        }
         self.settings.tamper.app(&mut app);
         (Some(app), volumes)
     }

@@ -8,6 +8,9 @@
 mod bubblewrap;
 #[cfg(feature = "embedded")]
 pub mod embedded;
+mod gate;
+#[cfg(feature = "embedded")]
+mod lxc;
 mod oci;
 mod runsc;
 #[cfg(feature = "embedded")]
@@ -24,6 +27,8 @@ use rustix::process::Pid;
 pub use self::bubblewrap::Bubblewrap;
 #[cfg(feature = "embedded")]
 pub use self::embedded::Embedded;
+#[cfg(feature = "embedded")]
+pub use self::lxc::Lxc;
 pub use self::oci::OciRuntime;
 pub use self::runsc::Runsc;
 
@@ -116,7 +121,7 @@ pub trait Backend: Send + Sync {
         u32::MAX - 1
     }
 
-    /// What it cannot do that this application needs, in words.
+    /// What it cannot do that this application, with the instance options, needs, in words.
     fn lacks(&self, _: &App) -> Option<String> {
         None
     }

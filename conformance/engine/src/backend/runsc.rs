@@ -1,19 +1,17 @@
 //! gVisor: a kernel in user space, whose processes are none of this host.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use cornercast::manifest::App;
-use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::oci::{Dialect, amend, last_error};
-use super::{Backend, Container, CreateError, End, Held, OciRuntime, Streams};
-use crate::{signal, sys};
+use super::{Backend, Container, CreateError, End, Held, OciRuntime, Streams, gate};
+use crate::signal;
 
 /// Its own network stack would take over the interface of a namespace; without one it has a loopback interface. It leaves
 /// out filters of system calls, and CAP_NET_RAW, unless it is told not to.
@@ -26,9 +24,6 @@ const RUNSC: Dialect = Dialect {
     fails_on_false: false,
     fails_on_hybrid: false,
 };
-
-/// The file, in the directory of the container's state, that the runtime is held back by.
-const GATE: &str = "gate";
 
 /// The first real-time signal, which it knows no names or numbers of.
 const REAL_TIME: i32 = 34;
@@ -85,21 +80,13 @@ impl Backend for Runsc {
         let empty = container.state.join("empty");
         fs::create_dir(&empty).map_err(|error| format!("a directory: {error}"))?;
         amend(container.bundle, |config| hide(config, &empty)).map_err(|error| format!("the bundle: {error}"))?;
-        let gate = container.state.join(GATE);
-        mknodat(CWD, &gate, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).map_err(|error| format!("a pipe: {error}"))?;
-        let mut command = Command::new("sh");
-        command.args(["-c", "read -r _ <\"$1\"; shift; exec \"$@\"", "sh"]).arg(gate);
-        let run = self.0.command(container);
-        command.arg(run.get_program()).args(run.get_args()).arg("run").arg("--bundle").arg(container.bundle);
-        command.arg(container.id).stdin(streams.stdin).stdout(streams.stdout).stderr(streams.stderr);
-        let child = sys::with_default_signals(&mut command).spawn();
-        let child = child.map_err(|error| format!("a shell cannot be run: {error}"))?;
-        Ok(Pid::from_child(&child))
+        let mut run = self.0.command(container);
+        run.arg("run").arg("--bundle").arg(container.bundle).arg(container.id);
+        Ok(gate::hold(container, &run, streams)?)
     }
 
     fn start(&self, container: &Container<'_>, process: Pid) -> Result<Option<Box<dyn Held>>, CreateError> {
-        let opened = OpenOptions::new().write(true).open(container.state.join(GATE));
-        opened.and_then(|mut gate| gate.write_all(b"\n")).map_err(|error| format!("what waits: {error}"))?;
+        gate::open(container)?;
         Ok(Some(Box::new(Application {
             process,
             runtime: self.0.clone(),
@@ -165,10 +152,7 @@ impl Held for Application {
     }
 
     fn end(&self, process: End) -> End {
-        match process {
-            End::Exited(status) => ended(status),
-            other => other,
-        }
+        gate::end(process)
     }
 }
 
@@ -176,13 +160,4 @@ impl Held for Application {
 #[derive(Deserialize)]
 struct State {
     status: String,
-}
-
-/// What an exit status says, as a shell has it: that of an application that was ended by the signal N is 128 + N, which
-/// can also be an exit code. gVisor does not tell which.
-fn ended(status: u8) -> End {
-    match status.checked_sub(128) {
-        Some(signal @ 1..=64) => End::Signaled(signal.into()),
-        _ => End::Exited(status),
-    }
 }

@@ -11,7 +11,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::thread;
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ use self::arguments::arguments;
 use super::embedded::capabilities::bit;
 use super::embedded::limits::Limit;
 use super::seccomp::{self, Filter};
-use super::{Backend, Container, CreateError, Held, Streams};
+use super::{Backend, Container, CreateError, Held, Streams, gate};
 use crate::{cgroup, sys};
 
 /// What stands before its version.
@@ -204,14 +204,8 @@ impl Backend for Bubblewrap {
             let how = "`unshare --user --map-root-user --map-auto` starts a program as root of a user namespace";
             return Err(format!("bubblewrap needs root here; {how}"));
         }
-        let program = self.program.display();
-        let output = Command::new(&self.program).arg("--version").stdin(Stdio::null()).output();
-        let output = output.map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => format!("{program} is not installed"),
-            _ => format!("{program} cannot be run: {error}"),
-        })?;
-        let said = String::from_utf8_lossy(&output.stdout);
-        said.trim().strip_prefix(VERSION).map(str::to_owned).ok_or_else(|| format!("{program} is not bubblewrap"))
+        let said = gate::version(&self.program)?;
+        said.strip_prefix(VERSION).map(str::to_owned).ok_or_else(|| format!("`{said}` is not bubblewrap"))
     }
 
     fn lacks(&self, app: &App) -> Option<String> {
