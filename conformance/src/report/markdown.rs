@@ -37,7 +37,7 @@ pub fn write(report: &Report) -> String {
 }
 
 /// Chapters × implementations.
-fn table(out: &mut String, report: &Report) {
+pub(super) fn table(out: &mut String, report: &Report) {
     let implementations = &report.header.implementations;
     out.push_str("| chapter |");
     for implementation in implementations {
@@ -79,7 +79,7 @@ fn rest(out: &mut String, implementation: &str, rows: &[Row]) {
     }
 }
 
-fn shortened(text: &str) -> String {
+pub(super) fn shortened(text: &str) -> String {
     match text.char_indices().nth(MAX_REASON) {
         None => text.to_owned(),
         Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
@@ -87,7 +87,7 @@ fn shortened(text: &str) -> String {
 }
 
 /// A text as a code span, between more backticks than it has in a row.
-fn code(text: &str) -> String {
+pub(super) fn code(text: &str) -> String {
     let text: String = text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect();
     if text.trim().is_empty() {
         return "–".to_owned();
@@ -101,7 +101,7 @@ fn code(text: &str) -> String {
 }
 
 /// A text in which no character has a meaning.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::new();
     for character in text.chars() {
         // As many blanks are one.
@@ -117,6 +117,6 @@ fn escaped(text: &str) -> String {
 }
 
 /// A code span in a table, which takes each `|` for the end of a cell that has no backslash before it.
-fn in_table(code: &str) -> String {
+pub(super) fn in_table(code: &str) -> String {
     code.replace('|', "\\|")
 }

@@ -1,6 +1,11 @@
 //! Reports: each form of a fixed set of results, what the command line makes of them, and differences of two runs.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod badge;
+mod book;
+mod join;
+mod page;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -262,11 +267,15 @@ fn what_cannot_be_written_or_read_is_said() {
     let folder = tempfile::tempdir().unwrap();
     for (arguments, message) in [
         (&["run", "--case", "CNF-002", "--json", "-", "--output", "junit=-"][..], "only one report can go to standard"),
-        (&["run", "--output", "yaml=x"], "`yaml` is none of the formats json, junit, markdown"),
+        (&["run", "--output", "yaml=x"], "`yaml` is none of the formats json, junit, markdown, html, book"),
         (&["run", "--output", "junit"], "there is no `=`"),
         (&["run", "--output", "junit="], "the file is missing"),
         (&["run", "--case", "CNF-002", "--output", "junit=nowhere/x"], "nowhere/x: No such file"),
         (&["report"], "FILE"),
+        (&["report", "x", "--date", "30.11.2026"], "it is not of the form YYYY-MM-DD"),
+        (&["report", "x", "--date", "2026-11-31"], "there is no such day"),
+        (&["report", "-", "-"], "standard input can be one file only"),
+        (&["report", "badge"], "FILE"),
         (&["report", "nowhere"], "nowhere: No such file"),
         (&["report", "diff", "nowhere", "nowhere"], "nowhere: No such file"),
     ] {
