@@ -4,13 +4,17 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::markdown::{code, escaped, in_table, shortened, table};
+use super::markdown::{MAX_REASON, code, escaped, in_table, shortened, table};
 use super::{Besides, Report, Row, chapters, title};
+use crate::expectations::EXPECTED;
 use crate::results::{Host, Verdict};
 use crate::suite;
 
 /// Rows of the tables of cases; the result lines have all.
 const MAX_ROWS: usize = 1000;
+
+/// The most characters of what was seen that stand before what was expected.
+const MAX_SEEN: usize = 150;
 
 /// The page.
 #[must_use]
@@ -22,12 +26,12 @@ pub fn write(report: &Report, besides: &Besides) -> String {
         out,
         "Results of the suite {} for the format {}{date}, made by `cornercast-conformance report … --output book=FILE` \
          from the result lines.",
-        escaped(&header.version),
-        escaped(&header.format),
+        code(&header.version),
+        code(&header.format),
     );
     implementations(&mut out, report);
     out.push_str("\n## Chapters\n\nCases that pass, of those that were put to the implementation.\n\n");
-    table(&mut out, report);
+    table(&mut out, report, false);
     cases(&mut out, report);
     if !report.footer.stale.is_empty() {
         out.push_str("\n## Expected failures of cases that do not exist\n\n");
@@ -111,10 +115,20 @@ fn lines(case: &str, rows: &[&Row]) -> Vec<String> {
     let clauses = rows.first().map(|row| row.line.clauses.iter().map(|id| link(id)).collect::<Vec<_>>().join(", "));
     let clauses = clauses.filter(|clauses| !clauses.is_empty()).unwrap_or_else(|| "–".to_owned());
     let row = |(verdict, reason, names): (Verdict, &str, Vec<String>)| {
-        let (case, reason) = (in_table(&code(case)), in_table(&code(&shortened(reason))));
+        let (case, reason) = (in_table(&code(case)), in_table(&code(&reason_of(verdict, reason))));
         format!("| {clauses} | {case} | {} | {} | {reason} |\n", names.join(", "), verdict.name())
     };
     groups.into_iter().map(row).collect()
+}
+
+/// A reason that is not too long. Of an expected failure, what was expected is as much worth as what was seen.
+fn reason_of(verdict: Verdict, reason: &str) -> String {
+    match reason.rsplit_once(EXPECTED) {
+        Some((seen, expected)) if verdict == Verdict::Xfail => {
+            format!("{}{EXPECTED}{}", shortened(seen, MAX_SEEN), shortened(expected, MAX_REASON))
+        }
+        _ => shortened(reason, MAX_REASON),
+    }
 }
 
 /// A clause, as a link from `spec/reference/` to its text.

@@ -20,6 +20,14 @@ fn where_all_pass_nothing_is_listed() {
 }
 
 #[test]
+fn why_a_failure_was_expected_is_not_cut_off() {
+    let mut expected = line("mine", "LAY-001/one", Verdict::Xfail);
+    expected.reason = Some(format!("{}; expected: mine cannot do this", "x".repeat(500)));
+    let page = book::write(&read(&text(vec![expected], Vec::new())), &Besides::default());
+    assert!(page.contains(&format!("| xfail | `{}…; expected: mine cannot do this` |", "x".repeat(150))), "{page}");
+}
+
+#[test]
 fn implementations_that_fail_alike_share_a_row_and_rows_are_bounded() {
     let lines = (0..1001).flat_map(|number| {
         let case = format!("LAY-001/{number}");

@@ -236,7 +236,8 @@ fn on_the_command_line() {
     let run = |arguments: &[&str]| {
         suite(folder.path(), &[&["run", "--impl", "reference", "--case", "CNF-002"], arguments].concat())
     };
-    let text = run(&["--json", "all.jsonl", "--output", "junit=all.xml", "-o", "markdown=all.md"]);
+    let text =
+        run(&["--json", "all.jsonl", "--output", "junit=all.xml", "-o", "markdown=all.md", "-o", "html=all.html"]);
     assert_eq!(text.status.code(), Some(0), "{}", String::from_utf8_lossy(&text.stderr));
     let file = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
     assert!(file("all.md").starts_with("## ✅ Cornercast conformance: conformant\n"));
@@ -247,6 +248,10 @@ fn on_the_command_line() {
     assert_eq!(report(&["-o", "json=-"]), file("all.jsonl"));
     assert_eq!(report(&["-o", "junit=-", "-o", "markdown=again.md"]), file("all.xml"));
     assert_eq!(file("again.md"), file("all.md"));
+    assert_eq!(report(&["-o", "html=-"]), file("all.html"));
+    let dated = report(&["-o", "html=-", "--date", "2026-11-30"]);
+    assert!(dated.contains("<time datetime=\"2026-11-30\">"));
+    assert!(report(&["-o", "book=-", "--date", "2026-11-30"]).contains(", of 2026-11-30, "));
 
     let diff = |arguments: &[&str]| suite(folder.path(), &[&["report", "diff"], arguments].concat());
     let same = diff(&["all.jsonl", "all.jsonl"]);

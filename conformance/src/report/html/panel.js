@@ -95,7 +95,8 @@ function caseOf(one) {
     cell.scope = "col";
     return cell;
   }));
-  table.append(make("thead", "", titles), make("tbody", "", ...groups(one.results).map(groupRow)));
+  const widths = make("colgroup", "", make("col", "who"), make("col", "what"), make("col", ""));
+  table.append(widths, make("thead", "", titles), make("tbody", "", ...groups(one.results).map(groupRow)));
   return make("section", "case", head, make("p", "about", `role ${one.role} · ${time}`), table, command(one));
 }
 
