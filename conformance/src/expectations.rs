@@ -8,6 +8,9 @@ use serde::Deserialize;
 
 use crate::results::{Line, Stale, Verdict};
 
+/// Stands between what was seen and why that was expected.
+pub(crate) const EXPECTED: &str = "; expected: ";
+
 /// The expected failures of a file.
 ///
 /// ```toml
@@ -70,7 +73,7 @@ impl Expectations {
         let why = link.as_ref().map_or_else(|| reason.clone(), |link| format!("{reason} ({link})"));
         let seen = line.reason.clone().unwrap_or_default();
         (line.verdict, line.reason) = match line.verdict {
-            Verdict::Fail => (Verdict::Xfail, Some(format!("{seen}; expected: {why}"))),
+            Verdict::Fail => (Verdict::Xfail, Some(format!("{seen}{EXPECTED}{why}"))),
             Verdict::Pass => (Verdict::Xpass, Some(format!("it passes, but a failure is expected: {why}"))),
             verdict => (verdict, line.reason.clone()),
         };

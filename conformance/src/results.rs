@@ -200,6 +200,17 @@ pub enum Conclusion {
 }
 
 impl Conclusion {
+    /// What one verdict lets a run say at best.
+    #[must_use]
+    pub fn of(verdict: Verdict, is_must: bool) -> Self {
+        match verdict {
+            verdict if verdict.is_failure() => Self::NotConformant,
+            verdict if verdict.is_missing() && is_must => Self::Incomplete,
+            Verdict::Xfail => Self::ConformantWithExceptions,
+            _ => Self::Conformant,
+        }
+    }
+
     /// The exit status of the run.
     #[must_use]
     pub fn status(self) -> u8 {
@@ -261,12 +272,7 @@ impl Footer {
         let mut result = Conclusion::Conformant;
         for (line, is_must) in lines {
             *counts.entry(line.implementation.clone()).or_default().entry(line.verdict).or_default() += 1;
-            result = result.max(match line.verdict {
-                verdict if verdict.is_failure() => Conclusion::NotConformant,
-                verdict if verdict.is_missing() && *is_must => Conclusion::Incomplete,
-                Verdict::Xfail => Conclusion::ConformantWithExceptions,
-                _ => Conclusion::Conformant,
-            });
+            result = result.max(Conclusion::of(line.verdict, *is_must));
         }
         if !stale.is_empty() {
             result = Conclusion::NotConformant;

@@ -49,8 +49,7 @@ impl Entry {
     /// Whether a clause with MUST or MUST NOT depends on the case. One that names no clause depends on all.
     #[must_use]
     pub fn is_must(&self) -> bool {
-        self.clauses.is_empty()
-            || self.clauses.iter().any(|id| clause(id).is_none_or(|clause| clause.level.starts_with("MUST")))
+        is_must(&self.clauses)
     }
 
     /// The prefix of the chapter: `LAY`.
@@ -58,6 +57,12 @@ impl Entry {
     pub fn chapter(&self) -> &str {
         self.name.split(['-', '/']).next().unwrap_or(&self.name)
     }
+}
+
+/// Whether one of the clauses has MUST or MUST NOT, is not known, or there are none.
+#[must_use]
+pub fn is_must(clauses: &[String]) -> bool {
+    clauses.is_empty() || clauses.iter().any(|id| clause(id).is_none_or(|clause| clause.level.starts_with("MUST")))
 }
 
 /// The clause `id`, from the text of the specification.
@@ -75,6 +80,19 @@ pub fn chapter_title(prefix: &str) -> &'static str {
     }
     let first = clauses().range(prefix.to_owned()..).next();
     first.filter(|(id, _)| id.starts_with(prefix)).map_or("", |(_, (_, clause))| &clause.chapter)
+}
+
+/// The place of the clause `id` in the order of the chapters; what is no clause comes last.
+#[must_use]
+pub fn place(id: &str) -> usize {
+    clauses().get(id).map_or(usize::MAX, |(at, _)| *at)
+}
+
+/// The place of the chapter whose clauses begin with `prefix`.
+#[must_use]
+pub fn chapter_place(prefix: &str) -> usize {
+    let first = clauses().range(prefix.to_owned()..).next();
+    first.filter(|(id, _)| !prefix.is_empty() && id.starts_with(prefix)).map_or(usize::MAX, |(_, (at, _))| *at)
 }
 
 /// All clauses by id, each with its place in the order of the chapters.
@@ -107,7 +125,7 @@ pub fn load_all(folder: &Path) -> io::Result<Vec<Entry>> {
 fn sort(entries: &mut [Entry]) {
     entries.sort_by_cached_key(|entry| {
         let id = entry.name.split('/').next().unwrap_or_default();
-        (clauses().get(id).map_or(usize::MAX, |(at, _)| *at), entry.name.clone())
+        (place(id), entry.name.clone())
     });
 }
 

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod badge;
 mod clean;
 mod explain;
 mod export;
@@ -48,7 +49,7 @@ enum Command {
     Reproduce(reproduce::ReproduceArgs),
     /// Put the cases to implementations that are broken on purpose, and print which of them are noticed
     Mutants(mutants::MutantsArgs),
-    /// Print what came of an earlier run, or what is another one between two
+    /// Print what came of earlier runs, what is another one between two, or a badge
     Report(report::ReportArgs),
     /// Write cases that run images as files: images in all forms, options, what is expected
     Export(export::ExportArgs),

@@ -11,7 +11,7 @@ use serde::Serialize;
 use tempfile::NamedTempFile;
 
 use super::Trouble;
-use crate::report::{Format, Report, junit, markdown};
+use crate::report::{Besides, Format, Report, book, html, junit, markdown};
 
 /// What stands for standard output.
 const STDOUT: &str = "-";
@@ -69,6 +69,11 @@ impl Outputs {
         Ok(Self { all: all.collect::<Result<_, Trouble>>()? })
     }
 
+    /// Whether one of them is lines.
+    pub(super) fn has_lines(&self) -> bool {
+        self.all.iter().any(|(format, _)| *format == Format::Json)
+    }
+
     /// A line of the reports that are lines.
     pub(super) fn line(&mut self, line: &impl Serialize) -> io::Result<()> {
         for (_, destination) in self.all.iter_mut().filter(|(format, _)| *format == Format::Json) {
@@ -82,13 +87,15 @@ impl Outputs {
     }
 
     /// Writes those that are no lines, and whether standard output is free for the text.
-    pub(super) fn finish(self, report: &Report) -> Result<bool, Trouble> {
+    pub(super) fn finish(self, report: &Report, besides: &Besides) -> Result<bool, Trouble> {
         let mut is_free = true;
         for (format, mut destination) in self.all {
             match format {
                 Format::Json => {}
                 Format::Junit => destination.out().write_all(junit::write(report)?.as_bytes())?,
                 Format::Markdown => destination.out().write_all(markdown::write(report).as_bytes())?,
+                Format::Html => destination.out().write_all(html::write(report, besides)?.as_bytes())?,
+                Format::Book => destination.out().write_all(book::write(report, besides).as_bytes())?,
             }
             is_free &= matches!(destination, Destination::File(..));
             destination.finish()?;

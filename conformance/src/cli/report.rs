@@ -7,13 +7,18 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
+use super::badge::{self, BadgeArgs};
 use super::implementations::Named;
 use super::output::{Output, Outputs};
 use super::{Fixtures, Trouble};
 use crate::report::difference::Difference;
-use crate::report::{Report, matrix};
+use crate::report::join::join;
+use crate::report::{Besides, Report, matrix, word};
 
-/// Prints what came of an earlier run, of which FILE has the JSON lines.
+/// Prints what came of earlier runs, of which each FILE has the JSON lines.
+///
+/// Several files are joined: the implementations of all stand side by side, and each can be in one
+/// file only. A case that was not put to an implementation has no result of it.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(super) struct ReportArgs {
@@ -23,10 +28,17 @@ pub(super) struct ReportArgs {
     fixtures: Fixtures,
     /// The JSON lines; - for standard input
     #[arg(value_name = "FILE", required = true)]
-    file: Option<PathBuf>,
-    /// Write the report as FORMAT (json, junit, markdown) to FILE, - for standard output in place of the text
+    files: Vec<PathBuf>,
+    /// Write the report as FORMAT (json, junit, markdown, html, book) to FILE, - for standard output in place of the text
     #[arg(long = "output", short, value_name = "FORMAT=FILE")]
     outputs: Vec<Output>,
+    /// The JSON lines of an earlier run: show in text and HTML which verdicts are others, the worse ones first; can be
+    /// given several times
+    #[arg(long, value_name = "OLD")]
+    against: Vec<PathBuf>,
+    /// The day that HTML and the page of a book tell, such as 2026-11-30; without it they tell none
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
+    date: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -35,6 +47,8 @@ enum ReportCommand {
     ///
     /// The exit status is 1 if one is worse, 0 if none is, and 3 if a file cannot be read.
     Diff(DiffArgs),
+    /// Print a badge of one implementation, as SVG
+    Badge(BadgeArgs),
 }
 
 #[derive(Debug, Args)]
@@ -50,24 +64,50 @@ struct DiffArgs {
     json: bool,
 }
 
+/// A day as the command line has it.
+fn day(text: &str) -> Result<String, String> {
+    let has_form = text.len() == 10
+        && text
+            .bytes()
+            .enumerate()
+            .all(|(at, byte)| if at == 4 || at == 7 { byte == b'-' } else { byte.is_ascii_digit() });
+    if !has_form {
+        return Err("it is not of the form YYYY-MM-DD".to_owned());
+    }
+    text.parse::<jiff::civil::Date>().map(|_| text.to_owned()).map_err(|_| "there is no such day".to_owned())
+}
+
 /// Prints the report; the exit status.
 pub(super) fn report(arguments: &ReportArgs) -> Result<u8, Trouble> {
-    if let Some(ReportCommand::Diff(arguments)) = &arguments.command {
-        return diff(arguments);
+    match &arguments.command {
+        Some(ReportCommand::Diff(arguments)) => return diff(arguments),
+        Some(ReportCommand::Badge(arguments)) => return badge::badge(arguments),
+        None => {}
     }
-    let Some(file) = &arguments.file else { return Err(Trouble::new("there is no file")) };
     // What is known of the cases here is all that is known.
     let cases = arguments.fixtures.load()?;
     let whys: BTreeMap<&str, &str> =
         cases.entries.iter().map(|entry| (entry.name.as_str(), entry.why.as_str())).collect();
-    let report = read(file, |case| whys.get(case).copied().unwrap_or_default().to_owned())?;
+    let report = read_all(&arguments.files, |case| whys.get(case).copied().unwrap_or_default().to_owned())?;
+    let since = match arguments.against.as_slice() {
+        [] => None,
+        old => Some(Difference::of(&read_all(old, |_| String::new())?, &report)),
+    };
+    let besides = Besides { date: arguments.date.clone(), since };
     let mut outputs = Outputs::new(&arguments.outputs)?;
+    if outputs.has_lines() && report.hosts.len() > 1 {
+        return Err(Trouble::new("the runs were made on different hosts, and JSON lines have one; leave out `json`"));
+    }
     outputs.line(&report.header)?;
     report.rows.iter().try_for_each(|row| outputs.line(&row.line))?;
     outputs.line(&report.footer)?;
-    if outputs.finish(&report)? {
+    if outputs.finish(&report, &besides)? {
         let mut out = BufWriter::new(anstream::stdout());
         matrix::write(&mut out, &report)?;
+        if let Some(since) = &besides.since {
+            writeln!(out, "\nsince the earlier run:")?;
+            since.write(&mut out)?;
+        }
         out.flush()?;
     }
     Ok(0)
@@ -87,8 +127,21 @@ fn diff(arguments: &DiffArgs) -> Result<u8, Trouble> {
     Ok(u8::from(difference.is_worse()))
 }
 
+/// The report of all `files`.
+pub(super) fn read_all(files: &[PathBuf], why: impl Fn(&str) -> String) -> Result<Report, Trouble> {
+    if files.iter().filter(|file| is_stdin(file)).count() > 1 {
+        return Err(Trouble::new("standard input can be one file only"));
+    }
+    let reports = files.iter().map(|file| Ok((file.display().to_string(), read(file, &why)?)));
+    join(reports.collect::<Result<_, Trouble>>()?).map_err(Trouble::new)
+}
+
+fn is_stdin(file: &Path) -> bool {
+    file == Path::new("-")
+}
+
 fn read(file: &Path, why: impl Fn(&str) -> String) -> Result<Report, Trouble> {
-    let text = if file == Path::new("-") {
+    let text = if is_stdin(file) {
         let mut text = String::new();
         io::stdin().read_to_string(&mut text).map(|_| text)
     } else {
@@ -101,7 +154,7 @@ fn read(file: &Path, why: impl Fn(&str) -> String) -> Result<Report, Trouble> {
 /// The options of `reproduce` for an implementation, of whose adapter the lines do not say where it is.
 fn hint(implementation: &str) -> String {
     match implementation.parse::<Named>() {
-        Ok(named) => format!("--impl {}", named.argument()),
-        Err(_) => format!("--impl {implementation}=PATH"),
+        Ok(named) => format!("--impl {}", word(&named.argument())),
+        Err(_) => format!("--impl {}", word(&format!("{implementation}=PATH"))),
     }
 }

@@ -13,8 +13,8 @@ use super::output::{Output, Outputs};
 use super::{Selection, Trouble};
 use crate::expectations::Expectations;
 use crate::protocol::{Codec, Role};
-use crate::report::{Report, Row, matrix, observed};
-use crate::results::{Footer, Header, Line};
+use crate::report::{Besides, Report, Row, matrix, observed, word};
+use crate::results::{Footer, Header};
 use crate::runner::{self, Options, Subject};
 use crate::scratch::Scratch;
 
@@ -33,7 +33,7 @@ pub(super) struct RunArgs {
     /// Write the results as JSON lines to FILE, or with `-` to standard output in place of the text
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Write the results as FORMAT (json, junit, markdown) to FILE, - for standard output in place of the text
+    /// Write the results as FORMAT (json, junit, markdown, html, book) to FILE, - for standard output in place of the text
     #[arg(long = "output", short, value_name = "FORMAT=FILE")]
     outputs: Vec<Output>,
     /// How many cases run at once [default: one a processor]
@@ -122,13 +122,12 @@ pub(super) fn run(arguments: &RunArgs) -> Result<u8, Trouble> {
     let stale = stale(&options.expectations, &subjects, &cases.entries);
     let footer = Footer::new(&judged, stale);
     outputs.line(&footer)?;
-    let report = Report { header, rows, footer };
-    if outputs.finish(&report)? {
+    let report = Report::new(header, rows, footer);
+    if outputs.finish(&report, &Besides::default())? {
         let mut out = BufWriter::new(anstream::stdout());
         matrix::write(&mut out, &report)?;
         if arguments.observed {
-            let lines: Vec<Line> = report.rows.iter().map(|row| row.line.clone()).collect();
-            observed::write(&mut out, &observed::differences(&lines))?;
+            observed::write(&mut out, &observed::differences(report.rows.iter().map(|row| &row.line)))?;
         }
         out.flush()?;
     }
@@ -149,8 +148,9 @@ fn stale(
 /// For each implementation the options that `reproduce` needs.
 fn hints(arguments: &RunArgs, named: &[Named]) -> BTreeMap<String, String> {
     let fixtures = arguments.selection.fixtures.folder.as_ref();
-    let fixtures = fixtures.map_or_else(String::new, |folder| format!(" --fixtures {}", folder.display()));
-    let hint = |named: &Named| (named.name.clone(), format!("--impl {}{fixtures}", named.argument()));
+    let fixtures =
+        fixtures.map_or_else(String::new, |folder| format!(" --fixtures {}", word(&folder.display().to_string())));
+    let hint = |named: &Named| (named.name.clone(), format!("--impl {}{fixtures}", word(&named.argument())));
     named.iter().map(hint).collect()
 }
 

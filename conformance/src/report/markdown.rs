@@ -12,7 +12,7 @@ use crate::results::{Conclusion, Verdict};
 const MAX_SHOWN: usize = 50;
 
 /// The most characters of a reason that are shown.
-const MAX_REASON: usize = 300;
+pub(super) const MAX_REASON: usize = 300;
 
 /// The report as a document.
 #[must_use]
@@ -23,7 +23,7 @@ pub fn write(report: &Report) -> String {
         Conclusion::NotConformant => "❌",
     };
     let mut out = format!("## {mark} Cornercast conformance: {}\n\n", report.footer.result.words());
-    table(&mut out, report);
+    table(&mut out, report, true);
     for implementation in &report.header.implementations {
         rest(&mut out, &implementation.name, &report.rows);
     }
@@ -36,13 +36,14 @@ pub fn write(report: &Report) -> String {
     out
 }
 
-/// Chapters × implementations.
-fn table(out: &mut String, report: &Report) {
+/// Chapters × implementations; if `has_products`, the head says what each is.
+pub(super) fn table(out: &mut String, report: &Report, has_products: bool) {
     let implementations = &report.header.implementations;
     out.push_str("| chapter |");
     for implementation in implementations {
         let product = format!("{} {}", implementation.product, implementation.version);
-        let _ = write!(out, " {}<br>{} |", in_table(&code(&implementation.name)), in_table(&code(&product)));
+        let product = if has_products { format!("<br>{}", in_table(&code(&product))) } else { String::new() };
+        let _ = write!(out, " {}{product} |", in_table(&code(&implementation.name)));
     }
     let _ = writeln!(out, "\n| --- |{}", " --- |".repeat(implementations.len()));
     for chapter in chapters(&report.rows).into_iter().chain([""]) {
@@ -68,7 +69,13 @@ fn rest(out: &mut String, implementation: &str, rows: &[Row]) {
     let _ = writeln!(out, "\n### {}: {} did not pass\n", code(implementation), rest.len());
     for Row { line, reproduce, .. } in rest.iter().take(MAX_SHOWN) {
         let reason = line.reason.as_deref().unwrap_or_default();
-        let _ = writeln!(out, "- **{}** {}: {}", line.verdict.name(), code(&line.case), code(&shortened(reason)));
+        let _ = writeln!(
+            out,
+            "- **{}** {}: {}",
+            line.verdict.name(),
+            code(&line.case),
+            code(&shortened(reason, MAX_REASON))
+        );
         let _ = writeln!(out, "  <br>repeat: {}", code(reproduce));
     }
     match rest.len().saturating_sub(MAX_SHOWN) {
@@ -79,15 +86,15 @@ fn rest(out: &mut String, implementation: &str, rows: &[Row]) {
     }
 }
 
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(MAX_REASON) {
+pub(super) fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
         None => text.to_owned(),
         Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
     }
 }
 
 /// A text as a code span, between more backticks than it has in a row.
-fn code(text: &str) -> String {
+pub(super) fn code(text: &str) -> String {
     let text: String = text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect();
     if text.trim().is_empty() {
         return "–".to_owned();
@@ -101,7 +108,7 @@ fn code(text: &str) -> String {
 }
 
 /// A text in which no character has a meaning.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::new();
     for character in text.chars() {
         // As many blanks are one.
@@ -117,6 +124,6 @@ fn escaped(text: &str) -> String {
 }
 
 /// A code span in a table, which takes each `|` for the end of a cell that has no backslash before it.
-fn in_table(code: &str) -> String {
+pub(super) fn in_table(code: &str) -> String {
     code.replace('|', "\\|")
 }

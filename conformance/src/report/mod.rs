@@ -5,10 +5,18 @@
 //! | [`matrix`] | the terminal |
 //! | [`markdown`] | a pull request |
 //! | [`junit`] | programs that show tests |
+//! | [`html`] | a browser |
+//! | [`book`] | a page of a book |
+//! | [`badge`] | a page that tells of an implementation |
+//! | [`join`] | one report of several runs |
 //! | [`difference`] | what is another one since an earlier run |
 //! | [`observed`] | what implementations do differently, judged or not |
 
+pub mod badge;
+pub mod book;
 pub mod difference;
+pub mod html;
+pub mod join;
 pub mod junit;
 pub mod markdown;
 pub mod matrix;
@@ -17,16 +25,19 @@ pub mod observed;
 use std::collections::BTreeSet;
 
 use clap::ValueEnum;
+use cornercast::shown::escaped;
 use serde::de::DeserializeOwned;
 
-use crate::results::{Footer, Header, Line, Verdict};
-use crate::suite::chapter_title;
+use crate::results::{Conclusion, Footer, Header, Host, Line, Verdict};
+use crate::suite::{chapter_place, chapter_title, is_must};
 
-/// All results of a run.
+/// All results of a run, or of several that are joined.
 #[derive(Debug, Clone)]
 pub struct Report {
-    /// The first line.
+    /// The first line; of runs that are joined, the host of the first.
     pub header: Header,
+    /// Where the implementations were run, each host once, with their names.
+    pub hosts: Vec<(Host, Vec<String>)>,
     /// The results.
     pub rows: Vec<Row>,
     /// The last line.
@@ -44,6 +55,17 @@ pub struct Row {
     pub why: String,
     /// The command that repeats the case.
     pub reproduce: String,
+    /// The options in it that name the implementation.
+    pub hint: String,
+}
+
+/// What a report says beside the results.
+#[derive(Debug, Clone, Default)]
+pub struct Besides {
+    /// The day that the reader is told, `YYYY-MM-DD`.
+    pub date: Option<String>,
+    /// What is another one since an earlier run.
+    pub since: Option<difference::Difference>,
 }
 
 /// A form of the report for programs.
@@ -55,6 +77,10 @@ pub enum Format {
     Junit,
     /// Markdown, for a pull request
     Markdown,
+    /// One HTML page that loads nothing
+    Html,
+    /// Markdown, for a page of a book
+    Book,
 }
 
 impl Row {
@@ -62,12 +88,19 @@ impl Row {
     #[must_use]
     pub fn new(line: Line, why: &str, hint: &str) -> Self {
         let chapter = line.case.split(['-', '/']).next().unwrap_or(&line.case).to_owned();
-        let reproduce = format!("cornercast-conformance reproduce {} {hint}", line.case);
-        Self { line, chapter, why: why.to_owned(), reproduce }
+        let reproduce = format!("cornercast-conformance reproduce {} {hint}", word(&line.case));
+        Self { line, chapter, why: why.to_owned(), reproduce, hint: hint.to_owned() }
     }
 }
 
 impl Report {
+    /// All of one run.
+    #[must_use]
+    pub fn new(header: Header, rows: Vec<Row>, footer: Footer) -> Self {
+        let names = header.implementations.iter().map(|implementation| implementation.name.clone()).collect();
+        Self { hosts: vec![(header.host.clone(), names)], header, rows, footer }
+    }
+
     /// Reads JSON lines. `why` tells why a case is there, `hint` what [`Row::new`] needs of an implementation.
     ///
     /// # Errors
@@ -76,20 +109,43 @@ impl Report {
     pub fn read(text: &str, why: impl Fn(&str) -> String, hint: impl Fn(&str) -> String) -> Result<Self, String> {
         let mut lines = text.lines().zip(1..);
         let header: Header = one(lines.next(), "the header")?;
+        let mut names = BTreeSet::new();
+        if let Some(twice) = header.implementations.iter().find(|known| !names.insert(known.name.as_str())) {
+            return Err(format!("the header has two implementations that are called `{}`", escaped(&twice.name)));
+        }
         let (mut rows, mut seen) = (Vec::new(), BTreeSet::new());
         for _ in 0..header.results {
             let line: Line = one(lines.next(), "a result")?;
+            if !names.contains(line.implementation.as_str()) {
+                let name = escaped(&line.implementation);
+                return Err(format!(
+                    "{} has a result of `{name}`, which the header does not name",
+                    escaped(&line.case)
+                ));
+            }
             if !seen.insert((line.implementation.clone(), line.case.clone())) {
-                return Err(format!("{} has two results of {}", line.case, line.implementation));
+                return Err(format!("{} has two results of {}", escaped(&line.case), escaped(&line.implementation)));
             }
             let (why, hint) = (why(&line.case), hint(&line.implementation));
             rows.push(Row::new(line, &why, &hint));
         }
         let footer = one(lines.next(), "the footer")?;
         match lines.next() {
-            None => Ok(Self { header, rows, footer }),
+            None => Ok(Self::new(header, rows, footer)),
             Some((_, at)) => Err(format!("line {at} is after the footer")),
         }
+    }
+
+    /// What the cases of one implementation say alone.
+    #[must_use]
+    pub fn conclusion(&self, implementation: &str) -> Conclusion {
+        if self.footer.stale.iter().any(|stale| stale.implementation == implementation) {
+            return Conclusion::NotConformant;
+        }
+        let rows = self.rows.iter().filter(|row| row.line.implementation == implementation);
+        rows.map(|row| Conclusion::of(row.line.verdict, is_must(&row.line.clauses)))
+            .max()
+            .unwrap_or(Conclusion::Conformant)
     }
 
     /// The verdicts of a chapter, or with an empty prefix of all.
@@ -104,7 +160,22 @@ fn one<T: DeserializeOwned>(line: Option<(&str, usize)>, what: &str) -> Result<T
     serde_json::from_str(line).map_err(|error| format!("line {at} is not {what}: {error}"))
 }
 
-/// The prefixes of the chapters, in the order of the results.
+/// The names of all implementations, for a message.
+fn names_of(report: &Report) -> String {
+    let names = report.header.implementations.iter().map(|known| format!("`{}`", escaped(&known.name)));
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// A text as one word of a shell: as it is, if no character has a meaning there.
+pub(crate) fn word(text: &str) -> String {
+    let is_plain = |character: char| character.is_ascii_alphanumeric() || "._-/=:@%+,".contains(character);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+/// The prefixes of the chapters, in the order of the specification.
 fn chapters(rows: &[Row]) -> Vec<&str> {
     let mut chapters: Vec<&str> = Vec::new();
     for row in rows {
@@ -112,6 +183,7 @@ fn chapters(rows: &[Row]) -> Vec<&str> {
             chapters.push(&row.chapter);
         }
     }
+    chapters.sort_by_key(|chapter| chapter_place(chapter));
     chapters
 }
 

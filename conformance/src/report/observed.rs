@@ -31,7 +31,7 @@ pub struct Difference {
 
 /// What is different in the documents of `lines`, in the order of the pointers.
 #[must_use]
-pub fn differences(lines: &[Line]) -> Vec<Difference> {
+pub fn differences<'a>(lines: impl IntoIterator<Item = &'a Line>) -> Vec<Difference> {
     let mut by_case: BTreeMap<&str, BTreeMap<&str, &Value>> = BTreeMap::new();
     for line in lines {
         if let Some(document) = line.values.get(OBSERVED) {

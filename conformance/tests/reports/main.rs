@@ -1,6 +1,11 @@
 //! Reports: each form of a fixed set of results, what the command line makes of them, and differences of two runs.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod badge;
+mod book;
+mod join;
+mod page;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -231,7 +236,8 @@ fn on_the_command_line() {
     let run = |arguments: &[&str]| {
         suite(folder.path(), &[&["run", "--impl", "reference", "--case", "CNF-002"], arguments].concat())
     };
-    let text = run(&["--json", "all.jsonl", "--output", "junit=all.xml", "-o", "markdown=all.md"]);
+    let text =
+        run(&["--json", "all.jsonl", "--output", "junit=all.xml", "-o", "markdown=all.md", "-o", "html=all.html"]);
     assert_eq!(text.status.code(), Some(0), "{}", String::from_utf8_lossy(&text.stderr));
     let file = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
     assert!(file("all.md").starts_with("## ✅ Cornercast conformance: conformant\n"));
@@ -242,6 +248,10 @@ fn on_the_command_line() {
     assert_eq!(report(&["-o", "json=-"]), file("all.jsonl"));
     assert_eq!(report(&["-o", "junit=-", "-o", "markdown=again.md"]), file("all.xml"));
     assert_eq!(file("again.md"), file("all.md"));
+    assert_eq!(report(&["-o", "html=-"]), file("all.html"));
+    let dated = report(&["-o", "html=-", "--date", "2026-11-30"]);
+    assert!(dated.contains("<time datetime=\"2026-11-30\">"));
+    assert!(report(&["-o", "book=-", "--date", "2026-11-30"]).contains(", of 2026-11-30, "));
 
     let diff = |arguments: &[&str]| suite(folder.path(), &[&["report", "diff"], arguments].concat());
     let same = diff(&["all.jsonl", "all.jsonl"]);
@@ -262,11 +272,15 @@ fn what_cannot_be_written_or_read_is_said() {
     let folder = tempfile::tempdir().unwrap();
     for (arguments, message) in [
         (&["run", "--case", "CNF-002", "--json", "-", "--output", "junit=-"][..], "only one report can go to standard"),
-        (&["run", "--output", "yaml=x"], "`yaml` is none of the formats json, junit, markdown"),
+        (&["run", "--output", "yaml=x"], "`yaml` is none of the formats json, junit, markdown, html, book"),
         (&["run", "--output", "junit"], "there is no `=`"),
         (&["run", "--output", "junit="], "the file is missing"),
         (&["run", "--case", "CNF-002", "--output", "junit=nowhere/x"], "nowhere/x: No such file"),
         (&["report"], "FILE"),
+        (&["report", "x", "--date", "30.11.2026"], "it is not of the form YYYY-MM-DD"),
+        (&["report", "x", "--date", "2026-11-31"], "there is no such day"),
+        (&["report", "-", "-"], "standard input can be one file only"),
+        (&["report", "badge"], "FILE"),
         (&["report", "nowhere"], "nowhere: No such file"),
         (&["report", "diff", "nowhere", "nowhere"], "nowhere: No such file"),
     ] {
