@@ -8,11 +8,14 @@ _BSDTAR = ["bsdtar", "-x", "-p", "--numeric-owner", "--exclude", ".wh.*"]
 
 
 def _unpack(layout, output):
-    unpacker.apply_layers(
-        layout.layers, output, lambda layer, tree: layout.call(*_BSDTAR, "-f", layer, "-C", tree)
-    )
+    unpacker.apply_layers(layout.layers, output, lambda layer, tree: layout.call(*_BSDTAR, "-f", layer, "-C", tree))
 
 
 if __name__ == "__main__":
-    unpacker.serve("bsdtar", unpacker.version("bsdtar", "--version"), _unpack, homepage="https://libarchive.org",
-                   issues="https://github.com/libarchive/libarchive/issues")
+    unpacker.serve(
+        "bsdtar",
+        unpacker.version("bsdtar", "--version"),
+        _unpack,
+        homepage="https://libarchive.org",
+        issues="https://github.com/libarchive/libarchive/issues",
+    )

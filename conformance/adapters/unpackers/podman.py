@@ -15,9 +15,25 @@ _DRIVER = os.environ.get("STORAGE_DRIVER", "overlay")
 
 def _unpack(layout, output):
     at = layout.scratch
-    podman = ["podman", "--root", f"{at}/storage", "--runroot", f"{at}/run/storage", "--storage-driver", _DRIVER,
-              "--tmpdir", f"{at}/run/podman", "--network-config-dir", f"{at}/run/networks",
-              "--events-backend", "none", "--log-level", "error", "--cgroup-manager", "cgroupfs"]
+    podman = [
+        "podman",
+        "--root",
+        f"{at}/storage",
+        "--runroot",
+        f"{at}/run/storage",
+        "--storage-driver",
+        _DRIVER,
+        "--tmpdir",
+        f"{at}/run/podman",
+        "--network-config-dir",
+        f"{at}/run/networks",
+        "--events-backend",
+        "none",
+        "--log-level",
+        "error",
+        "--cgroup-manager",
+        "cgroupfs",
+    ]
     # The name of the image is made of the path, and podman has no names with capitals.
     path = os.path.relpath(layout.path, layout.scratch)
     image = layout.call(*podman, "pull", "--quiet", f"oci:{path}:{layout.tag}")
@@ -32,5 +48,10 @@ def _unpack(layout, output):
 
 if __name__ == "__main__":
     unpacker.in_private_mounts()
-    unpacker.serve(f"podman-{_DRIVER}", unpacker.version("podman", "--version"), _unpack,
-                   homepage="https://podman.io", issues="https://github.com/containers/podman/issues")
+    unpacker.serve(
+        f"podman-{_DRIVER}",
+        unpacker.version("podman", "--version"),
+        _unpack,
+        homepage="https://podman.io",
+        issues="https://github.com/containers/podman/issues",
+    )

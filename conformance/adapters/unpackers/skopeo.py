@@ -7,8 +7,16 @@ import os
 import unpacker
 
 # Whiteouts are those of the adapter, so tar leaves them out.
-_TAR = ["tar", "--extract", "--preserve-permissions", "--same-owner", "--numeric-owner", "--xattrs",
-        "--xattrs-include=*", "--exclude=.wh.*"]
+_TAR = [
+    "tar",
+    "--extract",
+    "--preserve-permissions",
+    "--same-owner",
+    "--numeric-owner",
+    "--xattrs",
+    "--xattrs-include=*",
+    "--exclude=.wh.*",
+]
 
 
 def _unpack(layout, output):
@@ -24,5 +32,10 @@ def _unpack(layout, output):
 if __name__ == "__main__":
     unpacker.in_private_mounts()
     number = f"{unpacker.version('skopeo', '--version')} tar {unpacker.version('tar', '--version')}"
-    unpacker.serve("skopeo-tar", number, _unpack, homepage="https://www.gnu.org/software/tar/",
-                   issues="https://savannah.gnu.org/bugs/?group=tar")
+    unpacker.serve(
+        "skopeo-tar",
+        number,
+        _unpack,
+        homepage="https://www.gnu.org/software/tar/",
+        issues="https://savannah.gnu.org/bugs/?group=tar",
+    )

@@ -25,5 +25,10 @@ def _unpack(layout, output):
 
 
 if __name__ == "__main__":
-    unpacker.serve("tarfile", platform.python_version(), _unpack, homepage="https://www.python.org",
-                   issues="https://github.com/python/cpython/issues")
+    unpacker.serve(
+        "tarfile",
+        platform.python_version(),
+        _unpack,
+        homepage="https://www.python.org",
+        issues="https://github.com/python/cpython/issues",
+    )

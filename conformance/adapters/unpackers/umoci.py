@@ -12,5 +12,10 @@ def _unpack(layout, output):
 
 
 if __name__ == "__main__":
-    unpacker.serve("umoci", unpacker.version("umoci", "--version"), _unpack, homepage="https://umo.ci",
-                   issues="https://github.com/opencontainers/umoci/issues")
+    unpacker.serve(
+        "umoci",
+        unpacker.version("umoci", "--version"),
+        _unpack,
+        homepage="https://umo.ci",
+        issues="https://github.com/opencontainers/umoci/issues",
+    )

@@ -37,7 +37,7 @@ class Layout:
     def __init__(self, path, scratch):
         self.path = path
         self.scratch = scratch
-        (descriptor, *_) = self._read(os.path.join(path, "index.json"))["manifests"]
+        descriptor, *_ = self._read(os.path.join(path, "index.json"))["manifests"]
         self.tag = descriptor["annotations"][_NAME]
         manifest = self._read(self.blob(descriptor["digest"]))
         self.layers = [self.blob(layer["digest"]) for layer in manifest["layers"]]
@@ -105,7 +105,7 @@ def is_whiteout(path):
 
 
 def serve(name, number, unpack, **addresses):
-    """Answer messages for a tool, of which `unpack(layout, output)` makes the tree, until `bye` or the end of the input."""
+    """Answer messages for a tool until `bye` or the end of the input; `unpack(layout, output)` makes the tree."""
     hello = {"message": "hello", "protocol": 1, "name": name, "version": number, "roles": ["unpack"], "sessions": True}
     for line in sys.stdin:
         message = json.loads(line)
