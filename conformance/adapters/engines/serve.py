@@ -43,7 +43,8 @@ def main():
     if os.environ.get("CORNERCAST_ENGINES") and os.getpid() == 1:
         sys.exit(inside(arguments))
     if os.geteuid() != 0:
-        sys.exit("serve.py: engines of one's own need the user 0")
+        print("serve.py: engines of one's own need the user 0", file=sys.stderr)
+        sys.exit(3)
     sweep()
     place = tempfile.mkdtemp(prefix=PREFIX)
     lock = os.open(os.path.join(place, "lock"), os.O_CREAT | os.O_RDWR, 0o600)
