@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::{Value, json};
 
 use crate::run::evidence::{Evidence, ensure, same};
+use crate::run::image::LOOK;
 use crate::run::scenario::{Judged, Scenario, case};
 use crate::suite::Entry;
 
@@ -54,14 +55,14 @@ pub(super) fn host() -> Vec<Entry> {
                 let host = |name: &str| {
                     ours.split(|byte| *byte == 0).any(|one| one.starts_with(format!("{name}=").as_bytes()))
                 };
-                let given = ["HOME", "PATH"];
+                // What the application has as well is given by the engine, and not taken from there.
+                let own = own_variables(evidence)?;
                 let of_host: Vec<&str> = names.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-                let leaked =
-                    of_host.iter().find(|name| host(name) && !given.contains(name) && !name.starts_with("CORNERCAST_"));
+                let leaked = of_host.iter().find(|name| host(name) && !own.iter().any(|own| own == *name));
                 ensure(leaked.is_none(), format!("the variable {leaked:?} of the host is to be seen"))?;
                 Ok(json!("own"))
             })
-            .image(|image| image.act(&["environ-of:1"])),
+            .image(|image| image.act(&["environ-of:1", &format!("exec:{LOOK}")])),
         ),
         case(
             "RUN-045/sysfs",
@@ -129,6 +130,15 @@ pub(super) fn host() -> Vec<Entry> {
     all.extend(system());
     all.extend(network());
     all
+}
+
+/// The names of the variables of a program that acts and then looks.
+fn own_variables(evidence: &Evidence) -> Result<Vec<String>, String> {
+    let lines = evidence.lines();
+    let variables = lines.iter().find_map(|line| line["environment"].as_array());
+    let variables = variables.ok_or("the application does not see its own variables")?;
+    let name = |variable: &Value| variable.as_str().and_then(|text| text.split('=').next()).map(str::to_owned);
+    Ok(variables.iter().filter_map(name).collect())
 }
 
 /// What the probe says of a path below /dev.

@@ -1,0 +1,239 @@
+#!/usr/bin/env python3
+"""An adapter around containerd, by its command `ctr`, with the daemon that serve.py starts.
+
+How an instance ends is in the events of the daemon: the status of `ctr run` is 1 both for an application that exits with
+it and for one that was not started. A caller of containerd sends the signals of a stop itself, and waits itself.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import threading
+
+import filter
+import session
+from demands import CAPABILITIES, Inexpressible
+from session import Ended, Refused, call, words
+import spec
+
+_NAMESPACE = "cornercast"
+# How long an event can take, in seconds.
+_PATIENCE = 20
+
+
+class Containerd:
+    name = "containerd"
+    runtime = "runc"
+    form = "docker"
+
+    def __init__(self):
+        self.container = None
+        self.events = None
+        self.loaded = set()
+        self.overdue = False
+        self.grace = 0
+
+    def command(self):
+        return ["ctr", "--address", f"{session.PLACE}/containerd/socket", "--namespace", _NAMESPACE]
+
+    def version(self):
+        said = call(["containerd", "--version"]).stdout.decode().split()
+        return said[2] if len(said) > 2 else "unknown"
+
+    def prepare(self, archive, image, asked, scratch):
+        """The command that runs an image, and has its streams; `image` is the digest of its configuration."""
+        flags = [flag for part in self.flags(asked, scratch) for flag in part]
+        # A name of this process, as another one can import the same image meanwhile.
+        reference = f"cornercast.invalid/{image.replace(':', '-')}:{os.getpid()}"
+        if image not in self.loaded:
+            done = call([*self.command(), "images", "import", "--no-unpack", "--index-name", reference, archive])
+            if done.returncode:
+                raise Refused(words(done), "import")
+            self.loaded.add(image)
+        if self.events is None:
+            self.events = Events(self.command())
+        self.container = asked.instance
+        self.events.forget(self.container)
+        self.grace = asked.stop[1]
+        arguments = [*asked.executed, *asked.arguments] if asked.replaced else []
+        return [*self.command(), "run", *flags, reference, asked.instance, *arguments]
+
+    def flags(self, asked, scratch):
+        if asked.instance is None:
+            raise Inexpressible("no ids that it makes itself")
+        if asked.hostname is not None:
+            raise Inexpressible("no flag for the hostname")
+        if asked.user[2]:
+            raise Inexpressible("no flag for supplementary groups")
+        yield ["--cgroup", f"/{session.PLACE.rsplit('/', 1)[1]}/{asked.instance}"]
+        variables = {
+            "CORNERCAST_IMAGE": asked.image,
+            "CORNERCAST_INSTANCE": asked.instance,
+            "CORNERCAST_RUN_DIR": "/run/cornercast",
+        }
+        for name, value in (variables | asked.environment).items():
+            yield ["--env", f"{name}={value}"]
+        for volume in asked.volumes:
+            yield ["--mount", self.mount(volume)]
+        yield ["--mount", "type=tmpfs,src=tmpfs,dst=/run/cornercast,options=nosuid:nodev:ro:mode=755"]
+        yield from self.isolators(asked, scratch)
+
+    def mount(self, volume):
+        options = ["nosuid", "nodev"] + ["ro"] * volume.read_only
+        if volume.source:
+            return f"type=bind,src={volume.source},dst={volume.path},options={':'.join(['bind', *options])}"
+        mode, uid, gid = volume.attributes
+        options += [f"mode={mode:o}", f"uid={uid}", f"gid={gid}"]
+        return f"type=tmpfs,src=tmpfs,dst={volume.path},options={':'.join(options)}"
+
+    def isolators(self, asked, scratch):
+        for name in ("nofile", "pids"):
+            if asked.value(f"resource/{name}"):
+                raise Inexpressible(f"no flag for `resource/{name}`")
+        given = asked.given("cornercast/capabilities")
+        if given is not None:
+            # Without them it gives all of this list.
+            yield from (["--cap-drop", name] for name in CAPABILITIES if name not in given)
+            yield from (["--cap-add", name] for name in given if name not in CAPABILITIES)
+        if not asked.value("cornercast/no-new-privileges"):
+            yield ["--allow-new-privs"]
+        if asked.value("cornercast/readonly-rootfs"):
+            yield ["--read-only"]
+        if asked.value("cornercast/network") == "host":
+            yield ["--net-host"]
+        if memory := asked.value("resource/memory"):
+            yield ["--memory-limit", str(memory["limit"])]
+        if cpu := asked.value("resource/cpu"):
+            yield ["--cpu-period", "100000", "--cpu-quota", str(100 * cpu["limit"])]
+        yield ["--seccomp", "--seccomp-profile", filter.write(scratch)]
+
+    def stdin(self, path):
+        """What `ctr` reads. The end comes when the application has begun: an earlier one does not come to it."""
+        end, pipe = os.pipe()
+        threading.Thread(target=self._feed, args=(path, pipe, self.container), daemon=True).start()
+        return open(end, "rb")
+
+    def _feed(self, path, pipe, container):
+        with contextlib.suppress(BrokenPipeError), open(path, "rb") as file, open(pipe, "wb") as to:
+            shutil.copyfileobj(file, to)
+            to.flush()
+            has_gone = lambda: container != self.container  # noqa: E731
+            self.events.wait(lambda: self.events.has_begun(container) or has_gone(), None)
+
+    def stop(self):
+        """Sends the signal that the image names, and waits; whether that was in time is known in the end."""
+        thread = Stop(self)
+        thread.start()
+        return thread
+
+    def ended(self, _status, said, asked):
+        """What the engine says of the instance, whose streams have ended with the command."""
+        info = call([*self.command(), "containers", "info", self.container])
+        if info.returncode:
+            raise Refused(said, "run")
+        self.delete()
+        status = self.events.status(self.container)
+        if status is None:
+            raise Refused(said, "run")
+        if self.overdue:
+            raise Inexpressible("no time that it waits before it kills")
+        config = json.loads(info.stdout)["Spec"]
+        enforced, missing = spec.shown(config, asked)
+        return Ended(status, False, self.container, config["process"]["args"], enforced, missing)
+
+    def delete(self):
+        container = self.container
+        call([*self.command(), "tasks", "delete", "--force", container])
+        call([*self.command(), "containers", "delete", container])
+
+    def remove(self):
+        if self.container is not None:
+            self.delete()
+        self.container = None
+        self.overdue = False
+
+    def close(self):
+        if self.events is not None:
+            self.events.process.terminate()
+            self.events.process.wait()
+
+
+class Stop(threading.Thread):
+    """A stop: the signal of the image, and SIGKILL when its time is over, which is the caller's business."""
+
+    def __init__(self, engine):
+        super().__init__()
+        self.engine = engine
+        self.has_ended = threading.Event()
+
+    def run(self):
+        kill = [*self.engine.command(), "tasks", "kill", self.engine.container]
+        # Where it does not know the signal, nothing has been asked of the application.
+        is_sent = call(kill).returncode == 0
+        if not is_sent or not self.has_ended.wait(self.engine.grace + 2):
+            self.engine.overdue = is_sent
+            call([*kill, "--all", "--signal", "SIGKILL"])
+
+    def wait(self):
+        self.has_ended.set()
+        self.join()
+
+
+class Events:
+    """The events of the daemon, from now on."""
+
+    # The events that matter, with the member that names the container.
+    TOPICS = {"/tasks/start": "container_id", "/tasks/exit": "id", "/containers/delete": "id"}
+
+    def __init__(self, command):
+        self.changed = threading.Condition()
+        self.is_listening = False
+        # What was said, by topic and container.
+        self.said = {}
+        self.process = subprocess.Popen([*command, "events"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        threading.Thread(target=self._read, daemon=True).start()
+        call([*command, "namespaces", "create", _NAMESPACE])
+        # It listens once it has told of something, so something has to happen.
+        for number in range(_PATIENCE * 5):
+            call([*command, "namespaces", "label", _NAMESPACE, f"number={number}"])
+            if self.wait(lambda: self.is_listening, 0.2):
+                return
+        raise OSError("containerd tells of no events")
+
+    def _read(self):
+        for line in self.process.stdout:
+            # 2026-11-30 11:20:00.123 +0000 UTC NAMESPACE TOPIC {…}
+            head, _, body = line.decode(errors="replace").partition(" {")
+            topic = head.rsplit(" ", 1)[-1]
+            with self.changed:
+                self.is_listening = True
+                if topic in self.TOPICS:
+                    event = json.loads("{" + body)
+                    self.said[topic, event[self.TOPICS[topic]]] = event
+                self.changed.notify_all()
+
+    def forget(self, container):
+        with self.changed:
+            for topic in self.TOPICS:
+                self.said.pop((topic, container), None)
+
+    def wait(self, condition, seconds):
+        with self.changed:
+            return self.changed.wait_for(condition, seconds)
+
+    def has_begun(self, container):
+        return ("/tasks/start", container) in self.said
+
+    def status(self, container):
+        """The status of the application of a container that has been deleted, which is the last event; or None."""
+        if not self.wait(lambda: ("/containers/delete", container) in self.said, _PATIENCE):
+            raise OSError(f"containerd tells nothing of {container}")
+        if not self.has_begun(container) or ("/tasks/exit", container) not in self.said:
+            return None
+        return self.said["/tasks/exit", container].get("exit_status", 0)
+
+
+if __name__ == "__main__":
+    session.main(Containerd())
