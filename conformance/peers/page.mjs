@@ -175,7 +175,9 @@ const CHECKS = {
       await page.keyboard.press("ArrowLeft");
       equal(await focused(), "SUMMARY RUN-002 ", "the head of the row");
       await page.keyboard.press("Tab");
-      ok((await focused()).startsWith("SELECT"), `after the clause comes ${await focused()}`);
+      ok((await focused()).startsWith("A "), `after the clause comes ${await focused()}`);
+      await page.keyboard.press("Tab");
+      ok((await focused()).startsWith("SELECT"), `after its link comes ${await focused()}`);
       await page.keyboard.press("ArrowDown");
       await page.keyboard.press("Tab");
       await page.keyboard.press("Enter");
