@@ -1,4 +1,4 @@
-"""Archive (chapter "Store and archive", last section): STO-025 to STO-031."""
+"""Archive (chapter "Store and archive", last section): STO-025 to STO-031, STO-034."""
 
 import itertools
 import tempfile
@@ -73,6 +73,9 @@ class _Archive:
         # What the manifests so far name: digest -> place in the order, and size.
         self._blob_places = {}
         self._blob_sizes = {}
+        # digest -> what the manifests so far name it as, and what those before it did.
+        self._kinds = {}
+        self._kinds_before = {}
 
     def take(self, entry):
         if not self._findings.require(entry.kind == ent.FILE, "STO-026"):
@@ -86,6 +89,8 @@ class _Archive:
         if not fresh or kind is None:
             return
         self._check_order(kind, parts)
+        if kind == "blob" and parts["hex"] in self._kinds:
+            self._kinds_before[parts["hex"]] = self._kinds[parts["hex"]]
         if kind == "blob" and entry.size is not None and entry.size > self._blob_sizes.get(parts["hex"], entry.size):
             self._findings.add("NAM-028")
             raise tar.GiveUp
@@ -97,7 +102,8 @@ class _Archive:
     def _learn(self, image):
         """Note what a manifest names; a blob stands where it is first needed."""
         self._images.append(image)
-        for number, (digest, size) in enumerate(sto.descriptors(self._judge.manifests.get(image))):
+        for number, (kind, (digest, size)) in enumerate(sto.kinds(self._judge.manifests.get(image))):
+            self._kinds[digest] = min(kind, self._kinds.get(digest, kind))
             self._blob_places.setdefault(digest, (3, image, len(_AREAS) + 1, number))
             if size is not None:
                 self._blob_sizes.setdefault(digest, size)
@@ -130,5 +136,9 @@ class _Archive:
 
     def finish(self):
         """Judge what needs all entries."""
+        for manifest in self._judge.manifests.values():
+            for kind, (digest, _) in sto.kinds(manifest):
+                is_same = kind in (sto.ATTACHMENT, self._kinds_before.get(digest, kind))
+                self._findings.require(is_same, "STO-034")
         self._judge.whole = self._reader.ended
         self._judge.finish()

@@ -196,7 +196,7 @@ class TarReader:
         mode, uid, gid, size, mtime = octarhead.numbers_of(header[100:148])
         if None in (mode, uid, gid, size, mtime):
             self._findings.add("OCI-054")
-        if size is None or size < 0:
+        if size is None or not 0 <= size < octarhead.END_OF_SIZES:
             self._findings.add("OCI-054")
             raise _GiveUp
         return mode, size
@@ -251,7 +251,7 @@ class TarReader:
             target = octarhead.text(header[157:257])
         if b"size" in records:
             size = octarhead.decimal(records[b"size"])
-            if size is None:
+            if size is None or size >= octarhead.END_OF_SIZES:
                 self._findings.add("OCI-054")
                 raise _GiveUp
         kind = _KINDS.get(kind_byte)

@@ -4,6 +4,8 @@ import functools
 import re
 import zlib
 
+# No size is as large (OCI-054).
+END_OF_SIZES = 1 << 63
 _OCTAL = re.compile(rb" *([0-7]+)(?:[ \0].*)?", re.S)
 _DECIMAL = re.compile(rb"[0-9]+")
 

@@ -20,6 +20,8 @@ import zst
 from findings import Findings
 
 MAX_BLOB = 2**40
+# What a blob is; of several in an archive, the least counts (STO-034).
+LISTING, LAYER, ATTACHMENT = range(3)
 _CHUNK = 1 << 18
 _MEMORY = 4 << 20
 # The payload type that an envelope has by its place.
@@ -353,12 +355,18 @@ class StoreJudge:
 
 def descriptors(manifest):
     """What a manifest names, if it can be read, in the order in which an archive holds the blobs."""
+    return [descriptor for _, descriptor in kinds(manifest)]
+
+
+def kinds(manifest):
+    """The same, each with what it is: LISTING, LAYER or ATTACHMENT."""
     if manifest is None:
         return []
-    found = sorted((d for d in manifest.attachments if d is not None), key=lambda descriptor: descriptor[0])
+    attachments = sorted((d for d in manifest.attachments if d is not None), key=lambda descriptor: descriptor[0])
+    found = [(ATTACHMENT, descriptor) for descriptor in attachments]
     for layer, listing in manifest.layers or []:
-        found += [listing, layer]
-    return [descriptor for descriptor in found if descriptor is not None]
+        found += [(LISTING, listing), (LAYER, layer)]
+    return [(kind, descriptor) for kind, descriptor in found if descriptor is not None]
 
 
 def _stands_for(kind, payload, parts):

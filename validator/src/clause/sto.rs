@@ -34,4 +34,5 @@ super::clauses! { STO:
     STO_031 = Error "STO-031" "leave the entry out, or put the manifest that names the blob before it";
     STO_032 = Error "STO-032" "put the envelope where its type belongs";
     STO_033 = Error "STO-033" "put the envelope where what it says belongs";
+    STO_034 = Error "STO-034" "name another blob here, or keep the images in two archives";
 }

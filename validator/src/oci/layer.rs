@@ -301,6 +301,7 @@ impl Layer {
             let mut report = |clause, message: String| out.add(Violation::new(clause, item.place(), message));
             match (own, below(target)) {
                 _ if *target == item.path => report(&clause::OCI_074, "the hard link leads to itself".to_owned()),
+                _ if target.is_empty() => report(&clause::OCI_074, "the hard link leads to the root".to_owned()),
                 (Some((_, other)), _) if other.change == Change::Directory => {
                     report(&clause::OCI_074, format!("the hard link leads to the directory \"{shown}\""));
                 }

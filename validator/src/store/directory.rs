@@ -1,6 +1,6 @@
 //! A check of a whole store.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io::{self, Read};
 use std::num::NonZero;
 use std::sync::Arc;
@@ -61,6 +61,7 @@ pub fn check_store_to(
         manifests: Arc::default(),
         image: None,
         checked: HashMap::new(),
+        listings: HashSet::new(),
         walks: HashMap::new(),
     };
     if !store.marker(&listed)? {
@@ -110,6 +111,8 @@ struct Store<'a> {
     /// The image whose blobs are being judged.
     image: Option<Digest>,
     checked: Checked,
+    /// Listings that have been judged, by digest and size of their descriptors.
+    listings: HashSet<(Digest, u64)>,
     walks: HashMap<Digest, WalkFacts>,
 }
 
@@ -328,7 +331,6 @@ impl Store<'_> {
 
     /// The entries of a listing, if it is the one that its descriptor names and has no violations.
     fn read_listing(&mut self, key: (Digest, u64)) -> io::Result<Option<Vec<Entry>>> {
-        let is_new = !self.checked.contains_key(&key);
         let (blob, source) = self.listing(key)?;
         if !matches!(blob, Blob::Named | Blob::Other) {
             return Ok(None);
@@ -338,7 +340,7 @@ impl Store<'_> {
         if !listing.violations.is_empty() {
             self.checked.insert(key, Blob::Flawed);
         }
-        if is_new {
+        if self.listings.insert(key) {
             let path = path_of(&FileKind::Blob(key.0));
             self.findings.extend(listing.violations.into_iter().map(|violation| violation.in_file(&path)));
         }

@@ -83,6 +83,8 @@ struct ArchiveSink {
     /// The listing that came last, while it has not been looked into.
     unread: Option<Digest>,
     walks: HashMap<Digest, WalkFacts>,
+    /// What the manifests before a blob said of it.
+    roles: HashMap<Digest, Role>,
     /// What `exec` resolved to when the layer came: the layer, and the number of the entry in it (MAN-017).
     programs: HashSet<(Digest, usize)>,
     folders: BTreeMap<(SignatureSet, Digest), Folder>,
@@ -261,6 +263,7 @@ impl ArchiveSink {
             listings: HashMap::new(),
             unread: None,
             walks: HashMap::new(),
+            roles: HashMap::new(),
             programs: HashSet::new(),
             folders: BTreeMap::new(),
             later: Vec::new(),
@@ -316,6 +319,11 @@ impl ArchiveSink {
     }
 
     fn begin(&mut self, kind: FileKind) {
+        if let FileKind::Blob(digest) = kind
+            && let Some(role) = self.role(digest)
+        {
+            self.roles.insert(digest, role);
+        }
         self.current = match kind {
             FileKind::Blob(digest) => match self.role(digest) {
                 role if self.extent == Extent::Digests => Current::Blob(digest, role.map(Role::size)),
@@ -372,20 +380,20 @@ impl ArchiveSink {
         out.extend(violations.into_iter().map(|violation| violation.in_file(path)));
     }
 
-    /// What the manifests read so far say of a blob.
+    /// What the manifests read so far say of a blob: a listing by any of them is one, and then a layer.
     fn role(&self, digest: Digest) -> Option<Role> {
         let current = self.current_image.and_then(|id| self.manifests.get(&id));
-        current.into_iter().chain(self.manifests.values()).find_map(|outline| {
-            let listing = outline.layers.iter().find(|(_, layer)| layer.listing.digest == digest);
-            let layer = outline.layers.iter().find(|(_, layer)| layer.digest == digest);
-            let attachment = outline.attachments.iter().find(|(_, attachment)| attachment.digest == digest);
-            match (listing, layer, attachment) {
-                (Some((_, layer)), _, _) => Some(Role::Listing(layer.listing.size)),
-                (_, Some((_, layer)), _) => Some(Role::Layer(*layer)),
-                (_, _, Some((_, attachment))) => Some(Role::Attachment(attachment.size)),
-                _ => None,
-            }
-        })
+        let outlines = || current.into_iter().chain(self.manifests.values());
+        let mut layers = outlines().flat_map(|outline| outline.layers.iter().map(|(_, layer)| layer));
+        let listing = layers.clone().find(|layer| layer.listing.digest == digest);
+        let layer = layers.find(|layer| layer.digest == digest);
+        let mut attachments =
+            outlines().flat_map(|outline| outline.attachments.iter().map(|(_, attachment)| attachment));
+        match (listing, layer) {
+            (Some(layer), _) => Some(Role::Listing(layer.listing.size)),
+            (_, Some(layer)) => Some(Role::Layer(*layer)),
+            _ => attachments.find(|each| each.digest == digest).map(|each| Role::Attachment(each.size)),
+        }
     }
 
     /// STO-029, STO-031
