@@ -5,7 +5,7 @@ import os
 import resource
 import subprocess
 
-import filter
+import calls
 from demands import CAPABILITIES
 from session import Ended, Failed, Refused, call, words
 
@@ -98,7 +98,7 @@ class CommandLine:
             # podman would raise the other one, which needs a privilege.
             soft, hard = resource.getrlimit(resource.RLIMIT_NPROC)
             yield ["--ulimit", f"nproc={soft}:{hard}"]
-        yield ["--security-opt", f"seccomp={filter.write(self.scratch)}"]
+        yield ["--security-opt", f"seccomp={calls.write(self.scratch)}"]
 
     def stdin(self, path):
         return open(path, "rb")

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import threading
 
-import filter
+import calls
 import session
 from demands import CAPABILITIES, Inexpressible
 from session import Ended, Refused, call, words
@@ -107,7 +107,7 @@ class Containerd:
             yield ["--memory-limit", str(memory["limit"])]
         if cpu := asked.value("resource/cpu"):
             yield ["--cpu-period", "100000", "--cpu-quota", str(100 * cpu["limit"])]
-        yield ["--seccomp", "--seccomp-profile", filter.write(scratch)]
+        yield ["--seccomp", "--seccomp-profile", calls.write(scratch)]
 
     def stdin(self, path):
         """What `ctr` reads. The end comes when the application has begun: an earlier one does not come to it."""

@@ -1,7 +1,7 @@
 """Which isolators the configuration shows that an engine has written for its runtime (`config.json`)."""
 
 from demands import MASKED, READ_ONLY
-from filter import DENIED
+from calls import DENIED
 
 _DENYING = ("SCMP_ACT_ERRNO", "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS")
 
