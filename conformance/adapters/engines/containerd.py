@@ -6,6 +6,7 @@ it and for one that was not started. A caller of containerd sends the signals of
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import secrets
@@ -52,7 +53,10 @@ class Containerd:
         # A name of this process, as another one can import the same image meanwhile.
         reference = f"cornercast.invalid/{image.replace(':', '-')}:{os.getpid()}"
         if image not in self.loaded:
-            done = call([*self.command(), "images", "import", "--no-unpack", "--index-name", reference, archive])
+            # The archive also has a name that is the same for all: two imports at once fail over it.
+            with open(f"{session.PLACE}/containerd/import", "wb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                done = call([*self.command(), "images", "import", "--no-unpack", "--index-name", reference, archive])
             if done.returncode:
                 raise Refused(words(done), "import")
             self.loaded.add(image)
