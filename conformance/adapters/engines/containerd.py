@@ -6,8 +6,10 @@ it and for one that was not started. A caller of containerd sends the signals of
 """
 
 import contextlib
+import fcntl
 import json
 import os
+import secrets
 import shutil
 import subprocess
 import threading
@@ -19,6 +21,8 @@ from session import Ended, Refused, call, words
 import spec
 
 _NAMESPACE = "cornercast"
+# The label that says which run a container is of.
+_MARK = "cornercast.run"
 # How long an event can take, in seconds.
 _PATIENCE = 20
 
@@ -30,6 +34,7 @@ class Containerd:
 
     def __init__(self):
         self.container = None
+        self.mark = ""
         self.events = None
         self.loaded = set()
         self.overdue = False
@@ -48,16 +53,21 @@ class Containerd:
         # A name of this process, as another one can import the same image meanwhile.
         reference = f"cornercast.invalid/{image.replace(':', '-')}:{os.getpid()}"
         if image not in self.loaded:
-            done = call([*self.command(), "images", "import", "--no-unpack", "--index-name", reference, archive])
+            # The archive also has a name that is the same for all: two imports at once fail over it.
+            with open(f"{session.PLACE}/containerd/import", "wb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                done = call([*self.command(), "images", "import", "--no-unpack", "--index-name", reference, archive])
             if done.returncode:
                 raise Refused(words(done), "import")
             self.loaded.add(image)
         if self.events is None:
             self.events = Events(self.command())
         self.container = asked.instance
+        self.mark = secrets.token_hex(8)
         self.events.forget(self.container)
         self.grace = asked.stop[1]
         arguments = [*asked.executed, *asked.arguments] if asked.replaced else []
+        flags += ["--label", f"{_MARK}={self.mark}"]
         return [*self.command(), "run", *flags, reference, asked.instance, *arguments]
 
     def flags(self, asked, scratch):
@@ -130,8 +140,8 @@ class Containerd:
 
     def ended(self, _status, said, asked):
         """What the engine says of the instance, whose streams have ended with the command."""
-        info = call([*self.command(), "containers", "info", self.container])
-        if info.returncode:
+        info = self.info()
+        if info is None:
             raise Refused(said, "run")
         self.delete()
         status = self.events.status(self.container)
@@ -139,9 +149,15 @@ class Containerd:
             raise Refused(said, "run")
         if self.overdue:
             raise Inexpressible("no time that it waits before it kills")
-        config = json.loads(info.stdout)["Spec"]
+        config = info["Spec"]
         enforced, missing = spec.shown(config, asked)
         return Ended(status, False, self.container, config["process"]["args"], enforced, missing)
+
+    def info(self):
+        """What the daemon says of the container; None where there is none, or that of another with the same id."""
+        done = call([*self.command(), "containers", "info", self.container])
+        info = json.loads(done.stdout) if done.returncode == 0 else {}
+        return info if (info.get("Labels") or {}).get(_MARK) == self.mark else None
 
     def delete(self):
         container = self.container
@@ -149,7 +165,7 @@ class Containerd:
         call([*self.command(), "containers", "delete", container])
 
     def remove(self):
-        if self.container is not None:
+        if self.container is not None and self.info() is not None:
             self.delete()
         self.container = None
         self.overdue = False

@@ -60,7 +60,8 @@ def _docker(folder):
     socket = f"unix://{folder}/socket"
     command = ["dockerd", "--host", socket, "--config-file", os.path.join(folder, "daemon.json")]
     command += ["--data-root", os.path.join(folder, "data"), "--exec-root", os.path.join(folder, "exec")]
-    command += ["--pidfile", os.path.join(folder, "pid"), "--cgroup-parent", "/" + os.path.basename(os.path.dirname(folder))]
+    group = os.path.basename(os.path.dirname(folder))
+    command += ["--pidfile", os.path.join(folder, "pid"), "--cgroup-parent", f"/{group}"]
     command += ["--bridge=none", "--iptables=false", "--ip6tables=false", "--userland-proxy=false"]
     command += ["--exec-opt", "native.cgroupdriver=cgroupfs", "--log-driver=none"]
     with open(os.path.join(folder, "daemon.json"), "w", encoding="utf-8") as file:
