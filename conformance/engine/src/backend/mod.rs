@@ -18,7 +18,7 @@ use rustix::process::Pid;
 
 #[cfg(feature = "embedded")]
 pub use self::embedded::Embedded;
-pub use self::oci::OciRuntime;
+pub use self::oci::{OciRuntime, last_error};
 pub use self::runsc::Runsc;
 
 /// A container that is to be made.
