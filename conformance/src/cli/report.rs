@@ -11,7 +11,7 @@ use super::implementations::Named;
 use super::output::{Output, Outputs};
 use super::{Fixtures, Trouble};
 use crate::report::difference::Difference;
-use crate::report::{Report, matrix};
+use crate::report::{Report, matrix, observed};
 
 /// Prints what came of an earlier run, of which FILE has the JSON lines.
 #[derive(Debug, Args)]
@@ -68,6 +68,10 @@ pub(super) fn report(arguments: &ReportArgs) -> Result<u8, Trouble> {
     if outputs.finish(&report)? {
         let mut out = BufWriter::new(anstream::stdout());
         matrix::write(&mut out, &report)?;
+        let differences = report.differences();
+        if !differences.is_empty() {
+            observed::write(&mut out, &differences)?;
+        }
         out.flush()?;
     }
     Ok(0)

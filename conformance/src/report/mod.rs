@@ -92,6 +92,13 @@ impl Report {
         }
     }
 
+    /// What implementations did differently, as far as that is recorded.
+    #[must_use]
+    pub fn differences(&self) -> Vec<observed::Difference> {
+        let lines: Vec<&Line> = self.rows.iter().map(|row| &row.line).collect();
+        observed::differences(&lines)
+    }
+
     /// The verdicts of a chapter, or with an empty prefix of all.
     fn verdicts(&self, chapter: &str, implementation: &str) -> Vec<Verdict> {
         let rows = self.rows.iter().filter(|row| row.line.implementation == implementation);

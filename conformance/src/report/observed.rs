@@ -31,7 +31,7 @@ pub struct Difference {
 
 /// What is different in the documents of `lines`, in the order of the pointers.
 #[must_use]
-pub fn differences(lines: &[Line]) -> Vec<Difference> {
+pub fn differences(lines: &[&Line]) -> Vec<Difference> {
     let mut by_case: BTreeMap<&str, BTreeMap<&str, &Value>> = BTreeMap::new();
     for line in lines {
         if let Some(document) = line.values.get(OBSERVED) {
@@ -151,7 +151,7 @@ mod tests {
             line("b", "2", json!({"limits": {"x": 1, "y": 3}, "more": true, "list": [1, 2]})),
             line("a", "3", json!(0)),
         ];
-        let found = differences(&lines);
+        let found = differences(&lines.iter().collect::<Vec<_>>());
         let pointers: Vec<(&str, usize)> = found.iter().map(|found| (found.pointer.as_str(), found.cases)).collect();
         assert_eq!(pointers, [("/limits/y", 2), ("/list", 1), ("/more", 1)]);
         assert_eq!(found[0].values["b"], json!(3));
