@@ -64,6 +64,11 @@ impl Expectations {
         Ok(Self(expectations))
     }
 
+    /// The implementation and the case of each, in their order.
+    pub fn keys(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.keys().map(|(implementation, case)| (implementation.as_str(), case.as_str()))
+    }
+
     /// Turns an expected `fail` into `xfail` and a `pass` that is not expected into `xpass`.
     ///
     /// A case that did not run says nothing about the expectation, and a false claim is never excused.

@@ -5,10 +5,12 @@
 pub mod adapter;
 pub mod broken;
 pub mod builtin;
+pub mod bundles;
 pub mod case;
 pub mod cli;
 pub mod corpus;
 pub mod expectations;
+pub mod findings;
 pub mod fixtures;
 pub mod made;
 pub mod making;

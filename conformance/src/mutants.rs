@@ -8,12 +8,16 @@ use cornercast::catalogue;
 use crate::adapter::Adapter;
 use crate::broken::{Broken, DEFECTS, Defect};
 use crate::builtin;
+use crate::bundles::{self, Runtime};
 use crate::protocol::{Codec, Role};
 use crate::results::{Implementation, Verdict};
 use crate::run::Engine;
 use crate::run::mutants as engines;
 use crate::runner::{self, Job, Options, Reach, Subject};
-use crate::suite::{Entry, Task};
+use crate::suite::{self, Entry, Task};
+
+/// What a runtime is called that is not broken: what it fails, a mutant of it cannot show.
+const AS_IT_IS: &str = "(the runtime as it is)";
 
 /// An implementation that is broken on purpose.
 #[derive(Debug)]
@@ -23,6 +27,8 @@ pub struct Mutant {
     defect: Option<&'static Defect>,
     /// The clauses that it breaks; of all cases of its role if there are none.
     clauses: Vec<String>,
+    /// The cases that it is given, as patterns of names, if not those of the clauses.
+    cases: Option<&'static [&'static str]>,
 }
 
 /// What became of the mutants.
@@ -65,7 +71,22 @@ impl Mutant {
             subject: Subject { implementation, reach: Reach::Engine(engine) },
             defect: None,
             clauses: mutant.clauses.iter().map(|clause| (*clause).to_owned()).collect(),
+            cases: None,
         }
+    }
+
+    /// A runtime, called through a mutant, or as it is.
+    fn runtime(mutant: Option<&'static bundles::mutants::Mutant>, runtime: &Runtime) -> Result<Self, String> {
+        let runtime = Runtime { broken: mutant.map(|mutant| mutant.name), ..runtime.clone() };
+        // Engines can be broken in the same ways.
+        let name = mutant.map_or_else(|| AS_IT_IS.to_owned(), |mutant| format!("runtime-{}", mutant.name));
+        let implementation = Implementation::new(&name, runtime.hello()?);
+        Ok(Self {
+            subject: Subject { implementation, reach: Reach::Runtime(runtime) },
+            defect: None,
+            clauses: Vec::new(),
+            cases: Some(mutant.map_or(&["*"], |mutant| mutant.cases)),
+        })
     }
 
     fn reference(broken: &Broken, role: Role, clauses: Vec<String>) -> io::Result<Self> {
@@ -73,7 +94,7 @@ impl Mutant {
         implementation.roles = vec![role];
         let reach = Reach::Reference(Adapter::broken_reference(broken)?);
         let defect = if let Broken::Defect(defect) = broken { Some(*defect) } else { None };
-        Ok(Self { subject: Subject { implementation, reach }, defect, clauses })
+        Ok(Self { subject: Subject { implementation, reach }, defect, clauses, cases: None })
     }
 
     /// Whether a case could notice it.
@@ -81,7 +102,12 @@ impl Mutant {
         let expects = |defect: &Defect| match &entry.task {
             Task::Case { case, .. } => defect.is_noticed_by(case.expect.verdict.outcome()),
             Task::Run(_) => true,
+            // A case that is recorded notices nothing.
+            Task::Bundle(case) => case.rule.is_some(),
         };
+        if let (Some(cases), Task::Bundle(case)) = (self.cases, &entry.task) {
+            return case.rule.is_some() && cases.iter().any(|glob| suite::matches(glob, &entry.name));
+        }
         self.subject.implementation.roles.contains(&entry.role)
             && self.defect.is_none_or(expects)
             && (self.clauses.is_empty() || self.clauses.iter().any(|clause| entry.clauses.contains(clause)))
@@ -117,6 +143,16 @@ pub fn all(entries: &[Entry], engine: &Engine) -> io::Result<Vec<Mutant>> {
     }
     all.extend(engines::all().iter().map(|mutant| Mutant::engine(mutant, engine)));
     Ok(all)
+}
+
+/// The mutants of an OCI runtime, and before them the runtime as it is.
+///
+/// # Errors
+///
+/// Why the runtime cannot be used here, in words.
+pub fn of_runtime(runtime: &Runtime) -> Result<Vec<Mutant>, String> {
+    let all = std::iter::once(None).chain(bundles::mutants::MUTANTS.iter().map(Some));
+    all.map(|mutant| Mutant::runtime(mutant, runtime)).collect()
 }
 
 /// Puts the cases of `entries` to `mutants`: to each the cases of the clauses that it breaks. `step` is told how many of
@@ -155,11 +191,11 @@ pub fn score(
         done += 1;
         if let Some(row) = score.rows.iter_mut().find(|row| row.name == job.subject.implementation.name) {
             // A case that did not run has noticed nothing.
-            if matches!(line.verdict, Verdict::Pass | Verdict::Unsupported | Verdict::Skipped) {
+            if matches!(line.verdict, Verdict::Pass | Verdict::Recorded | Verdict::Unsupported | Verdict::Skipped) {
                 row.missed.push(line.case);
             } else {
                 // Every engine breaks clauses that are named; of what breaks all, the cases say what that is.
-                if job.entry.role != Role::Run {
+                if ![Role::Run, Role::Runtime].contains(&job.entry.role) {
                     broken.extend(job.entry.clauses.iter().cloned());
                 }
                 busy.insert(line.case.clone());
@@ -168,8 +204,21 @@ pub fn score(
         }
         step(done, jobs.len())
     })?;
+    // A case that the runtime fails as it is can fail; its mutants show nothing more.
+    if let Some(at) = score.rows.iter().position(|row| row.name == AS_IT_IS) {
+        let failed = score.rows.remove(at).noticed;
+        let of_runtime = |row: &Row| {
+            mutants.iter().any(|mutant| mutant.subject.implementation.name == row.name && mutant.cases.is_some())
+        };
+        for row in score.rows.iter_mut().filter(|row| of_runtime(row)) {
+            row.noticed.retain(|case| !failed.contains(case));
+            row.missed.retain(|case| !failed.contains(case));
+        }
+    }
     score.rows.retain(|row| !row.noticed.is_empty() || !row.missed.is_empty());
-    score.idle = entries.iter().map(|entry| entry.name.clone()).filter(|name| !busy.contains(name)).collect();
+    let decides = |entry: &&Entry| !matches!(&entry.task, Task::Bundle(case) if case.rule.is_none());
+    let names = entries.iter().filter(decides).map(|entry| entry.name.clone());
+    score.idle = names.filter(|name| !busy.contains(name)).collect();
     let clauses: BTreeSet<&String> = entries.iter().flat_map(|entry| &entry.clauses).collect();
     score.whole = clauses.into_iter().filter(|clause| !broken.contains(*clause)).cloned().collect();
     Ok(score)

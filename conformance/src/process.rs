@@ -120,6 +120,11 @@ pub(crate) fn last_words(errors: &[u8]) -> Option<String> {
     Some(line.trim().chars().take(300).collect())
 }
 
+/// `text` as one word of a shell.
+pub(crate) fn quote(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
 /// `command` under another soft limit of the stack, in KiB, which it inherits.
 #[must_use]
 pub(crate) fn with_stack(command: &Command, limit: u32) -> Command {

@@ -106,6 +106,8 @@ pub enum Role {
     Run,
     /// Verifies proofs of identity.
     Identity,
+    /// Makes containers of OCI bundles, by its command line.
+    Runtime,
 }
 
 impl Role {
@@ -120,6 +122,7 @@ impl Role {
             Self::Resolve => "resolve",
             Self::Run => "run",
             Self::Identity => "identity",
+            Self::Runtime => "runtime",
         }
     }
 }

@@ -112,12 +112,15 @@ pub enum Verdict {
     Xfail,
     /// It did what the clauses say, which was not expected.
     Xpass,
+    /// Nothing says what is right.
+    Recorded,
 }
 
 impl Verdict {
     /// All verdicts, the best first.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Pass,
+        Self::Recorded,
         Self::Xfail,
         Self::Skipped,
         Self::Unsupported,
@@ -139,6 +142,7 @@ impl Verdict {
             Self::Skipped => "skipped",
             Self::Xfail => "xfail",
             Self::Xpass => "xpass",
+            Self::Recorded => "recorded",
         }
     }
 
@@ -152,6 +156,12 @@ impl Verdict {
     #[must_use]
     pub fn is_failure(self) -> bool {
         matches!(self, Self::Fail | Self::FalseClaim | Self::Xpass)
+    }
+
+    /// Whether somebody has to look at it: it did not pass, and something decides.
+    #[must_use]
+    pub fn is_of_interest(self) -> bool {
+        !matches!(self, Self::Pass | Self::Recorded)
     }
 
     /// Whether the case did not run.
@@ -189,8 +199,10 @@ pub struct Stale {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Conclusion {
-    /// Every case passed, but for cases of SHOULD clauses that did not run.
+    /// Every case passed, but for cases of SHOULD clauses that did not run, and those that nothing decides.
     Conformant,
+    /// Nothing decides any of the cases.
+    Recorded,
     /// Every case passed but for the expected failures.
     ConformantWithExceptions,
     /// A case of a MUST clause did not run.
@@ -215,7 +227,7 @@ impl Conclusion {
     #[must_use]
     pub fn status(self) -> u8 {
         match self {
-            Self::Conformant | Self::ConformantWithExceptions => 0,
+            Self::Conformant | Self::Recorded | Self::ConformantWithExceptions => 0,
             Self::NotConformant => 1,
             Self::Incomplete => 2,
         }
@@ -226,6 +238,7 @@ impl Conclusion {
     pub fn words(self) -> &'static str {
         match self {
             Self::Conformant => "conformant",
+            Self::Recorded => "recorded",
             Self::ConformantWithExceptions => "conformant but for expected failures",
             Self::Incomplete => "incomplete",
             Self::NotConformant => "not conformant",
@@ -273,6 +286,9 @@ impl Footer {
         for (line, is_must) in lines {
             *counts.entry(line.implementation.clone()).or_default().entry(line.verdict).or_default() += 1;
             result = result.max(Conclusion::of(line.verdict, *is_must));
+        }
+        if !lines.is_empty() && lines.iter().all(|(line, _)| line.verdict == Verdict::Recorded) {
+            result = Conclusion::Recorded;
         }
         if !stale.is_empty() {
             result = Conclusion::NotConformant;

@@ -13,6 +13,7 @@ use cornercast_engine::instance::sweep;
 use serde_json::Value;
 
 use crate::adapter::{Adapter, Fault};
+use crate::bundles::{self, Runtime};
 use crate::case::Case;
 use crate::expectations::Expectations;
 use crate::fixtures::trust::world;
@@ -45,6 +46,8 @@ pub enum Reach {
     Adapter(Adapter),
     /// The reference engine with a backend.
     Engine(Engine),
+    /// An OCI runtime.
+    Runtime(Runtime),
 }
 
 /// How a run is done.
@@ -226,9 +229,15 @@ impl Worker<'_> {
                     self.sessions.ask(name, adapter, codec, request, options.time)
                 })
             }
+            (Task::Bundle(case), Reach::Runtime(runtime)) => {
+                let (name, container) = (&job.entry.name, instance_of(index));
+                bundles::put(case, name, runtime, &container, options.probe.as_deref(), scratch, options.time)
+            }
             (Task::Case { .. }, Reach::Engine(_)) => {
                 Judged::because(Verdict::Unsupported, "an engine only runs images")
             }
+            (Task::Bundle(_), _) => Judged::because(Verdict::Unsupported, "it has no command line of an OCI runtime"),
+            (_, Reach::Runtime(_)) => Judged::because(Verdict::Unsupported, "an OCI runtime only takes bundles"),
         }
     }
 
@@ -257,7 +266,7 @@ impl Worker<'_> {
 fn hide_names(entry: &Entry, scratch: &Path, instance: &str) -> impl Fn(&str) -> String + use<> {
     let folder = match &entry.task {
         Task::Case { folder, .. } => folder.display().to_string(),
-        Task::Run(_) => String::new(),
+        Task::Run(_) | Task::Bundle(_) => String::new(),
     };
     let (scratch, instance) = (scratch.display().to_string(), instance.to_owned());
     move |text| {

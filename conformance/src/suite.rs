@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 
 use cornercast::catalogue::{self, Requirement};
 
+use crate::bundles;
 use crate::case::Case;
 use crate::fixtures::{self, Fixture};
 use crate::protocol::{Operation, Role};
@@ -43,6 +44,8 @@ pub enum Task {
     },
     /// An image is run.
     Run(Box<Scenario>),
+    /// A bundle is given to an OCI runtime.
+    Bundle(Box<bundles::Case>),
 }
 
 impl Entry {
@@ -110,7 +113,7 @@ pub fn checkout() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("")).join("fixtures")
 }
 
-/// The cases of `folder` and those that are run, in the order of the chapters.
+/// The cases of `folder`, those that are run and those of bundles, in the order of the chapters.
 ///
 /// # Errors
 ///
@@ -118,6 +121,7 @@ pub fn checkout() -> PathBuf {
 pub fn load_all(folder: &Path) -> io::Result<Vec<Entry>> {
     let mut entries = load(folder)?;
     entries.extend(run::cases());
+    entries.extend(bundles::cases());
     sort(&mut entries);
     Ok(entries)
 }

@@ -66,7 +66,16 @@ pub fn hierarchies(mountinfo: &str) -> Vec<PathBuf> {
 }
 
 /// Where the hierarchy of version 2 is mounted, if one of version 1 is there as well.
-pub(crate) fn second_beside_first(mountinfo: &str) -> Option<PathBuf> {
+///
+/// # Errors
+///
+/// If it cannot be told what is mounted.
+pub fn second_beside_first() -> io::Result<Option<PathBuf>> {
+    Ok(second_beside_first_in(&mountinfo()?))
+}
+
+/// The same, from a text like that of `/proc/self/mountinfo`.
+pub(crate) fn second_beside_first_in(mountinfo: &str) -> Option<PathBuf> {
     let (second, first): (Vec<_>, Vec<_>) =
         mountinfo.lines().filter_map(hierarchy).partition(|(is_second, _)| *is_second);
     second.into_iter().next().filter(|_| !first.is_empty()).map(|(_, path)| path)
@@ -213,9 +222,9 @@ mod tests {
         assert_eq!(named(HYBRID), hybrid);
         assert_eq!(named(FIRST), ["/sys/fs/cgroup/cpu", "/sys/fs/cgroup/pids"]);
         assert_eq!(named(SECOND), ["/sys/fs/cgroup"]);
-        assert_eq!(second_beside_first(HYBRID), Some("/sys/fs/cgroup/unified".into()));
-        assert_eq!(second_beside_first(FIRST), None);
-        assert_eq!(second_beside_first(SECOND), None);
+        assert_eq!(second_beside_first_in(HYBRID), Some("/sys/fs/cgroup/unified".into()));
+        assert_eq!(second_beside_first_in(FIRST), None);
+        assert_eq!(second_beside_first_in(SECOND), None);
         assert!(named("").is_empty());
         assert!(named("a line of another form\n").is_empty());
     }

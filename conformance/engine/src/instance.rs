@@ -170,6 +170,43 @@ impl Instance {
     }
 }
 
+/// A directory and a control group for a container that no engine makes. They are held, and removed by whoever comes
+/// after, as those of an instance are.
+#[derive(Debug)]
+pub struct Reserved(Instance);
+
+impl Reserved {
+    /// Those of the container `id`, in the directory of instances `state`, which is made if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// `AlreadyExists` if there is one of this id; errors of the file system.
+    pub fn new(state: &Path, id: &str) -> io::Result<Self> {
+        State::make(state)?.create(id).map(Self)
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.0.folder
+    }
+
+    /// The name of the control group, below [`cgroup::PARENT`].
+    #[must_use]
+    pub fn group(&self) -> &str {
+        &self.0.group
+    }
+
+    /// Removes both, with the processes in the group.
+    ///
+    /// # Errors
+    ///
+    /// Errors of the file system; processes that cannot be killed.
+    pub fn remove(&self) -> io::Result<()> {
+        self.0.remove()
+    }
+}
+
 /// Removes what engines that are gone have left below `state`; the instances.
 ///
 /// # Errors

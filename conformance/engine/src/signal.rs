@@ -1,5 +1,7 @@
 //! Names and numbers of signals.
 
+pub use crate::sys::with_default_signals;
+
 /// The signals of Linux by their numbers, those of x86, Arm and RISC-V.
 const NAMES: [&str; 31] = [
     "SIGHUP",

@@ -72,7 +72,7 @@ pub(crate) fn unblock_signals() -> io::Result<()> {
 ///
 /// Not only with those that this process ignores: posix_spawn(3) of glibc ignores a signal of its own in what it
 /// starts, which a container would inherit.
-pub(crate) fn with_default_signals(command: &mut Command) -> &mut Command {
+pub fn with_default_signals(command: &mut Command) -> &mut Command {
     // SAFETY: system calls are all that is done between fork and exec.
     unsafe {
         command.pre_exec(|| {

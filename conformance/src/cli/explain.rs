@@ -5,6 +5,8 @@ use std::io::{BufWriter, Write};
 use anstyle::Style;
 
 use super::{Fixtures, Selection, Trouble};
+use crate::bundles;
+use crate::bundles::case::{Rule, Wants};
 use crate::case::{Case, Expected};
 use crate::suite::{self, Entry, Task};
 
@@ -30,6 +32,9 @@ fn expectation(entry: &Entry) -> &'static str {
         Task::Case { case, .. } => case.expect.verdict.outcome().name(),
         Task::Run(scenario) if scenario.alternative.is_some() || scenario.can_exit => "any",
         Task::Run(scenario) => scenario.outcome.name(),
+        Task::Bundle(case) if case.rule.is_none() => "recorded",
+        Task::Bundle(case) if case.rule.as_ref().is_some_and(|rule| matches!(rule.wants, Wants::Error)) => "error",
+        Task::Bundle(_) => "judged",
     }
 }
 
@@ -60,8 +65,14 @@ fn one(out: &mut impl Write, entry: &Entry, has_folder: bool) -> Result<(), Trou
             None => writeln!(out, "{BOLD}{id}{BOLD:#}  (no such clause)")?,
         }
     }
-    writeln!(out, "\nrole      {}", entry.role.name())?;
+    if !entry.clauses.is_empty() {
+        writeln!(out)?;
+    }
+    writeln!(out, "role      {}", entry.role.name())?;
     writeln!(out, "expected  {}", expectation(entry))?;
+    if let Task::Bundle(case) = &entry.task {
+        return bundle(out, case);
+    }
     let Task::Case { case, folder } = &entry.task else { return Ok(()) };
     for finding in &case.expect.findings {
         writeln!(out, "          the reference finds {}", place(finding))?;
@@ -85,6 +96,20 @@ fn one(out: &mut impl Write, entry: &Entry, has_folder: bool) -> Result<(), Trou
         if !values.is_empty() {
             writeln!(out, "{name:8}  {}", values.join(", "))?;
         }
+    }
+    Ok(())
+}
+
+fn bundle(out: &mut impl Write, case: &bundles::Case) -> Result<(), Trouble> {
+    let calls: Vec<&str> = case.calls.iter().map(|call| call.name()).collect();
+    writeln!(out, "calls     {}", calls.join(", "))?;
+    match &case.rule {
+        Some(Rule { sentence, .. }) => {
+            writeln!(out, "rule      {}", sentence.says)?;
+            writeln!(out, "          {DIM}{}{DIM:#}", sentence.place())?;
+            writeln!(out, "          {DIM}{}{DIM:#}", sentence.address())?;
+        }
+        None => writeln!(out, "rule      none: what comes of it is recorded")?,
     }
     Ok(())
 }

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use super::Trouble;
 use crate::adapter::{Adapter, Fault};
+use crate::bundles::Runtime;
+use crate::bundles::runtime::KNOWN;
 use crate::protocol::{Codec, Hello};
 use crate::results::Implementation;
 use crate::run::Engine;
@@ -89,11 +91,24 @@ impl Named {
         }
     }
 
+    /// The OCI runtime of this name: a program with its command line.
+    pub(super) fn runtime(&self) -> Result<Runtime, String> {
+        match &self.path {
+            Some(path) => Ok(Runtime::new(program(path))),
+            None if KNOWN.contains(&self.name.as_str()) => Ok(Runtime::new(&self.name)),
+            None => {
+                let (name, known) = (&self.name, KNOWN.join(", "));
+                Err(format!("`{name}` is no OCI runtime that is known ({known}); name its program: NAME=PATH"))
+            }
+        }
+    }
+
     /// The implementation, once it has said hello.
     fn subject(&self, codec: &Codec, time: Duration, is_oneshot: bool) -> Result<Subject, Trouble> {
         let mut reach = self.reach()?;
         let hello = match &mut reach {
             Reach::Engine(engine) => engine.hello(),
+            Reach::Runtime(runtime) => runtime.hello().map_err(Trouble::new)?,
             Reach::Reference(adapter) | Reach::Adapter(adapter) => {
                 let hello = self.hello(adapter, codec, time)?;
                 if hello.sessions && !is_oneshot {

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod badge;
+mod bundles;
 mod clean;
 mod explain;
 mod export;
@@ -20,6 +21,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::broken::Broken;
 use crate::builtin;
+use crate::bundles::caller::{self, CallArgs};
+use crate::bundles::mutants::{self as runtimes, RuntimeArgs};
 use crate::protocol::Role;
 use crate::run::engine::{self, EngineArgs};
 use crate::scratch::Scratch;
@@ -41,6 +44,8 @@ struct Cli {
 enum Command {
     /// Run cases and print what came of them
     Run(run::RunArgs),
+    /// Put bundles to OCI runtimes, by their command line, and print what they do differently
+    Bundles(bundles::BundlesArgs),
     /// List cases, one a line: name, role, expectation, why
     List(ListArgs),
     /// Show a case: why it is there, the clauses that it tests, what is expected
@@ -64,6 +69,12 @@ enum Command {
     /// Run an image, as it should be or broken on purpose
     #[command(hide = true)]
     Engine(Box<EngineArgs>),
+    /// Call an OCI runtime with the bundle of a case, in namespaces of its own
+    #[command(hide = true)]
+    Call(CallArgs),
+    /// Be an OCI runtime that is broken on purpose
+    #[command(hide = true)]
+    Runtime(RuntimeArgs),
     /// Answer messages of the adapter protocol, as it should be or broken on purpose
     #[command(hide = true)]
     Adapter(AdapterArgs),
@@ -174,7 +185,9 @@ pub fn main() -> ExitCode {
 fn dispatch(command: Command) -> Result<u8, Trouble> {
     match command {
         Command::Run(arguments) => return run::run(&arguments),
+        Command::Bundles(arguments) => return bundles::bundles(&arguments),
         Command::Mutants(arguments) => return mutants::mutants(&arguments),
+        Command::Runtime(arguments) => return Ok(runtimes::main(&arguments)?),
         Command::List(arguments) => explain::list(&arguments.selection)?,
         Command::Explain(arguments) => explain::explain(&arguments.fixtures, &arguments.case)?,
         Command::Reproduce(arguments) => reproduce::reproduce(&arguments)?,
@@ -183,6 +196,7 @@ fn dispatch(command: Command) -> Result<u8, Trouble> {
         Command::Clean => clean::clean()?,
         Command::Guard(arguments) => guard::guard(&arguments)?,
         Command::Make(arguments) => reproduce::make(&arguments)?,
+        Command::Call(arguments) => caller::main(&arguments)?,
         // It has an exit status of its own.
         Command::Engine(_) => {}
         Command::Adapter(AdapterArgs { broken }) => builtin::answer(io::stdin(), io::stdout(), broken.as_ref())?,

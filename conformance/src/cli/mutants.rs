@@ -10,6 +10,7 @@ use clap::Args;
 use cornercast_engine::cli::BackendName;
 
 use super::{Selection, Trouble};
+use crate::bundles::Runtime;
 use crate::expectations::Expectations;
 use crate::mutants::{self, Score};
 use crate::protocol::{Codec, Role};
@@ -22,7 +23,7 @@ const DIM: Style = Style::new().dimmed();
 const RED: Style = Style::new().bold().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Red)));
 
 /// Puts the cases to implementations that are broken on purpose, each in one thing: the reference validator without
-/// one of its clauses, the unpacker, the builder, and the engine.
+/// one of its clauses, the unpacker, the builder, the engine, and an OCI runtime.
 ///
 /// Each is given the cases of the clauses that it breaks. The exit status is 0 if every one was noticed, every case
 /// noticed one and every clause has one, and 1 if not.
@@ -33,6 +34,9 @@ pub(super) struct MutantsArgs {
     /// The backend of the engine
     #[arg(long, value_name = "NAME")]
     backend: Option<BackendName>,
+    /// The OCI runtime that mutants of the role `runtime` stand before
+    #[arg(long, value_name = "PROGRAM", default_value = "runc")]
+    runtime: PathBuf,
     /// How many cases run at once [default: one a processor]
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
@@ -47,6 +51,12 @@ pub(super) struct MutantsArgs {
     verbose: bool,
 }
 
+impl MutantsArgs {
+    fn runtime(&self) -> Runtime {
+        Runtime::new(&self.runtime)
+    }
+}
+
 /// Prints the table; the exit status.
 pub(super) fn mutants(arguments: &MutantsArgs) -> Result<u8, Trouble> {
     let cases = arguments.selection.fixtures.load()?;
@@ -54,6 +64,12 @@ pub(super) fn mutants(arguments: &MutantsArgs) -> Result<u8, Trouble> {
     let engine = Engine::new(arguments.backend.unwrap_or_default());
     if selected.iter().any(|entry| entry.role == Role::Run) {
         engine.ready().map_err(Trouble::new)?;
+    }
+    let mut selected = selected;
+    // Where no runtime is installed, what needs none is done all the same, unless it is asked for.
+    if arguments.selection.role.is_none() && arguments.selection.cases.is_empty() {
+        let is_there = arguments.runtime().version().is_ok();
+        selected.retain(|entry| is_there || entry.role != Role::Runtime);
     }
     super::clean::silently();
     let scratch = Scratch::new("mutants")?;
@@ -68,7 +84,10 @@ pub(super) fn mutants(arguments: &MutantsArgs) -> Result<u8, Trouble> {
     };
     let codec = Codec::new().map_err(Trouble::new)?;
     let is_terminal = io::stderr().is_terminal();
-    let mutants = mutants::all(&selected, &engine)?;
+    let mut mutants = mutants::all(&selected, &engine)?;
+    if selected.iter().any(|entry| entry.role == Role::Runtime) {
+        mutants.extend(mutants::of_runtime(&arguments.runtime()).map_err(Trouble::new)?);
+    }
     let score = mutants::score(&selected, &mutants, &codec, &options, |done, all| {
         if is_terminal {
             write!(io::stderr(), "\r{done}/{all} cases")?;

@@ -13,7 +13,7 @@ use super::output::{Output, Outputs};
 use super::{Fixtures, Trouble};
 use crate::report::difference::Difference;
 use crate::report::join::join;
-use crate::report::{Besides, Report, matrix, word};
+use crate::report::{Besides, Report, matrix, observed, word};
 
 /// Prints what came of earlier runs, of which each FILE has the JSON lines.
 ///
@@ -107,6 +107,10 @@ pub(super) fn report(arguments: &ReportArgs) -> Result<u8, Trouble> {
         if let Some(since) = &besides.since {
             writeln!(out, "\nsince the earlier run:")?;
             since.write(&mut out)?;
+        }
+        let differences = report.differences();
+        if !differences.is_empty() {
+            observed::write(&mut out, &differences)?;
         }
         out.flush()?;
     }

@@ -9,7 +9,9 @@ use clap::Args;
 use super::implementations::Named;
 use super::{Cases, Fixtures, Trouble, one};
 use crate::adapter::Adapter;
+use crate::bundles::{self, script};
 use crate::case::{Case, Verdict};
+use crate::process::quote;
 use crate::protocol::{Codec, Operation, Request};
 use crate::run::image::Image;
 use crate::run::policy::Given;
@@ -58,6 +60,12 @@ pub(super) struct MakeArgs {
 pub(super) fn reproduce(arguments: &ReproduceArgs) -> Result<(), Trouble> {
     let cases = arguments.fixtures.load()?;
     let entry = one(&cases.entries, &arguments.case)?;
+    if let Task::Bundle(case) = &entry.task {
+        let runtime = arguments.implementation.runtime().map_err(Trouble::new)?;
+        let make = make_command(arguments, entry, "\"$scratch/case\"")?;
+        io::stdout().write_all(script::script(entry, case, &runtime, &make, INSTANCE).as_bytes())?;
+        return Ok(());
+    }
     let body = match (&entry.task, arguments.implementation.reach()?) {
         (Task::Case { case, folder }, Reach::Reference(adapter) | Reach::Adapter(adapter)) => {
             check(arguments, &cases, entry, (case, folder), &adapter)?
@@ -217,11 +225,6 @@ fn filled(word: &str) -> String {
     word.replace(SCRATCH, "'\"$scratch\"'").replace(REFERENCE, "'\"$(cat \"$scratch/case/reference\")\"'")
 }
 
-/// `text` as one word of a shell.
-fn quote(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "'\\''"))
-}
-
 /// Writes the input of a case, or all that an engine is given.
 pub(super) fn make(arguments: &MakeArgs) -> Result<(), Trouble> {
     let cases = arguments.fixtures.load()?;
@@ -232,14 +235,24 @@ pub(super) fn make(arguments: &MakeArgs) -> Result<(), Trouble> {
             let input = runner::input(case, folder, scratch.path())?;
             copy(&input, &arguments.path).map_err(Trouble::at(arguments.path.display()))
         }
+        Task::Bundle(case) => {
+            let folder = &arguments.path;
+            fs::create_dir(folder).map_err(Trouble::at(folder.display()))?;
+            let probe = run::probe::read(arguments.probe.as_deref()).map_err(obstacle)?;
+            Ok(bundles::make::make(case, &probe, &folder.canonicalize()?, INSTANCE)?)
+        }
         Task::Run(scenario) => {
             fs::create_dir(&arguments.path).map_err(Trouble::at(arguments.path.display()))?;
-            match run::prepare(scenario, arguments.probe.as_deref(), INSTANCE, &arguments.path) {
-                Ok(_) => Ok(()),
-                Err(run::Obstacle::Host(reason)) => Err(Trouble::new(reason)),
-                Err(run::Obstacle::Error(error)) => Err(error.into()),
-            }
+            let made = run::prepare(scenario, arguments.probe.as_deref(), INSTANCE, &arguments.path);
+            made.map(drop).map_err(obstacle)
         }
+    }
+}
+
+fn obstacle(obstacle: run::Obstacle) -> Trouble {
+    match obstacle {
+        run::Obstacle::Host(reason) => Trouble::new(reason),
+        run::Obstacle::Error(error) => error.into(),
     }
 }
 

@@ -117,6 +117,7 @@ impl Badge {
     fn colour(&self) -> &'static str {
         match self.result {
             Conclusion::Conformant => "#2a6f3c",
+            Conclusion::Recorded => "#4a5560",
             Conclusion::ConformantWithExceptions => "#5b6b12",
             Conclusion::Incomplete => "#8a5a00",
             Conclusion::NotConformant => "#a8281e",

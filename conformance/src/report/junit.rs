@@ -86,7 +86,7 @@ fn element(verdict: Verdict) -> Option<&'static str> {
         Verdict::Pass => None,
         Verdict::Fail | Verdict::FalseClaim | Verdict::Xpass => Some("failure"),
         Verdict::Errored => Some("error"),
-        Verdict::Unsupported | Verdict::Skipped | Verdict::Xfail => Some("skipped"),
+        Verdict::Unsupported | Verdict::Skipped | Verdict::Xfail | Verdict::Recorded => Some("skipped"),
     }
 }
 

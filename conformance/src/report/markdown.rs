@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::matrix::cell;
 use super::{Report, Row, chapters, title};
-use crate::results::{Conclusion, Verdict};
+use crate::results::Conclusion;
 
 /// Results that are shown of one implementation; the result lines have all.
 const MAX_SHOWN: usize = 50;
@@ -19,6 +19,7 @@ pub(super) const MAX_REASON: usize = 300;
 pub fn write(report: &Report) -> String {
     let mark = match report.footer.result {
         Conclusion::Conformant | Conclusion::ConformantWithExceptions => "✅",
+        Conclusion::Recorded => "📋",
         Conclusion::Incomplete => "⚠️",
         Conclusion::NotConformant => "❌",
     };
@@ -60,7 +61,7 @@ pub(super) fn table(out: &mut String, report: &Report, has_products: bool) {
 
 /// Everything of one implementation that did not pass, the worst first.
 fn rest(out: &mut String, implementation: &str, rows: &[Row]) {
-    let is_meant = |row: &&Row| row.line.implementation == implementation && row.line.verdict != Verdict::Pass;
+    let is_meant = |row: &&Row| row.line.implementation == implementation && row.line.verdict.is_of_interest();
     let mut rest: Vec<&Row> = rows.iter().filter(is_meant).collect();
     if rest.is_empty() {
         return;

@@ -18,6 +18,7 @@ const DIM: Style = Style::new().dimmed();
 fn style(verdict: Verdict) -> Style {
     let colour = match verdict {
         Verdict::Pass => AnsiColor::Green,
+        Verdict::Recorded => AnsiColor::Cyan,
         Verdict::Xfail | Verdict::Skipped | Verdict::Unsupported => AnsiColor::Yellow,
         Verdict::Errored => AnsiColor::Magenta,
         Verdict::Xpass | Verdict::Fail | Verdict::FalseClaim => AnsiColor::Red,
@@ -89,28 +90,30 @@ fn worst(verdicts: &[Verdict]) -> Style {
     verdicts.iter().copied().max_by_key(|verdict| verdict.badness()).map_or(DIM, style)
 }
 
-/// `12/14  1 fail  1 errored`
+/// `12/14  1 fail  1 errored  5 recorded`: of those that something decides, how many passed; and the others.
 pub(super) fn cell(verdicts: &[Verdict]) -> String {
     if verdicts.is_empty() {
         return "–".to_owned();
     }
     let count = |verdict: Verdict| verdicts.iter().filter(|seen| **seen == verdict).count();
-    let mut text = format!("{}/{}", count(Verdict::Pass), verdicts.len());
+    let mut parts = Vec::new();
+    let decided = verdicts.len() - count(Verdict::Recorded);
+    if decided > 0 {
+        parts.push(format!("{}/{decided}", count(Verdict::Pass)));
+    }
     for verdict in Verdict::ALL.into_iter().skip(1).rev() {
         match count(verdict) {
             0 => {}
-            count => text.push_str(&format!("  {count} {}", verdict.name())),
+            count => parts.push(format!("{count} {}", verdict.name())),
         }
     }
-    text
+    parts.join("  ")
 }
 
-/// Everything of one implementation that did not pass.
+/// Everything of one implementation that did not pass, but for what nothing decides.
 fn failures(out: &mut dyn Write, implementation: &str, rows: &[Row]) -> io::Result<()> {
-    let failed: Vec<&Row> = rows
-        .iter()
-        .filter(|row| row.line.implementation == implementation && row.line.verdict != Verdict::Pass)
-        .collect();
+    let is_meant = |row: &&Row| row.line.implementation == implementation && row.line.verdict.is_of_interest();
+    let failed: Vec<&Row> = rows.iter().filter(is_meant).collect();
     for Row { line, why, reproduce, .. } in failed.iter().take(MAX_SHOWN) {
         let style = style(line.verdict);
         writeln!(out, "{style}{}{style:#}  {implementation}  {BOLD}{}{BOLD:#}", line.verdict.name(), line.case)?;

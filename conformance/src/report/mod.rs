@@ -148,6 +148,12 @@ impl Report {
             .unwrap_or(Conclusion::Conformant)
     }
 
+    /// What implementations did differently, as far as that is recorded.
+    #[must_use]
+    pub fn differences(&self) -> Vec<observed::Difference> {
+        observed::differences(self.rows.iter().map(|row| &row.line))
+    }
+
     /// The verdicts of a chapter, or with an empty prefix of all.
     fn verdicts(&self, chapter: &str, implementation: &str) -> Vec<Verdict> {
         let rows = self.rows.iter().filter(|row| row.line.implementation == implementation);

@@ -91,7 +91,7 @@ impl From<io::Error> for Obstacle {
 }
 
 impl Obstacle {
-    fn judged(self) -> Judged {
+    pub(crate) fn judged(self) -> Judged {
         match self {
             Self::Host(reason) => Judged::because(Verdict::Unsupported, reason),
             Self::Error(error) => Judged::because(Verdict::Errored, error.to_string()),

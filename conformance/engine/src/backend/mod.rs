@@ -29,7 +29,7 @@ pub use self::bubblewrap::Bubblewrap;
 pub use self::embedded::Embedded;
 #[cfg(feature = "embedded")]
 pub use self::lxc::Lxc;
-pub use self::oci::OciRuntime;
+pub use self::oci::{OciRuntime, last_error};
 pub use self::runsc::Runsc;
 
 /// A container that is to be made.

@@ -102,8 +102,8 @@ impl OciRuntime {
 
     /// The program, where need be in a mount namespace without the hierarchy of version 2.
     fn program(&self) -> Command {
-        let mountinfo = cgroup::mountinfo().unwrap_or_default();
-        let second = if self.dialect.fails_on_hybrid { cgroup::second_beside_first(&mountinfo) } else { None };
+        let second =
+            if self.dialect.fails_on_hybrid { cgroup::second_beside_first().unwrap_or_default() } else { None };
         let Some(second) = second else { return Command::new(&self.program) };
         let mut command = Command::new("unshare");
         command.args(["--mount", "sh", "-c", "umount \"$1\" && shift && exec \"$@\"", "sh"]);
@@ -157,8 +157,9 @@ fn without_false(config: &mut Value) {
     }
 }
 
-/// The last message of a log.
-pub(super) fn last_error(log: &str) -> Option<String> {
+/// The last message of the log of an OCI runtime, in JSON.
+#[must_use]
+pub fn last_error(log: &str) -> Option<String> {
     // Not by lines: gVisor ends none.
     let said = serde_json::Deserializer::from_str(log).into_iter::<Value>().map_while(Result::ok);
     let messages = said.filter_map(|said| {

@@ -3,7 +3,7 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const names = data.implementations.map(([name]) => name);
 const NEW = data.verdicts.length + 1;
 const MARKS = {
-  pass: "✓", fail: "✗", "false-claim": "‡", unsupported: "○", errored: "!", skipped: "–", xfail: "~", xpass: "?",
+  pass: "✓", fail: "✗", "false-claim": "‡", unsupported: "○", errored: "!", skipped: "–", xfail: "~", xpass: "?", recorded: "•",
 };
 
 const byId = (id) => document.getElementById(id);

@@ -194,6 +194,7 @@ fn hosts(report: &Report) -> Vec<(String, String)> {
 fn result(conclusion: Conclusion) -> Result {
     let class = match conclusion {
         Conclusion::Conformant => "pass",
+        Conclusion::Recorded => "recorded",
         Conclusion::ConformantWithExceptions => "xfail",
         Conclusion::Incomplete => "unsupported",
         Conclusion::NotConformant => "fail",
@@ -345,6 +346,7 @@ fn mark(verdict: Verdict) -> &'static str {
         Verdict::Skipped => "–",
         Verdict::Xfail => "~",
         Verdict::Xpass => "?",
+        Verdict::Recorded => "•",
     }
 }
 
@@ -358,6 +360,7 @@ fn says(verdict: Verdict) -> &'static str {
         Verdict::Skipped => "the adapter does not do this",
         Verdict::Xfail => "did something else, as expected",
         Verdict::Xpass => "did what the clauses say, against expectation",
+        Verdict::Recorded => "nothing says what is right",
     }
 }
 

@@ -1,0 +1,252 @@
+//! Namespaces, names of the host, the network, kernel parameters, devices, paths that are hidden.
+
+use serde_json::{Value, json};
+
+use crate::bundles::Case;
+use crate::bundles::case::{UNTOLD, case, push, set};
+use crate::bundles::evidence::Evidence;
+use crate::bundles::oci;
+use crate::suite::Entry;
+
+/// Leaves out the namespace of a kind.
+fn without(config: &mut Value, kind: &str) {
+    if let Some(all) = config.pointer_mut("/linux/namespaces").and_then(Value::as_array_mut) {
+        all.retain(|namespace| namespace["type"] != kind);
+    }
+}
+
+/// Whether a namespace is the caller's.
+fn is_of_the_caller(evidence: &Evidence, kind: &str) -> Option<bool> {
+    let (own, callers) = (evidence.at(&format!("/namespaces/{kind}")), &evidence.caller["namespaces"][kind]);
+    (own.is_string() && callers.is_string()).then(|| own == *callers)
+}
+
+/// Which namespaces are the caller's.
+fn shared(evidence: &Evidence) -> Value {
+    let kinds = ["cgroup", "ipc", "mnt", "net", "pid", "user", "uts"];
+    kinds.iter().map(|kind| ((*kind).to_owned(), json!(is_of_the_caller(evidence, kind)))).collect()
+}
+
+/// Whether a device is there, with these numbers.
+fn has_device(evidence: &Evidence, path: &str) -> Result<(), String> {
+    let devices = evidence.at("/devices");
+    let is_there = devices.as_array().into_iter().flatten().any(|device| device["path"] == path);
+    if is_there { Ok(()) } else { Err(format!("there is no {path}")) }
+}
+
+/// What a symbolic link leads to.
+fn target(evidence: &Evidence, path: &str) -> Value {
+    let devices = evidence.at("/devices");
+    let found = devices.as_array().and_then(|all| all.iter().find(|device| device["path"] == path).cloned());
+    found.map_or(Value::Null, |device| device["target"].clone())
+}
+
+/// The names of all that is below `/dev`.
+fn devices(evidence: &Evidence) -> Value {
+    evidence.at("/devices").as_array().into_iter().flatten().map(|device| device["path"].clone()).collect()
+}
+
+pub(super) fn isolation() -> Vec<Entry> {
+    vec![
+        case(
+            "namespaces/new",
+            "namespaces of five kinds, without a path",
+            Case::good().extra(shared).unless_error(&oci::NAMESPACE_NEW, |evidence| {
+                for kind in ["ipc", "mnt", "net", "pid", "uts"] {
+                    if is_of_the_caller(evidence, kind) == Some(true) {
+                        return Err(format!("the namespace `{kind}` is the runtime's"));
+                    }
+                }
+                Ok(())
+            }),
+        ),
+        case(
+            "namespaces/no-network",
+            "no network namespace in the list",
+            Case::new(|config, _| without(config, "network"))
+                .extra(shared)
+                .unless_error(&oci::NAMESPACE_NONE, |evidence| is_shared(evidence, "net")),
+        ),
+        case(
+            "namespaces/no-ipc",
+            "no IPC namespace in the list",
+            Case::new(|config, _| without(config, "ipc"))
+                .extra(shared)
+                .unless_error(&oci::NAMESPACE_NONE, |evidence| is_shared(evidence, "ipc")),
+        ),
+        case(
+            "namespaces/no-uts",
+            "no UTS namespace in the list, but a hostname",
+            Case::new(|config, _| without(config, "uts")).extra(shared).seen(&["/hostname"]),
+        ),
+        case(
+            "namespaces/twice",
+            "two UTS namespaces",
+            Case::new(|config, _| push(config, "/linux/namespaces", json!({"type": "uts"}))).is_error(&oci::NAMESPACE_TWICE),
+        ),
+        case(
+            "namespaces/other-type",
+            "a network namespace whose path is that of another kind",
+            Case::new(|config, _| {
+                without(config, "network");
+                push(config, "/linux/namespaces", json!({"type": "network", "path": "/proc/1/ns/uts"}));
+            })
+            .is_error(&oci::NAMESPACE_TYPE),
+        ),
+        case(
+            "namespaces/missing-path",
+            "a network namespace whose path is not there",
+            Case::new(|config, _| {
+                without(config, "network");
+                push(config, "/linux/namespaces", json!({"type": "network", "path": "/missing"}));
+            })
+            .is_error(&oci::APPLIED),
+        ),
+        case(
+            "namespaces/unknown",
+            "a namespace of a kind that no kernel has",
+            Case::new(|config, _| push(config, "/linux/namespaces", json!({"type": "nothing"}))).is_error(&oci::VALUES),
+        ),
+        case(
+            "network/loopback",
+            "a new network namespace: whether the loopback interface is up",
+            Case::good().seen(&["/interfaces"]),
+        ),
+        case(
+            "host/hostname",
+            "a hostname",
+            Case::new(|config, _| set(config, "/hostname", json!("Case.example")))
+                .seen(&["/hostname"])
+                .unless_error(&oci::APPLIED, |evidence| evidence.is("/hostname", &json!("Case.example"))),
+        ),
+        case(
+            "host/hostname-too-long",
+            "a hostname of 65 characters, of which the kernel takes 64",
+            Case::new(|config, _| set(config, "/hostname", json!("x".repeat(65)))).is_error(&oci::APPLIED),
+        ),
+        case(
+            "host/domainname",
+            "a name of the domain, which release 1.1.0 has added",
+            Case::new(|config, _| {
+                set(config, "/ociVersion", json!("1.1.0"));
+                set(config, "/domainname", json!("example.com"));
+            })
+            .seen(&["/domainname"]),
+        ),
+        case(
+            "sysctl/given",
+            "a parameter of the network namespace, with a value that no host has by default",
+            Case::new(|config, _| set(config, "/linux/sysctl", json!({"net.ipv4.ip_default_ttl": "77"})))
+                .steps(&["ready", "read:/proc/sys/net/ipv4/ip_default_ttl"])
+                .unless_error(&oci::APPLIED, |evidence| {
+                    let read = evidence.step("read:/proc/sys/net/ipv4/ip_default_ttl");
+                    if read["text"] == "77\n" { Ok(()) } else { Err(format!("the parameter is {read}")) }
+                }),
+        ),
+        case(
+            "sysctl/missing",
+            "a parameter that no kernel has",
+            Case::new(|config, _| set(config, "/linux/sysctl", json!({"net.nothing_of_the_sort": "1"}))).is_error(&oci::APPLIED),
+        ),
+        case(
+            "sysctl/of-the-host",
+            "a parameter of the whole host, with the value that it has",
+            Case::new(|config, _| {
+                let value = std::fs::read_to_string("/proc/sys/kernel/pid_max").unwrap_or_default();
+                set(config, "/linux/sysctl", json!({"kernel.pid_max": value.trim()}));
+            }),
+        ),
+        case(
+            "sysctl/of-no-own-namespace",
+            "a parameter of the IPC namespace, where the container has none of its own",
+            Case::new(|config, _| {
+                without(config, "ipc");
+                let value = std::fs::read_to_string("/proc/sys/kernel/msgmax").unwrap_or_default();
+                set(config, "/linux/sysctl", json!({"kernel.msgmax": value.trim()}));
+            }),
+        ),
+        case(
+            "devices/default",
+            "a bundle without devices",
+            Case::good().extra(devices).unless_error(&oci::DEVICES_DEFAULT, |evidence| {
+                let all = ["null", "zero", "full", "random", "urandom", "tty", "ptmx"];
+                all.iter().try_for_each(|name| has_device(evidence, &format!("/dev/{name}")))
+            }),
+        ),
+        case(
+            "devices/links",
+            "the links for descriptors",
+            Case::good().unless_error(&oci::DEVICE_LINKS, |evidence| {
+                for (path, to) in [("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")] {
+                    let target = target(evidence, &format!("/dev/{path}"));
+                    if target != format!("/proc/self/fd{to}") {
+                        return Err(format!("/dev/{path} leads to {target}"));
+                    }
+                }
+                Ok(())
+            }),
+        ),
+        case(
+            "devices/given",
+            "a device of the list",
+            Case::new(|config, _| {
+                let device = json!({"path": "/dev/given", "type": "c", "major": 1, "minor": 3, "fileMode": 0o640, "uid": 7, "gid": 8});
+                set(config, "/linux/devices", json!([device]));
+            })
+            .steps(&["ready", "stat:/dev/given"])
+            .unless_error(&oci::DEVICES, |evidence| {
+                let seen = evidence.step("stat:/dev/given");
+                if seen["kind"] == "character" { Ok(()) } else { Err(format!("/dev/given is {seen}")) }
+            }),
+        ),
+        case(
+            "paths/masked",
+            "a file and a directory of the tree that are masked",
+            Case::new(|config, _| set(config, "/linux/maskedPaths", json!(["/etc/file", "/work"])))
+                .steps(&["ready", "read:/etc/file", "list:/work"])
+                .unless_error(&oci::APPLIED, |evidence| {
+                    let (read, list) = (evidence.step("read:/etc/file"), evidence.step("list:/work"));
+                    if read["text"].as_str().is_some_and(|text| !text.is_empty()) {
+                        return Err(format!("/etc/file can be read: {read}"));
+                    }
+                    if list.as_array().is_some_and(|names| !names.is_empty()) {
+                        return Err(format!("/work can be read: {list}"));
+                    }
+                    Ok(())
+                }),
+        ),
+        case(
+            "paths/masked-missing",
+            "a masked path that is not there: nothing to hide",
+            Case::new(|config, _| set(config, "/linux/maskedPaths", json!(["/missing/below"]))),
+        ),
+        case(
+            "paths/masked-relative",
+            "a masked path that is not absolute",
+            Case::new(|config, _| set(config, "/linux/maskedPaths", json!(["etc/file"]))).is_error(&oci::VALUES),
+        ),
+        case(
+            "paths/read-only",
+            "a directory of the tree that is read-only, in a root that is not",
+            Case::new(|config, _| set(config, "/linux/readonlyPaths", json!(["/work"])))
+                .steps(&["ready", "create:/work/new", "create:/tmp/new"])
+                .unless_error(&oci::APPLIED, |evidence| {
+                    let made = evidence.step("create:/work/new");
+                    if made == "EROFS" { Ok(()) } else { Err(format!("making a file came to {made}, not EROFS")) }
+                }),
+        ),
+        case(
+            "paths/read-only-missing",
+            "a read-only path that is not there",
+            Case::new(|config, _| set(config, "/linux/readonlyPaths", json!(["/missing/below"]))),
+        ),
+    ]
+}
+
+fn is_shared(evidence: &Evidence, kind: &str) -> Result<(), String> {
+    match is_of_the_caller(evidence, kind) {
+        Some(true) => Ok(()),
+        Some(false) => Err(format!("the namespace `{kind}` is another one")),
+        None => Err(UNTOLD.to_owned()),
+    }
+}
