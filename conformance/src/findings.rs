@@ -32,6 +32,8 @@ pub struct Implementation {
     pub version: String,
     /// The adapter by which it is reached, if it is not built in.
     pub adapter: Option<String>,
+    /// What stands before each command, such as a variable.
+    pub before: Option<String>,
 }
 
 /// Something that an implementation does otherwise.
@@ -83,9 +85,13 @@ impl Findings {
     pub fn page(&self, entries: &[Entry]) -> Result<String, String> {
         let entries: BTreeMap<&str, &Entry> = entries.iter().map(|entry| (entry.name.as_str(), entry)).collect();
         let mut out = String::from(INTRODUCTION);
-        for Implementation { name, title, version, adapter } in &self.implementations {
+        for Implementation { name, title, version, adapter, before } in &self.implementations {
             let named = adapter.as_ref().map_or_else(|| name.clone(), |path| format!("{name}={path}"));
-            let _ = write!(out, "\n## {title}\n\nVersion {version}.\n\n");
+            let _ = write!(out, "\n## {title}\n\nVersion {version}.");
+            if let Some(before) = before {
+                let _ = write!(out, " Before each command stands `{before}`.");
+            }
+            out.push_str("\n\n");
             out.push_str("| what | decided by | repeat | threads |\n| --- | --- | --- | --- |\n");
             for finding in self.findings.iter().filter(|finding| finding.implementation == *name) {
                 let what = finding.what.replace('|', "\\|");

@@ -199,10 +199,10 @@ pub struct Stale {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Conclusion {
-    /// Every case passed, but for cases of SHOULD clauses that did not run, and those that nothing decides.
-    Conformant,
     /// Nothing decides any of the cases.
     Recorded,
+    /// Every case passed, but for cases of SHOULD clauses that did not run, and those that nothing decides.
+    Conformant,
     /// Every case passed but for the expected failures.
     ConformantWithExceptions,
     /// A case of a MUST clause did not run.
@@ -219,6 +219,7 @@ impl Conclusion {
             verdict if verdict.is_failure() => Self::NotConformant,
             verdict if verdict.is_missing() && is_must => Self::Incomplete,
             Verdict::Xfail => Self::ConformantWithExceptions,
+            Verdict::Recorded => Self::Recorded,
             _ => Self::Conformant,
         }
     }
@@ -282,17 +283,12 @@ impl Footer {
     #[must_use]
     pub fn new(lines: &[(Line, bool)], stale: Vec<Stale>) -> Self {
         let mut counts: BTreeMap<String, BTreeMap<Verdict, u64>> = BTreeMap::new();
-        let mut result = Conclusion::Conformant;
-        for (line, is_must) in lines {
+        for (line, _) in lines {
             *counts.entry(line.implementation.clone()).or_default().entry(line.verdict).or_default() += 1;
-            result = result.max(Conclusion::of(line.verdict, *is_must));
         }
-        if !lines.is_empty() && lines.iter().all(|(line, _)| line.verdict == Verdict::Recorded) {
-            result = Conclusion::Recorded;
-        }
-        if !stale.is_empty() {
-            result = Conclusion::NotConformant;
-        }
+        let all = lines.iter().map(|(line, is_must)| Conclusion::of(line.verdict, *is_must));
+        let result =
+            if stale.is_empty() { all.max().unwrap_or(Conclusion::Conformant) } else { Conclusion::NotConformant };
         Self { counts, stale, result }
     }
 }

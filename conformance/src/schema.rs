@@ -5,7 +5,7 @@ use cornercast_engine::report::{IsolationReport, RunReport};
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
-use crate::protocol::{Answer, Hello, Request};
+use crate::protocol::{Answer, Hello, Request, Role};
 use crate::results::{Footer, Header, Line};
 use crate::run::document::Document;
 
@@ -54,6 +54,9 @@ pub fn value(name: &str) -> Option<Value> {
     };
     let mut value = schema.to_value();
     without_formats(&mut value);
+    if name.starts_with("adapter-") {
+        without_runtimes(&mut value);
+    }
     if let Some(object) = value.as_object_mut() {
         object.insert("$id".to_owned(), format!("urn:cornercast:1.0:schema:{name}").into());
     }
@@ -81,6 +84,14 @@ pub fn judge(schema: &jsonschema::Validator, value: &Value) -> Result<(), String
         let at = if at.is_empty() { String::new() } else { format!(" at {at}") };
         format!("{at}: {error}")
     })
+}
+
+/// Removes the role `runtime`, of which there are no messages.
+fn without_runtimes(value: &mut Value) {
+    let roles = value.pointer_mut("/$defs/Role/oneOf").and_then(Value::as_array_mut);
+    if let Some(roles) = roles {
+        roles.retain(|role| role.get("const").and_then(Value::as_str) != Some(Role::Runtime.name()));
+    }
 }
 
 /// Removes the formats of Rust's integers, which JSON Schema does not know.

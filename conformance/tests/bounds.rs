@@ -8,11 +8,13 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use cornercast::diagnostic::Findings;
+use cornercast::digest::Digest;
 use cornercast::input::{Kind, check_stream};
 use cornercast::limits::Limits;
 use cornercast_conformance::fixtures::{self, Fixture};
 use cornercast_conformance::recipe::Bytes;
 use cornercast_conformance::reference;
+use serde_json::json;
 
 /// Two seconds are allowed to an optimised build; one without optimisation takes up to ten times as long.
 const LONGEST: Duration = Duration::from_secs(if cfg!(debug_assertions) { 20 } else { 2 });
@@ -102,6 +104,37 @@ fn no_more_is_read_than_the_limit() {
         let (taken, most) = (input.taken, limit + 1 + CHUNK);
         assert!(taken <= most, "{kind:?} of {:?}…: {taken} bytes were read, not {most}", piece.first());
     }
+}
+
+/// Blobs and manifests are many at once: what is said of a blob is looked up, and not searched for in all manifests.
+#[test]
+fn many_manifests_and_blobs_take_their_time_once() {
+    const IMAGES: usize = 200;
+    const LAYERS: usize = 100;
+    let digest = |what: &str, image: usize, layer: usize| Digest::of(format!("{what} {image} {layer}").as_bytes());
+    let mut manifests = BTreeMap::new();
+    for image in 0..IMAGES {
+        let layers = (0..LAYERS).map(|layer| {
+            let listing = json!({"digest": digest("listing", image, layer).to_string(), "size": 1});
+            json!({"digest": digest("layer", image, layer).to_string(), "listing": listing, "size": 1024})
+        });
+        let manifest = fixtures::image::with(fixtures::image::data_manifest(), "/layers", layers.collect());
+        let bytes = fixtures::image::canonical(&manifest);
+        manifests.insert(format!("images/sha256/{}", Digest::of(&bytes).hex()), bytes);
+    }
+    let marker = fixtures::image::marker();
+    let blobs = (0..IMAGES / 2).flat_map(|image| {
+        (0..LAYERS).map(move |layer| (format!("blobs/sha256/{}", digest("layer", image, layer).hex()), Vec::new()))
+    });
+    let files: Vec<(String, Vec<u8>)> = std::iter::once(marker).chain(manifests).chain(blobs).collect();
+    let archive = fixtures::image::archive_tar(&files).end();
+    let mut findings = Findings::new("many", 10);
+    let start = processor_time();
+    check_stream(Kind::Archive, &mut archive.as_slice(), &Limits::FORMAT, NonZero::<usize>::MIN, &mut findings)
+        .unwrap();
+    let took = processor_time() - start;
+    assert!(findings.errors >= IMAGES as u64 / 2 * LAYERS as u64, "{} errors", findings.errors);
+    assert!(took < LONGEST, "{took:?}");
 }
 
 /// Names the file with the case that the child process of the next test checks.

@@ -1,4 +1,4 @@
-"""Archive (chapter "Store and archive", last section): STO-025 to STO-031, STO-034."""
+"""Archive (chapter "Store and archive", sections "Archive" and "What a blob of an archive is"): STO-025 to STO-031, STO-034."""
 
 import itertools
 import tempfile

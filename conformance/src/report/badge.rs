@@ -6,6 +6,7 @@ use serde::Serialize;
 use cornercast::shown::shown;
 
 use super::{Report, names_of};
+use crate::protocol::Role;
 use crate::results::{Conclusion, Verdict};
 
 /// What a badge says.
@@ -61,6 +62,10 @@ impl Badge {
                 return Err(format!("a badge tells of one implementation: --impl with one of {}", names_of(report)));
             }
         };
+        if implementation.roles.contains(&Role::Runtime) {
+            let name = &implementation.name;
+            return Err(format!("`{name}` was judged by the OCI runtime specification, of which there is no badge"));
+        }
         let verdicts = report.verdicts("", &implementation.name);
         let passed = verdicts.iter().filter(|verdict| **verdict == Verdict::Pass).count();
         let result = report.conclusion(&implementation.name);

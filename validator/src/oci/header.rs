@@ -5,6 +5,9 @@ use std::ops::Range;
 /// Bytes of a block.
 pub(super) const BLOCK: usize = 512;
 
+/// The greatest size of an entry (OCI-054).
+pub(super) const MOST: u64 = i64::MAX.cast_unsigned();
+
 /// The fields of a header.
 pub(super) mod field {
     use std::ops::Range;

@@ -2,10 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::image::Manifests;
 use super::layout::{FileKind, SignatureSet, path_of};
 use crate::digest::Digest;
-use crate::manifest::Outline;
 
 /// Where an entry stands in the order of an archive (STO-029).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,8 +23,13 @@ pub(super) enum InImage {
     Layer(usize, bool),
 }
 
-/// Where a file stands, by the manifests and paths before it; `None` if it belongs to none of them (STO-031).
-pub(super) fn position_of(kind: &FileKind, manifests: &Manifests, seen: &BTreeSet<String>) -> Option<Position> {
+/// Where a file stands, by the paths before it and by what manifests say of a blob; `None` if it belongs to none of them
+/// (STO-031).
+pub(super) fn position_of(
+    kind: &FileKind,
+    seen: &BTreeSet<String>,
+    of_blob: impl FnOnce(Digest) -> Option<Position>,
+) -> Option<Position> {
     let evidence = |set: SignatureSet, image: Digest, file| {
         let is_known = seen.contains(&path_of(&FileKind::Manifest(image)));
         is_known.then_some(Position::Image(image, InImage::Evidence(set, file)))
@@ -39,27 +42,8 @@ pub(super) fn position_of(kind: &FileKind, manifests: &Manifests, seen: &BTreeSe
         FileKind::Index(set, image) => evidence(*set, *image, None),
         FileKind::Envelope(set, image, digest) => evidence(*set, *image, Some((*digest, false))),
         FileKind::Proof(set, image, digest) => evidence(*set, *image, Some((*digest, true))),
-        FileKind::Blob(digest) => {
-            manifests.iter().find_map(|(id, outline)| Some(Position::Image(*id, place_in_image(outline, *digest)?)))
-        }
+        FileKind::Blob(digest) => of_blob(*digest),
         // These have no place in an archive (STO-028).
         FileKind::Packed(_) | FileKind::Torrent(_) => None,
     }
-}
-
-/// Where a blob stands in an image: where it is first needed.
-fn place_in_image(outline: &Outline, digest: Digest) -> Option<InImage> {
-    let attachment = outline.attachments.iter().find(|(_, attachment)| attachment.digest == digest);
-    if let Some((index, _)) = attachment {
-        return Some(InImage::Attachment(*index));
-    }
-    outline.layers.iter().find_map(|(index, layer)| {
-        if layer.listing.digest == digest {
-            Some(InImage::Layer(*index, false))
-        } else if layer.digest == digest {
-            Some(InImage::Layer(*index, true))
-        } else {
-            None
-        }
-    })
 }

@@ -6,11 +6,11 @@
 //!
 //! | module | does |
 //! | --- | --- |
-//! | [`sheet`] | the results by clause, case and implementation |
-//! | [`view`] | what the template shows: facts, columns, rows, cells |
-//! | [`change`] | what is another one since an earlier run |
-//! | [`data`] | the JSON document |
-//! | [`prose`] | the Markdown of a clause as HTML |
+//! | `sheet` | the results by clause, case and implementation |
+//! | `view` | what the template shows: facts, columns, rows, cells |
+//! | `change` | what is another one since an earlier run |
+//! | `data` | the JSON document |
+//! | `prose` | the Markdown of a clause as HTML |
 
 mod change;
 mod data;

@@ -7,7 +7,7 @@ use super::super::image::{judge_listing, judge_manifests};
 use super::super::layout::{FileKind, path_of};
 use super::listings::{Listing, bytes_of};
 use super::verdicts::Verdict;
-use super::{ArchiveSink, Current, Progress, Role};
+use super::{ArchiveSink, Current, Progress};
 use crate::clause;
 use crate::diagnostic::{Place, Violation};
 use crate::digest::Digest;
@@ -117,7 +117,8 @@ impl ArchiveSink {
         }
         self.judge_listings(out);
         out.extend(judge_manifests(&self.manifests));
-        self.judge_roles(out);
+        self.named.judge_lengths(&self.manifests, out);
+        self.named.judge_kinds(&self.manifests, out);
         if !whole {
             return;
         }
@@ -131,30 +132,6 @@ impl ArchiveSink {
                 if !self.seen.contains(&path_of(&FileKind::Blob(digest))) && missing.insert(digest) {
                     let place = outline.place(&pointer).file(path_of(&FileKind::Manifest(*id)));
                     out.push(Violation::new(&clause::STO_007, place, format!("the blob {digest} is missing")));
-                }
-            }
-        }
-    }
-
-    /// STO-034
-    fn judge_roles(&self, out: &mut Vec<Violation>) {
-        for (id, outline) in &self.manifests {
-            for (index, layer) in &outline.layers {
-                let listing = (layer.listing.digest, format!("/layers/{index}/listing"), "a listing");
-                let layer = (layer.digest, format!("/layers/{index}"), "a layer");
-                for (digest, pointer, what) in [listing, layer] {
-                    let known = match self.roles.get(&digest) {
-                        Some(Role::Listing(_)) => "a listing",
-                        Some(Role::Layer(_)) => "a layer",
-                        Some(Role::Attachment(_)) => "an attachment",
-                        None => continue,
-                    };
-                    if known != what {
-                        let place = outline.place(&pointer).file(path_of(&FileKind::Manifest(*id)));
-                        let message =
-                            format!("the blob {digest} is {what} here, and {known} by the manifests before it");
-                        out.push(Violation::new(&clause::STO_034, place, message));
-                    }
                 }
             }
         }

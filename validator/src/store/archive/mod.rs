@@ -4,6 +4,7 @@ mod checker;
 mod digests;
 mod images;
 mod listings;
+mod named;
 mod reading;
 mod verdicts;
 
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 pub use self::checker::ArchiveChecker;
 use self::listings::{Listing, Source, Walked, Walking};
+use self::named::{Kind, Named, Role};
 pub use self::reading::{check_archive, check_archive_to};
 use self::verdicts::{Verdict, Waiting};
 use super::extent::Extent;
@@ -41,23 +43,6 @@ enum Current {
     Blob(Digest, Option<u64>),
 }
 
-/// What the descriptors of the archive's manifests say of a blob.
-#[derive(Clone, Copy)]
-enum Role {
-    Listing(u64),
-    Layer(Layer),
-    Attachment(u64),
-}
-
-impl Role {
-    fn size(self) -> u64 {
-        match self {
-            Self::Listing(size) | Self::Attachment(size) => size,
-            Self::Layer(layer) => layer.size,
-        }
-    }
-}
-
 /// How far the current image's listings have been merged.
 struct Progress {
     tree: Tree,
@@ -83,8 +68,7 @@ struct ArchiveSink {
     /// The listing that came last, while it has not been looked into.
     unread: Option<Digest>,
     walks: HashMap<Digest, WalkFacts>,
-    /// What the manifests before a blob said of it.
-    roles: HashMap<Digest, Role>,
+    named: Named,
     /// What `exec` resolved to when the layer came: the layer, and the number of the entry in it (MAN-017).
     programs: HashSet<(Digest, usize)>,
     folders: BTreeMap<(SignatureSet, Digest), Folder>,
@@ -148,17 +132,22 @@ impl Sink for ArchiveSink {
             self.current_image = Some(*id);
         }
         self.judge_position(&kind, place, out);
-        // NAM-028: what is longer than its descriptor says is not read.
-        if let FileKind::Blob(digest) = kind
-            && let Some(size) = self.role(digest).map(Role::size)
-            && entry.size > size
-        {
-            let judged = judge_blob(&self.path, (digest, size), (entry.size, digest));
-            out.extend(judged.map(|violation| with_descriptor(violation, (digest, size), &self.manifests)));
-            self.stopped = true;
-            return;
-        }
-        self.begin(kind);
+        self.current = match kind {
+            FileKind::Blob(digest) => {
+                self.named.comes(digest, entry.size);
+                match self.named.role(digest) {
+                    // NAM-028: what is longer than its descriptor says is not read.
+                    Some(Role { size, .. }) if entry.size > size => {
+                        out.extend(self.judge_blob(&self.path, (digest, size), (entry.size, digest)));
+                        self.stopped = true;
+                        Current::Nothing
+                    }
+                    role => self.begin(digest, role),
+                }
+            }
+            // Compressed blobs and torrents stand in no archive (STO-028).
+            _ => Current::Document(kind, Vec::new()),
+        };
     }
 
     fn data(&mut self, bytes: &[u8]) {
@@ -188,9 +177,9 @@ impl Sink for ArchiveSink {
             Current::Nothing => {}
             Current::Document(kind, source) => self.document(&kind, &path, &source, seen, out),
             Current::Listing(digest, size, source) => {
-                let judged = judge_blob(&path, (digest, size), seen);
+                let judged = self.judge_blob(&path, (digest, size), seen);
                 let is_named = judged.is_none();
-                out.extend(judged.map(|violation| with_descriptor(violation, (digest, size), &self.manifests)));
+                out.extend(judged);
                 if is_named {
                     self.listings.insert(digest, Listing::Unread(source));
                     self.unread = Some(digest);
@@ -203,7 +192,7 @@ impl Sink for ArchiveSink {
             }
             Current::Layer(layer, walking) => self.end_layer(layer, *walking, path, out),
             Current::Blob(digest, size) => {
-                let named_by = self.named_by(digest, size);
+                let named_by = size.and_then(|size| self.named.named_by(digest, size));
                 let waiting = Waiting { start: self.start, path, digest, size, named_by };
                 self.later.push((out.len(), Verdict::Blob(waiting, Vec::new())));
             }
@@ -263,7 +252,7 @@ impl ArchiveSink {
             listings: HashMap::new(),
             unread: None,
             walks: HashMap::new(),
-            roles: HashMap::new(),
+            named: Named::default(),
             programs: HashSet::new(),
             folders: BTreeMap::new(),
             later: Vec::new(),
@@ -277,22 +266,18 @@ impl ArchiveSink {
         let kind = std::str::from_utf8(path).ok().and_then(|path| classify(path, &self.limits).ok());
         match (kind, self.unread) {
             (Some(FileKind::Blob(digest)), Some(unread)) => {
-                matches!(self.role(digest), Some(Role::Layer(layer)) if layer.listing.digest == unread)
+                let role = self.named.role(digest).filter(|role| role.kind == Kind::Layer);
+                role.and_then(|role| role.layer).is_some_and(|layer| layer.listing.digest == unread)
             }
             _ => false,
         }
     }
 
-    /// The first of the manifests read so far that has this descriptor.
-    fn named_by(&self, digest: Digest, size: Option<u64>) -> Option<Digest> {
-        let key = (digest, size?);
-        let named = self.manifests.iter().find(|(_, outline)| {
-            let mut layers = outline.layers.iter().map(|(_, layer)| layer);
-            let mut attachments = outline.attachments.iter().map(|(_, attachment)| attachment);
-            layers.any(|layer| (layer.digest, layer.size) == key || (layer.listing.digest, layer.listing.size) == key)
-                || attachments.any(|attachment| (attachment.digest, attachment.size) == key)
-        });
-        named.map(|(id, _)| *id)
+    /// NAM-028 or NAM-029: a blob against the descriptor that names it.
+    fn judge_blob(&self, path: &str, wanted: (Digest, u64), seen: (u64, Digest)) -> Option<Violation> {
+        let named_by = self.named.named_by(wanted.0, wanted.1);
+        let manifest = named_by.and_then(|id| self.manifests.get_key_value(&id));
+        judge_blob(path, wanted, seen).map(|violation| with_descriptor(violation, wanted, manifest))
     }
 
     fn end_layer(&mut self, layer: Layer, walking: Walking, path: String, out: &mut Vec<Violation>) {
@@ -313,33 +298,27 @@ impl ArchiveSink {
         self.walks.insert(layer.digest, facts);
         let program = self.program().filter(|(of, _)| *of == layer.digest);
         self.programs.extend(program);
-        let (digest, size) = (layer.digest, Some(layer.size));
-        let waiting = Waiting { start: self.start, path, digest, size, named_by: self.named_by(digest, size) };
+        let (digest, size) = (layer.digest, layer.size);
+        let named_by = self.named.named_by(digest, size);
+        let waiting = Waiting { start: self.start, path, digest, size: Some(size), named_by };
         self.later.push((out.len(), Verdict::Blob(waiting, walk.violations)));
     }
 
-    fn begin(&mut self, kind: FileKind) {
-        if let FileKind::Blob(digest) = kind
-            && let Some(role) = self.role(digest)
-        {
-            self.roles.insert(digest, role);
+    /// What is done with a blob that has this role.
+    fn begin(&mut self, digest: Digest, role: Option<Role>) -> Current {
+        let size = role.map(|role| role.size);
+        match role {
+            _ if self.extent == Extent::Digests => Current::Blob(digest, size),
+            Some(Role { kind: Kind::Listing, size, .. }) if size <= self.limits.listing => {
+                Current::Listing(digest, size, Source::default())
+            }
+            Some(Role { kind: Kind::Layer, layer: Some(layer), .. }) => {
+                let digest = layer.listing.digest;
+                let listing = self.listings.get_mut(&digest);
+                Current::Layer(layer, Box::new(Walking::new(listing, digest, &self.limits)))
+            }
+            _ => Current::Blob(digest, size),
         }
-        self.current = match kind {
-            FileKind::Blob(digest) => match self.role(digest) {
-                role if self.extent == Extent::Digests => Current::Blob(digest, role.map(Role::size)),
-                Some(Role::Listing(size)) if size <= self.limits.listing => {
-                    Current::Listing(digest, size, Source::default())
-                }
-                Some(Role::Layer(layer)) => {
-                    let digest = layer.listing.digest;
-                    let listing = self.listings.get_mut(&digest);
-                    Current::Layer(layer, Box::new(Walking::new(listing, digest, &self.limits)))
-                }
-                role => Current::Blob(digest, role.map(Role::size)),
-            },
-            // Compressed blobs and torrents stand in no archive (STO-028).
-            _ => Current::Document(kind, Vec::new()),
-        };
     }
 
     fn document(&mut self, kind: &FileKind, path: &str, source: &[u8], seen: (u64, Digest), out: &mut Vec<Violation>) {
@@ -350,6 +329,7 @@ impl ArchiveSink {
                 self.all_clean &= violations.is_empty() && judged.is_none();
                 if let Some(outline) = outline.filter(|_| judged.is_none()) {
                     self.progress = outline.all_layers.then(|| Progress { tree: Tree::default(), next: 0 });
+                    self.named.learn(*id, &outline);
                     self.manifests.insert(*id, outline);
                     self.advance();
                 }
@@ -380,25 +360,9 @@ impl ArchiveSink {
         out.extend(violations.into_iter().map(|violation| violation.in_file(path)));
     }
 
-    /// What the manifests read so far say of a blob: a listing by any of them is one, and then a layer.
-    fn role(&self, digest: Digest) -> Option<Role> {
-        let current = self.current_image.and_then(|id| self.manifests.get(&id));
-        let outlines = || current.into_iter().chain(self.manifests.values());
-        let mut layers = outlines().flat_map(|outline| outline.layers.iter().map(|(_, layer)| layer));
-        let listing = layers.clone().find(|layer| layer.listing.digest == digest);
-        let layer = layers.find(|layer| layer.digest == digest);
-        let mut attachments =
-            outlines().flat_map(|outline| outline.attachments.iter().map(|(_, attachment)| attachment));
-        match (listing, layer) {
-            (Some(layer), _) => Some(Role::Listing(layer.listing.size)),
-            (_, Some(layer)) => Some(Role::Layer(*layer)),
-            _ => attachments.find(|each| each.digest == digest).map(|each| Role::Attachment(each.size)),
-        }
-    }
-
     /// STO-029, STO-031
     fn judge_position(&mut self, kind: &FileKind, place: Place, out: &mut Vec<Violation>) {
-        let position = position_of(kind, &self.manifests, &self.seen);
+        let position = position_of(kind, &self.seen, |digest| self.named.position(digest));
         if position.is_none() && matches!(kind, FileKind::Blob(_)) && !self.all_clean {
             // A manifest with a violation may have been meant to name it.
             return;
