@@ -72,9 +72,13 @@ const openClause = async (page, id) => {
   await page.locator(`#${id} + .panel .cases`).waitFor();
 };
 
+// Of all implementations that were run before, if some were.
+const MATRIX = existsSync(join(folder, "matrix.html")) ? [["matrix.html", "RUN-030"]] : [];
+
 const CHECKS = {
   "axe-core finds nothing": async () => {
-    for (const [name, id] of [["run.html", "RUN-030"], ["changed.html", "RUN-023"]]) {
+    const pages = [["run.html", "RUN-030"], ["changed.html", "RUN-023"], ["verdicts.html", "RUN-030"], ...MATRIX];
+    for (const [name, id] of pages) {
       for (const colorScheme of ["light", "dark"]) {
         for (const viewport of [DESKTOP, PHONE]) {
           await open(name, async (page) => {
@@ -202,6 +206,17 @@ const CHECKS = {
     });
   },
 
+  "each verdict has its mark and its word": async () => {
+    await open("verdicts.html", async (page) => {
+      const legend = await page.locator(".legend li, .legend dt").count();
+      ok(legend >= 9, `the legend has ${legend} verdicts`);
+      for (const verdict of ["recorded", "xfail", "skipped", "unsupported", "errored", "xpass", "fail", "false-claim"]) {
+        await page.selectOption("#verdict", verdict);
+        ok(await shown(page) > 0, `no clause has ${verdict}`);
+      }
+    });
+  },
+
   "an address opens a clause": async () => {
     await open("run.html", async (page, url) => {
       await page.goto(`${url}#RUN-030`);
@@ -224,7 +239,8 @@ const CHECKS = {
   },
 
   "nothing is wider than a phone": async () => {
-    for (const [name, id] of [["run.html", "RUN-030"], ["changed.html", "RUN-023"], ["all.html", "RUN-001"]]) {
+    const pages = [["run.html", "RUN-030"], ["changed.html", "RUN-023"], ["all.html", "RUN-001"], ["verdicts.html", "RUN-030"]];
+    for (const [name, id] of [...pages, ...MATRIX]) {
       await open(name, async (page) => {
         equal(await width(page), PHONE.width, `${name} closed`);
         await openClause(page, id);

@@ -1,17 +1,32 @@
-// Makes other result lines of those of a run: LINES WORSE HOSTILE.
+// Makes other result lines of those of a run: LINES WORSE HOSTILE VERDICTS.
 import { readFileSync, writeFileSync } from "node:fs";
 
-const [lines, worse, hostile] = process.argv.slice(2);
+const [lines, worse, hostile, verdicts] = process.argv.slice(2);
 const [header, ...results] = readFileSync(lines, "utf8").trim().split("\n").map((line) => JSON.parse(line));
-const footer = results.pop();
-const write = (file, ...all) => writeFileSync(file, all.map((line) => `${JSON.stringify(line)}\n`).join(""));
+results.pop();
+const write = (file, header, results, footer) => {
+  const counts = {};
+  for (const { impl, verdict } of results) {
+    counts[impl] ??= {};
+    counts[impl][verdict] = (counts[impl][verdict] ?? 0) + 1;
+  }
+  const all = [{ ...header, results: results.length }, ...results, { counts, ...footer }];
+  writeFileSync(file, all.map((line) => `${JSON.stringify(line)}\n`).join(""));
+};
 
 // One case of the last implementation fails, one is new, one is gone.
 const last = header.implementations.at(-1).name;
 const changed = results.map((line) => line.impl === last && line.case === "RUN-023/umask"
   ? { ...line, verdict: "fail", reason: "umask: expected 18, got 0" } : line);
 const added = { ...changed.at(-1), case: "RUN-099/added", clauses: ["RUN-099"] };
-write(worse, header, ...changed.slice(0, -1), added, { ...footer, result: "not-conformant" });
+write(worse, header, [...changed.slice(0, -1), added], { result: "not-conformant" });
+
+// Every verdict there is, in one clause or many.
+const VERDICTS = ["pass", "recorded", "xfail", "skipped", "unsupported", "errored", "xpass", "fail", "false-claim"];
+write(verdicts, header, results.map((line, index) => {
+  const verdict = VERDICTS[index % VERDICTS.length];
+  return { ...line, verdict, ...(verdict === "pass" ? {} : { reason: `it is ${verdict}` }) };
+}), { result: "not-conformant" });
 
 // Whatever runs says so by `window.ran`.
 const TEXTS = [
@@ -41,6 +56,5 @@ const filled = results.slice(0, 80).concat(results.filter((line) => line.impl ==
     values: { [text(index)]: text(index + 3), observed: { [text(index)]: text(index) } },
   }));
 const stale = TEXTS.map((text) => ({ impl: text, case: text }));
-write(hostile,
-  { ...header, format: text(0), version: text(1), host, implementations, results: filled.length },
-  ...filled, { counts: {}, stale, result: "not-conformant" });
+write(hostile, { ...header, format: text(0), version: text(1), host, implementations }, filled,
+  { stale, result: "not-conformant" });

@@ -281,14 +281,15 @@ impl Implementation {
 impl Footer {
     /// The footer of a run. `lines` are the results, each with whether its case tests a MUST clause.
     #[must_use]
-    pub fn new(lines: &[(Line, bool)], stale: Vec<Stale>) -> Self {
+    pub fn new<'a>(lines: impl IntoIterator<Item = (&'a Line, bool)>, stale: Vec<Stale>) -> Self {
         let mut counts: BTreeMap<String, BTreeMap<Verdict, u64>> = BTreeMap::new();
-        for (line, _) in lines {
+        let mut worst = None;
+        for (line, is_must) in lines {
             *counts.entry(line.implementation.clone()).or_default().entry(line.verdict).or_default() += 1;
+            worst = worst.max(Some(Conclusion::of(line.verdict, is_must)));
         }
-        let all = lines.iter().map(|(line, is_must)| Conclusion::of(line.verdict, *is_must));
-        let result =
-            if stale.is_empty() { all.max().unwrap_or(Conclusion::Conformant) } else { Conclusion::NotConformant };
+        let of_cases = worst.unwrap_or(Conclusion::Conformant);
+        let result = if stale.is_empty() { of_cases } else { Conclusion::NotConformant };
         Self { counts, stale, result }
     }
 }

@@ -157,7 +157,7 @@ impl How {
         })?;
         progress.clear();
         let stale = stale(&options.expectations, subjects, entries);
-        let footer = Footer::new(&judged, stale);
+        let footer = Footer::new(judged.iter().map(|(line, is_must)| (line, *is_must)), stale);
         outputs.line(&footer)?;
         let report = Report::new(header, rows, footer);
         if outputs.finish(&report, &Besides::default())? {

@@ -3,11 +3,12 @@
 use quick_xml::escape::escape;
 use serde::Serialize;
 
-use cornercast::shown::shown;
+use cornercast::shown::{escaped, shown};
 
+use super::tally::Tallies;
 use super::{Report, names_of};
 use crate::protocol::Role;
-use crate::results::{Conclusion, Verdict};
+use crate::results::Conclusion;
 
 /// What a badge says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,10 +53,9 @@ impl Badge {
     pub fn of(report: &Report, name: Option<&str>) -> Result<Self, String> {
         let all = &report.header.implementations;
         let implementation = match (name, all.as_slice()) {
-            (Some(name), all) => all
-                .iter()
-                .find(|known| known.name == name)
-                .ok_or_else(|| format!("no implementation is called `{name}`; there are {}", names_of(report)))?,
+            (Some(name), all) => all.iter().find(|known| known.name == name).ok_or_else(|| {
+                format!("no implementation is called `{}`; there are {}", escaped(name), names_of(report))
+            })?,
             (None, [one]) => one,
             (None, []) => return Err("there is no implementation".to_owned()),
             (None, _) => {
@@ -63,12 +63,14 @@ impl Badge {
             }
         };
         if implementation.roles.contains(&Role::Runtime) {
-            let name = &implementation.name;
+            let name = escaped(&implementation.name);
             return Err(format!("`{name}` was judged by the OCI runtime specification, of which there is no badge"));
         }
-        let verdicts = report.verdicts("", &implementation.name);
-        let passed = verdicts.iter().filter(|verdict| **verdict == Verdict::Pass).count();
-        let result = report.conclusion(&implementation.name);
+        let tallies = Tallies::of(report);
+        let tally = tallies.get(&implementation.name, "");
+        let (Some(result), passed, decided) = (tally.conclusion, tally.passed(), tally.decided()) else {
+            return Err(format!("no case was put to `{}`", escaped(&implementation.name)));
+        };
         let words = match result {
             Conclusion::ConformantWithExceptions => "conformant with exceptions",
             other => other.words(),
@@ -76,8 +78,8 @@ impl Badge {
         let label = format!("Cornercast {}", shown(&report.header.format));
         let product = format!("{} {}", shown(&implementation.product), shown(&implementation.version));
         let suite = shown(&report.header.version);
-        let sentence = format!("{product}: {words} with {label}, {passed} of {} cases, suite {suite}", verdicts.len());
-        Ok(Self { label, message: format!("{words} {passed}/{}", verdicts.len()), sentence, result })
+        let sentence = format!("{product}: {words} with {label}, {passed} of {decided} cases, suite {suite}");
+        Ok(Self { label, message: format!("{words} {passed}/{decided}"), sentence, result })
     }
 
     /// For shields.io.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::markdown::{MAX_REASON, code, escaped, in_table, shortened, table};
+use super::tally::{Tallies, words};
 use super::{Besides, Report, Row, chapters, title};
 use crate::expectations::EXPECTED;
 use crate::results::{Host, Verdict};
@@ -45,19 +46,20 @@ pub fn write(report: &Report, besides: &Besides) -> String {
 fn implementations(out: &mut String, report: &Report) {
     out.push_str("\n## Implementations\n\n| name | what it is | cases that pass | result | host |\n");
     out.push_str("| --- | --- | --- | --- | --- |\n");
+    let tallies = Tallies::of(report);
     for implementation in &report.header.implementations {
         let name = &implementation.name;
-        let verdicts = report.verdicts("", name);
-        let passed = verdicts.iter().filter(|verdict| **verdict == Verdict::Pass).count();
+        let tally = tallies.get(name, "");
         let product = format!("{} {}", implementation.product, implementation.version);
         let host = report.hosts.iter().find(|(_, names)| names.contains(name)).map(|(host, _)| shown(host));
         let _ = writeln!(
             out,
-            "| {} | {} | {passed} of {} | {} | {} |",
+            "| {} | {} | {} of {} | {} | {} |",
             in_table(&code(name)),
             in_table(&code(&product)),
-            verdicts.len(),
-            report.conclusion(name).words(),
+            tally.passed(),
+            tally.decided(),
+            words(tally.conclusion),
             in_table(&code(&host.unwrap_or_default())),
         );
     }
@@ -74,18 +76,18 @@ pub(super) fn shown(host: &Host) -> String {
 fn cases(out: &mut String, report: &Report) {
     out.push_str("\n## Where they differ\n\n");
     out.push_str("Every case that an implementation did not pass. Those that are not named passed it, or it was not put to them.\n");
-    let mut by_case: BTreeMap<(usize, &str), Vec<&Row>> = BTreeMap::new();
+    let mut by_chapter: BTreeMap<&str, BTreeMap<(usize, &str), Vec<&Row>>> = BTreeMap::new();
     for row in &report.rows {
         let clause = row.line.case.split('/').next().unwrap_or_default();
+        let by_case = by_chapter.entry(&row.chapter).or_default();
         by_case.entry((suite::place(clause), &row.line.case)).or_default().push(row);
     }
-    by_case.retain(|_, rows| rows.iter().any(|row| row.line.verdict != Verdict::Pass));
-    if by_case.is_empty() {
+    if report.rows.iter().all(|row| row.line.verdict == Verdict::Pass) {
         out.push_str("\nThere is none.\n");
     }
     let mut written = 0;
     for chapter in chapters(&report.rows) {
-        let of_chapter = by_case.iter().filter(|(_, rows)| rows.iter().any(|row| row.chapter == chapter));
+        let of_chapter = by_chapter.get(chapter).into_iter().flatten();
         let rows: Vec<String> = of_chapter.flat_map(|((_, case), rows)| lines(case, rows)).collect();
         if rows.is_empty() {
             continue;

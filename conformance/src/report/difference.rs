@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
+use cornercast::shown::escaped;
 use serde::Serialize;
 
 use super::Report;
@@ -97,15 +98,16 @@ impl Changes {
         let counts = [(worse.len(), "worse"), (better.len(), "better"), (new.len(), "new"), (gone.len(), "gone")];
         let counts: Vec<String> =
             counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
-        writeln!(out, "{bold}{implementation}{bold:#}: {}", counts.join(", "))?;
+        writeln!(out, "{bold}{}{bold:#}: {}", escaped(implementation), counts.join(", "))?;
         for (style, what, changed) in [(red, "worse", worse), (green, "better", better)] {
             for (case, Change { old, new }) in changed {
+                let case = escaped(case);
                 writeln!(out, "  {style}{what:6}{style:#}  {case}  {} → {}", old.name(), new.name())?;
             }
         }
         for (what, cases) in [("new", new), ("gone", gone)] {
             for (case, verdict) in cases {
-                writeln!(out, "  {what:6}  {case}  {}", verdict.name())?;
+                writeln!(out, "  {what:6}  {}  {}", escaped(case), verdict.name())?;
             }
         }
         Ok(())

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use cornercast::shown::escaped;
 
-use super::Report;
+use super::{Report, has_room};
 
 /// Joins reports, each with the name of its file. The result is the worst.
 ///
@@ -39,6 +39,7 @@ pub fn join(reports: Vec<(String, Report)>) -> Result<Report, String> {
         whole.footer.stale.extend(footer.stale);
         whole.footer.result = whole.footer.result.max(footer.result);
     }
+    has_room(whole.header.implementations.len())?;
     Ok(whole)
 }
 

@@ -24,7 +24,7 @@ pub fn write(report: &Report) -> io::Result<String> {
     let all = |count: fn(&Suite<'_>) -> usize| suites.iter().map(count).sum::<usize>().to_string();
     writer
         .create_element("testsuites")
-        .with_attribute(("name", report.header.suite.as_str()))
+        .with_attribute(("name", plain(&report.header.suite).as_str()))
         .with_attribute(("tests", all(|suite| suite.tests()).as_str()))
         .with_attribute(("failures", all(|suite| suite.failures()).as_str()))
         .with_attribute(("errors", all(|suite| suite.errors()).as_str()))

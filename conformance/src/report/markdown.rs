@@ -4,9 +4,9 @@
 
 use std::fmt::Write as _;
 
-use super::matrix::cell;
+use super::tally::Tallies;
 use super::{Report, Row, chapters, title};
-use crate::results::Conclusion;
+use crate::results::{Conclusion, Verdict};
 
 /// Results that are shown of one implementation; the result lines have all.
 const MAX_SHOWN: usize = 50;
@@ -39,7 +39,7 @@ pub fn write(report: &Report) -> String {
 
 /// Chapters × implementations; if `has_products`, the head says what each is.
 pub(super) fn table(out: &mut String, report: &Report, has_products: bool) {
-    let implementations = &report.header.implementations;
+    let (implementations, tallies) = (&report.header.implementations, Tallies::of(report));
     out.push_str("| chapter |");
     for implementation in implementations {
         let product = format!("{} {}", implementation.product, implementation.version);
@@ -50,9 +50,9 @@ pub(super) fn table(out: &mut String, report: &Report, has_products: bool) {
     for chapter in chapters(&report.rows).into_iter().chain([""]) {
         let _ = write!(out, "| {} |", escaped(&title(chapter)));
         for implementation in implementations {
-            let verdicts = report.verdicts(chapter, &implementation.name);
-            let cell = cell(&verdicts).replace("  ", ", ");
-            let is_bad = verdicts.iter().any(|verdict| verdict.is_failure());
+            let tally = tallies.get(&implementation.name, chapter);
+            let cell = tally.words().replace("  ", ", ");
+            let is_bad = tally.worst().is_some_and(Verdict::is_failure);
             let _ = if is_bad { write!(out, " **{cell}** |") } else { write!(out, " {cell} |") };
         }
         out.push('\n');

@@ -6,6 +6,7 @@ use anstyle::{AnsiColor, Style};
 
 use cornercast::shown::escaped;
 
+use super::tally::{Tallies, Tally};
 use super::{Report, Row, chapters, title};
 use crate::results::Verdict;
 
@@ -38,7 +39,8 @@ pub fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     }
     for stale in &report.footer.stale {
         let red = style(Verdict::Fail);
-        writeln!(out, "{red}stale{red:#}  {}  {}", stale.implementation, stale.case)?;
+        let (implementation, case) = (escaped(&stale.implementation), escaped(&stale.case));
+        writeln!(out, "{red}stale{red:#}  {implementation}  {case}")?;
         writeln!(out, "       a failure of this case is expected, but there is no such case\n")?;
     }
     let verdict = match report.footer.result.status() {
@@ -52,27 +54,27 @@ pub fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
 
 /// Chapters × implementations.
 fn table(out: &mut dyn Write, report: &Report) -> io::Result<()> {
-    let (mut chapters, header) = (chapters(&report.rows), &report.header);
-    let left = chapters.iter().map(|chapter| title(chapter).chars().count()).max().unwrap_or(0).max(3);
+    let (mut chapters, header, tallies) = (chapters(&report.rows), &report.header, Tallies::of(report));
+    let left = chapters.iter().map(|chapter| head(chapter).chars().count()).max().unwrap_or(0).max(3);
     let heads: Vec<String> = header
         .implementations
         .iter()
         .map(|implementation| {
-            format!("{} ({} {})", implementation.name, implementation.product, implementation.version)
+            escaped(&format!("{} ({} {})", implementation.name, implementation.product, implementation.version))
         })
         .collect();
     chapters.push("");
     let columns = header.implementations.iter().zip(&heads).map(|(implementation, head)| {
         let column = chapters.iter().map(|chapter| {
-            let verdicts = report.verdicts(chapter, &implementation.name);
-            (cell(&verdicts), worst(&verdicts))
+            let tally = tallies.get(&implementation.name, chapter);
+            (tally.words(), worst(tally))
         });
         let column: Vec<(String, Style)> = std::iter::once((head.clone(), BOLD)).chain(column).collect();
         let width = column.iter().map(|(text, _)| text.chars().count()).max().unwrap_or(0);
         (column.into_iter(), width)
     });
     let mut columns: Vec<_> = columns.collect();
-    for title in std::iter::once(String::new()).chain(chapters.iter().map(|chapter| title(chapter))) {
+    for title in std::iter::once(String::new()).chain(chapters.iter().map(|chapter| head(chapter))) {
         write!(out, "{title:left$}")?;
         let mut gap = 3;
         for (column, width) in &mut columns {
@@ -86,43 +88,30 @@ fn table(out: &mut dyn Write, report: &Report) -> io::Result<()> {
 }
 
 /// The style of the worst verdict.
-fn worst(verdicts: &[Verdict]) -> Style {
-    verdicts.iter().copied().max_by_key(|verdict| verdict.badness()).map_or(DIM, style)
+fn worst(tally: &Tally) -> Style {
+    tally.worst().map_or(DIM, style)
 }
 
-/// `12/14  1 fail  1 errored  5 recorded`: of those that something decides, how many passed; and the others.
-pub(super) fn cell(verdicts: &[Verdict]) -> String {
-    if verdicts.is_empty() {
-        return "–".to_owned();
-    }
-    let count = |verdict: Verdict| verdicts.iter().filter(|seen| **seen == verdict).count();
-    let mut parts = Vec::new();
-    let decided = verdicts.len() - count(Verdict::Recorded);
-    if decided > 0 {
-        parts.push(format!("{}/{decided}", count(Verdict::Pass)));
-    }
-    for verdict in Verdict::ALL.into_iter().skip(1).rev() {
-        match count(verdict) {
-            0 => {}
-            count => parts.push(format!("{count} {}", verdict.name())),
-        }
-    }
-    parts.join("  ")
+/// The title of a row.
+fn head(chapter: &str) -> String {
+    escaped(&title(chapter))
 }
 
 /// Everything of one implementation that did not pass, but for what nothing decides.
 fn failures(out: &mut dyn Write, implementation: &str, rows: &[Row]) -> io::Result<()> {
     let is_meant = |row: &&Row| row.line.implementation == implementation && row.line.verdict.is_of_interest();
     let failed: Vec<&Row> = rows.iter().filter(is_meant).collect();
+    let implementation = escaped(implementation);
     for Row { line, why, reproduce, .. } in failed.iter().take(MAX_SHOWN) {
+        let (case, reproduce) = (escaped(&line.case), escaped(reproduce));
         let style = style(line.verdict);
-        writeln!(out, "{style}{}{style:#}  {implementation}  {BOLD}{}{BOLD:#}", line.verdict.name(), line.case)?;
+        writeln!(out, "{style}{}{style:#}  {implementation}  {BOLD}{case}{BOLD:#}", line.verdict.name())?;
         writeln!(out, "    {}", escaped(&line.reason.as_deref().unwrap_or_default().replace('\n', " ")))?;
         if let Some(words) = line.values.get("stderr").and_then(|words| words.as_str()) {
             writeln!(out, "    {DIM}it said: {}{DIM:#}", escaped(words))?;
         }
         if !why.is_empty() {
-            writeln!(out, "    {DIM}case: {why}{DIM:#}")?;
+            writeln!(out, "    {DIM}case: {}{DIM:#}", escaped(why))?;
         }
         writeln!(out, "    {DIM}repeat: {reproduce}{DIM:#}\n")?;
     }

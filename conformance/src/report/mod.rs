@@ -21,6 +21,7 @@ pub mod junit;
 pub mod markdown;
 pub mod matrix;
 pub mod observed;
+mod tally;
 
 use std::collections::BTreeSet;
 
@@ -28,8 +29,12 @@ use clap::ValueEnum;
 use cornercast::shown::escaped;
 use serde::de::DeserializeOwned;
 
-use crate::results::{Conclusion, Footer, Header, Host, Line, Verdict};
+use self::tally::Tallies;
+use crate::results::{Conclusion, Footer, Header, Host, Line};
 use crate::suite::{chapter_place, chapter_title, is_must};
+
+/// The most implementations that a report has columns for.
+pub const MAX_IMPLEMENTATIONS: usize = 256;
 
 /// All results of a run, or of several that are joined.
 #[derive(Debug, Clone)]
@@ -101,7 +106,8 @@ impl Report {
         Self { hosts: vec![(header.host.clone(), names)], header, rows, footer }
     }
 
-    /// Reads JSON lines. `why` tells why a case is there, `hint` what [`Row::new`] needs of an implementation.
+    /// Reads JSON lines. `why` tells why a case is there, `hint` what [`Row::new`] needs of an implementation. What the
+    /// run as a whole says is judged again.
     ///
     /// # Errors
     ///
@@ -109,6 +115,7 @@ impl Report {
     pub fn read(text: &str, why: impl Fn(&str) -> String, hint: impl Fn(&str) -> String) -> Result<Self, String> {
         let mut lines = text.lines().zip(1..);
         let header: Header = one(lines.next(), "the header")?;
+        has_room(header.implementations.len())?;
         let mut names = BTreeSet::new();
         if let Some(twice) = header.implementations.iter().find(|known| !names.insert(known.name.as_str())) {
             return Err(format!("the header has two implementations that are called `{}`", escaped(&twice.name)));
@@ -129,23 +136,23 @@ impl Report {
             let (why, hint) = (why(&line.case), hint(&line.implementation));
             rows.push(Row::new(line, &why, &hint));
         }
-        let footer = one(lines.next(), "the footer")?;
-        match lines.next() {
-            None => Ok(Self::new(header, rows, footer)),
-            Some((_, at)) => Err(format!("line {at} is after the footer")),
+        let footer: Footer = one(lines.next(), "the footer")?;
+        if let Some((_, at)) = lines.next() {
+            return Err(format!("line {at} is after the footer"));
         }
+        let judged = rows.iter().map(|row| (&row.line, is_must(&row.line.clauses)));
+        let Footer { counts, stale, .. } = footer;
+        let footer = Footer::new(judged, stale);
+        if counts != footer.counts {
+            return Err("the footer counts other verdicts than the results have".to_owned());
+        }
+        Ok(Self::new(header, rows, footer))
     }
 
-    /// What the cases of one implementation say alone.
+    /// What the cases of one implementation say alone; `None` if there are none.
     #[must_use]
-    pub fn conclusion(&self, implementation: &str) -> Conclusion {
-        if self.footer.stale.iter().any(|stale| stale.implementation == implementation) {
-            return Conclusion::NotConformant;
-        }
-        let rows = self.rows.iter().filter(|row| row.line.implementation == implementation);
-        rows.map(|row| Conclusion::of(row.line.verdict, is_must(&row.line.clauses)))
-            .max()
-            .unwrap_or(Conclusion::Conformant)
+    pub fn conclusion(&self, implementation: &str) -> Option<Conclusion> {
+        Tallies::of(self).get(implementation, "").conclusion
     }
 
     /// What implementations did differently, as far as that is recorded.
@@ -153,12 +160,16 @@ impl Report {
     pub fn differences(&self) -> Vec<observed::Difference> {
         observed::differences(self.rows.iter().map(|row| &row.line))
     }
+}
 
-    /// The verdicts of a chapter, or with an empty prefix of all.
-    fn verdicts(&self, chapter: &str, implementation: &str) -> Vec<Verdict> {
-        let rows = self.rows.iter().filter(|row| row.line.implementation == implementation);
-        rows.filter(|row| chapter.is_empty() || row.chapter == chapter).map(|row| row.line.verdict).collect()
+/// Whether a report has columns for so many implementations.
+fn has_room(implementations: usize) -> Result<(), String> {
+    if implementations > MAX_IMPLEMENTATIONS {
+        return Err(format!(
+            "there are {implementations} implementations, and a report has at most {MAX_IMPLEMENTATIONS}"
+        ));
     }
+    Ok(())
 }
 
 fn one<T: DeserializeOwned>(line: Option<(&str, usize)>, what: &str) -> Result<T, String> {
@@ -183,12 +194,8 @@ pub(crate) fn word(text: &str) -> String {
 
 /// The prefixes of the chapters, in the order of the specification.
 fn chapters(rows: &[Row]) -> Vec<&str> {
-    let mut chapters: Vec<&str> = Vec::new();
-    for row in rows {
-        if !chapters.contains(&row.chapter.as_str()) {
-            chapters.push(&row.chapter);
-        }
-    }
+    let chapters: BTreeSet<&str> = rows.iter().map(|row| row.chapter.as_str()).collect();
+    let mut chapters: Vec<&str> = chapters.into_iter().collect();
     chapters.sort_by_key(|chapter| chapter_place(chapter));
     chapters
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
+use cornercast::shown::escaped;
 use serde_json::{Value, json};
 
 use crate::results::Line;
@@ -117,13 +118,14 @@ pub fn recorded(document: &Value, names: &[(&str, &str)]) -> Value {
 pub fn write(out: &mut dyn Write, differences: &[Difference]) -> io::Result<()> {
     writeln!(out, "\nseen differently, judged or not: {}", differences.len())?;
     for Difference { pointer, values, cases, first } in differences {
+        let (first, pointer) = (escaped(first), escaped(pointer));
         let times = if *cases == 1 { format!("in {first}") } else { format!("in {cases} cases, such as {first}") };
         writeln!(out, "  {pointer}  ({times})")?;
         for (implementation, value) in values {
-            let text = value.to_string();
+            let text = escaped(&value.to_string());
             let shown: String = text.chars().take(SHOWN).collect();
             let rest = if shown.len() < text.len() { "…" } else { "" };
-            writeln!(out, "    {implementation}: {shown}{rest}")?;
+            writeln!(out, "    {}: {shown}{rest}", escaped(implementation))?;
         }
     }
     Ok(())

@@ -3,6 +3,7 @@
 
 mod badge;
 mod book;
+mod hostile;
 mod join;
 mod page;
 
@@ -67,7 +68,7 @@ fn text(lines: Vec<Line>, stale: Vec<Stale>) -> String {
         results: lines.len(),
     };
     let judged: Vec<(Line, bool)> = lines.into_iter().map(|line| (line, true)).collect();
-    let footer = Footer::new(&judged, stale);
+    let footer = Footer::new(judged.iter().map(|(line, is_must)| (line, *is_must)), stale);
     let mut text = serde_json::to_string(&header).unwrap() + "\n";
     judged.iter().for_each(|(line, _)| text += &(serde_json::to_string(line).unwrap() + "\n"));
     text + &serde_json::to_string(&footer).unwrap() + "\n"
@@ -257,6 +258,7 @@ fn on_the_command_line() {
     let same = diff(&["all.jsonl", "all.jsonl"]);
     assert_eq!((same.status.code(), said(&same).as_str()), (Some(0), "no verdict is another one\n"));
     let worse = file("all.jsonl").replace("\"verdict\":\"pass\"", "\"verdict\":\"fail\",\"reason\":\"now\"");
+    let worse = worse.replace("{\"reference\":{\"pass\":", "{\"reference\":{\"fail\":");
     fs::write(folder.path().join("worse.jsonl"), worse).unwrap();
     let worse = diff(&["all.jsonl", "worse.jsonl", "--json"]);
     assert_eq!(worse.status.code(), Some(1));

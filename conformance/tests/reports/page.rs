@@ -120,7 +120,7 @@ fn values_are_cut_and_documents_left_out() {
 }
 
 /// A report that has `text` in each member that the lines can fill with any text.
-fn filled(text: &str) -> Report {
+pub(super) fn filled(text: &str) -> Report {
     let mut report = sample();
     let header = &mut report.header;
     for member in [&mut header.suite, &mut header.version, &mut header.format] {

@@ -1,5 +1,6 @@
 //! What the template shows: facts, columns, rows and cells, as texts with hidden characters shown.
 
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
 
 use cornercast::shown::escaped;
@@ -8,7 +9,8 @@ use serde::Serialize;
 use super::change::{self, Since};
 use super::data::{MAX_REASON, MAX_VALUE, clipped};
 use super::prose;
-use super::sheet::{CaseRow, ClauseRow, Sheet};
+use super::sheet::{ClauseRow, Sheet};
+use crate::report::tally::{Tallies, Tally, words};
 use crate::report::{Besides, Report, Row, book, chapters, observed};
 use crate::results::{Conclusion, Implementation, Line, Verdict};
 use crate::suite;
@@ -138,7 +140,8 @@ struct SeenRow {
 
 pub(super) fn page(report: &Report, sheet: &Sheet<'_>, besides: &Besides) -> Page {
     let header = &report.header;
-    let anchors = anchors(sheet);
+    let (anchors, tallies) = (anchors(sheet), Tallies::of(report));
+    let of_cases = anchors_of_cases(sheet, &anchors);
     let lines = || report.rows.iter().map(|row| &row.line);
     Page {
         title: "Cornercast conformance".to_owned(),
@@ -146,17 +149,24 @@ pub(super) fn page(report: &Report, sheet: &Sheet<'_>, besides: &Besides) -> Pag
         version: escaped(&header.version),
         format: escaped(&header.format),
         protocol: header.protocol,
-        result: result(report.footer.result),
+        result: result(Some(report.footer.result)),
         cases: sheet.cases.len(),
         hosts: hosts(report),
-        columns: header.implementations.iter().map(|known| column(report, known)).collect(),
+        columns: header
+            .implementations
+            .iter()
+            .map(|known| column(report, known, tallies.get(&known.name, "")))
+            .collect(),
         legend: Verdict::ALL
             .map(|verdict| Legend { name: verdict.name(), mark: mark(verdict), says: says(verdict) })
             .into(),
         chapters: sections(report, sheet, besides, &anchors),
         clauses: sheet.clauses.len(),
         stale: report.footer.stale.iter().map(|stale| (escaped(&stale.implementation), escaped(&stale.case))).collect(),
-        since: besides.since.as_ref().map(|since| change::since(since, |case| anchor_of(sheet, &anchors, case))),
+        since: besides
+            .since
+            .as_ref()
+            .map(|since| change::since(since, |case| of_cases.get(case).map(|anchor| (*anchor).to_owned()))),
         seen: seen(lines),
         has_gaps: sheet.cases.iter().any(|case| case.results.iter().any(Option::is_none)),
         max_reason: MAX_REASON,
@@ -191,32 +201,28 @@ fn hosts(report: &Report) -> Vec<(String, String)> {
     report.hosts.iter().map(|(host, of)| (escaped(&book::shown(host)), names(of))).collect()
 }
 
-fn result(conclusion: Conclusion) -> Result {
+fn result(conclusion: Option<Conclusion>) -> Result {
     let class = match conclusion {
-        Conclusion::Conformant => "pass",
-        Conclusion::Recorded => "recorded",
-        Conclusion::ConformantWithExceptions => "xfail",
-        Conclusion::Incomplete => "unsupported",
-        Conclusion::NotConformant => "fail",
+        None => "none",
+        Some(Conclusion::Conformant) => "pass",
+        Some(Conclusion::Recorded) => "recorded",
+        Some(Conclusion::ConformantWithExceptions) => "xfail",
+        Some(Conclusion::Incomplete) => "unsupported",
+        Some(Conclusion::NotConformant) => "fail",
     };
-    Result { words: conclusion.words(), class }
+    Result { words: words(conclusion), class }
 }
 
-fn column(report: &Report, known: &Implementation) -> Column {
-    let verdicts = report.verdicts("", &known.name);
-    let count = |verdict: Verdict| verdicts.iter().filter(|seen| **seen == verdict).count();
-    let counts: Vec<(Verdict, usize)> =
-        Verdict::ALL.into_iter().map(|verdict| (verdict, count(verdict))).filter(|(_, count)| *count > 0).collect();
+fn column(report: &Report, known: &Implementation, tally: &Tally) -> Column {
     let mut bar = Vec::new();
     let mut done = 0;
-    for (verdict, count) in &counts {
-        let at = done * 1000 / verdicts.len();
+    for (verdict, count) in tally.verdicts() {
+        let at = done * 1000 / tally.cases();
         done += count;
         // What there is can be seen.
-        let width = (done * 1000 / verdicts.len()).saturating_sub(at).max(4);
+        let width = (done * 1000 / tally.cases()).saturating_sub(at).max(4);
         bar.push((verdict.name(), at.min(1000 - width), width));
     }
-    let rest = counts.iter().rev().filter(|(verdict, _)| *verdict != Verdict::Pass);
     let host = report.hosts.iter().find(|(_, names)| names.contains(&known.name));
     Column {
         name: escaped(&known.name),
@@ -226,11 +232,10 @@ fn column(report: &Report, known: &Implementation) -> Column {
         issues: known.issues.as_deref().and_then(address),
         roles: known.roles.iter().map(|role| role.name()).collect::<Vec<_>>().join(", "),
         host: host.map(|(host, _)| escaped(&book::shown(host))).unwrap_or_default(),
-        result: result(report.conclusion(&known.name)),
-        passed: count(Verdict::Pass),
-        // As in the matrix: what nothing decides cannot be passed.
-        cases: verdicts.len() - count(Verdict::Recorded),
-        rest: rest.map(|(verdict, count)| (verdict.name(), mark(*verdict), *count)).collect(),
+        result: result(tally.conclusion),
+        passed: tally.passed(),
+        cases: tally.decided(),
+        rest: tally.rest().map(|(verdict, count)| (verdict.name(), mark(verdict), count)).collect(),
         bar,
     }
 }
@@ -245,20 +250,28 @@ fn address(text: &str) -> Option<String> {
 /// The chapters with their clauses.
 fn sections(report: &Report, sheet: &Sheet<'_>, besides: &Besides, anchors: &[String]) -> Vec<Chapter> {
     let mut sections: Vec<Chapter> = Vec::new();
-    let is_row = |id: &str| sheet.clauses.iter().any(|row| row.id == id);
+    let ids: BTreeSet<&str> = sheet.clauses.iter().map(|row| row.id).collect();
+    let is_row = |id: &str| ids.contains(id);
+    let mut rows: HashMap<&str, HashMap<&str, Vec<&Row>>> = HashMap::new();
+    for row in &report.rows {
+        rows.entry(&row.chapter).or_default().entry(&row.line.implementation).or_default().push(row);
+    }
+    let mut places: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (at, row) in sheet.clauses.iter().enumerate() {
+        places.entry(row.chapter).or_default().push(at);
+    }
     for prefix in prefixes(report, sheet) {
         let columns = report.header.implementations.iter();
-        let rows = |name: &str| -> Vec<&Row> {
-            let of_chapter = report.rows.iter().filter(|row| row.chapter == prefix);
-            of_chapter.filter(|row| row.line.implementation == name).collect()
-        };
-        let clauses = sheet.clauses.iter().zip(anchors).enumerate();
-        let clauses = clauses.filter(|(_, (clause, _))| clause.chapter == prefix);
+        let rows = rows.remove(prefix).unwrap_or_default();
+        let places = places.remove(prefix).into_iter().flatten();
+        let clauses = places.filter_map(|at| Some((at, sheet.clauses.get(at)?, anchors.get(at)?)));
         sections.push(Chapter {
             prefix: escaped(prefix),
             title: escaped(suite::chapter_title(prefix)),
-            cells: columns.map(|known| cell(&rows(&known.name), besides)).collect(),
-            clauses: clauses.map(|(at, (row, anchor))| clause(sheet, (at, row), anchor, besides, &is_row)).collect(),
+            cells: columns
+                .map(|known| cell(rows.get(known.name.as_str()).map_or(&[], Vec::as_slice), besides))
+                .collect(),
+            clauses: clauses.map(|(at, row, anchor)| clause(sheet, (at, row), anchor, besides, &is_row)).collect(),
         });
     }
     sections
@@ -266,12 +279,9 @@ fn sections(report: &Report, sheet: &Sheet<'_>, besides: &Besides, anchors: &[St
 
 /// The prefixes of all cases and clauses, in the order of the specification.
 fn prefixes<'a>(report: &'a Report, sheet: &Sheet<'a>) -> Vec<&'a str> {
-    let mut prefixes = chapters(&report.rows);
-    for clause in &sheet.clauses {
-        if !prefixes.contains(&clause.chapter) {
-            prefixes.push(clause.chapter);
-        }
-    }
+    let all: BTreeSet<&str> =
+        chapters(&report.rows).into_iter().chain(sheet.clauses.iter().map(|clause| clause.chapter)).collect();
+    let mut prefixes: Vec<&str> = all.into_iter().collect();
     prefixes.sort_by_key(|prefix| suite::chapter_place(prefix));
     prefixes
 }
@@ -309,27 +319,35 @@ fn anchors(sheet: &Sheet<'_>) -> Vec<String> {
     sheet.clauses.iter().enumerate().map(anchor).collect()
 }
 
-fn anchor_of(sheet: &Sheet<'_>, anchors: &[String], case: &str) -> Option<String> {
-    let index = sheet.cases.iter().position(|known: &CaseRow<'_>| known.name == case)?;
-    let row = sheet.clauses.iter().position(|clause| clause.cases.contains(&index))?;
-    anchors.get(row).cloned()
+/// For each case the anchor of the first clause that it tests.
+fn anchors_of_cases<'a>(sheet: &Sheet<'a>, anchors: &'a [String]) -> HashMap<&'a str, &'a str> {
+    let mut of_cases = HashMap::new();
+    for (clause, anchor) in sheet.clauses.iter().zip(anchors) {
+        for case in clause.cases.iter().filter_map(|index| sheet.cases.get(*index)) {
+            of_cases.entry(case.name).or_insert(anchor.as_str());
+        }
+    }
+    of_cases
 }
 
 fn cell(rows: &[&Row], besides: &Besides) -> Cell {
     let change = besides.since.as_ref().and_then(|since| change::worst(since, rows));
-    let Some(worst) = rows.iter().map(|row| row.line.verdict).max_by_key(|verdict| verdict.badness()) else {
+    let tally = Tally::of(rows.iter().map(|row| &row.line));
+    let Some(worst) = tally.worst() else {
         let spoken = "not run".to_owned();
         return Cell { class: "none", mark: "·", count: String::new(), word: "", spoken, change };
     };
-    let count = |verdict: Verdict| rows.iter().filter(|row| row.line.verdict == verdict).count();
-    let passed = count(Verdict::Pass);
-    let spoken = Verdict::ALL.into_iter().rev().map(|verdict| (count(verdict), verdict.name()));
-    let spoken: Vec<String> =
-        spoken.filter(|(count, _)| *count > 0).map(|(count, name)| format!("{count} {name}")).collect();
+    let spoken = tally.verdicts().rev().map(|(verdict, count)| format!("{count} {}", verdict.name()));
+    let spoken: Vec<String> = spoken.collect();
     Cell {
         class: worst.name(),
         mark: mark(worst),
-        count: if passed == rows.len() { passed.to_string() } else { format!("{passed}/{}", rows.len()) },
+        // What nothing decides cannot be passed.
+        count: match tally.share() {
+            None => tally.cases().to_string(),
+            Some(_) if tally.passed() == tally.decided() => tally.passed().to_string(),
+            Some(share) => share,
+        },
         word: if worst == Verdict::Pass { "" } else { worst.name() },
         spoken: spoken.join(", "),
         change,
