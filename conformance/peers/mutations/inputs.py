@@ -104,10 +104,6 @@ class Inputs:
         if size <= _LARGEST and content:
             self._cases.setdefault(kind, []).append((name, content))
 
-    def count(self):
-        """How many inputs of how many kinds there are."""
-        return sum(map(len, self._cases.values())), len(self._cases)
-
     def mutant(self, numbers):
         """A mutant of one of the inputs."""
         kind = numbers.pick(self._kinds)

@@ -3,6 +3,7 @@
 //! Run with `CORNERCAST_BLESS=1` to write the generated files.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod matrix;
 mod pages;
 
 use std::collections::{BTreeMap, BTreeSet};

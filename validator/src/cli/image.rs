@@ -335,7 +335,7 @@ pub(super) fn plain_file(path: &Path) -> io::Result<(PathBuf, Option<NamedTempFi
     decoded(path, true)
 }
 
-/// The same, where what gzip has compressed is decoded or not.
+/// The same; what gzip has compressed is decoded only if `takes_gzip`.
 fn decoded(path: &Path, takes_gzip: bool) -> io::Result<(PathBuf, Option<NamedTempFile>)> {
     let is_stdin = path == Path::new("-");
     let mut input: Box<dyn Read> = if is_stdin { Box::new(io::stdin()) } else { Box::new(File::open(path)?) };

@@ -1,0 +1,55 @@
+//! The page of the book that has real runs side by side, and the result lines that it is made of.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use cornercast_conformance::expectations::Expectations;
+use cornercast_conformance::report::join::join;
+use cornercast_conformance::report::{Besides, Report, book};
+use cornercast_conformance::results::Verdict;
+
+use super::{fresh, root};
+
+/// Where the result lines are.
+const RESULTS: &str = "spec/reference/results";
+
+/// Whose result lines there are, in the order of the columns.
+const IMPLEMENTATIONS: [&str; 11] = [
+    "embedded", "runc", "crun", "youki", "runsc", "lxc", "bubblewrap", "rootless", "podman", "docker", "containerd",
+];
+
+/// The day of the runs.
+const DAY: &str = "2026-11-30";
+
+fn read() -> Report {
+    let nothing = |_: &str| String::new();
+    let reports = IMPLEMENTATIONS.map(|name| {
+        let file = format!("{RESULTS}/{name}.jsonl");
+        let text = fs::read_to_string(root().join(&file)).unwrap();
+        (file, Report::read(&text, nothing, nothing).unwrap())
+    });
+    join(reports.into()).unwrap()
+}
+
+#[test]
+fn the_conformance_matrix_is_fresh() {
+    let files: BTreeSet<String> = fs::read_dir(root().join(RESULTS))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(files, IMPLEMENTATIONS.map(|name| format!("{name}.jsonl")).into());
+    let besides = Besides { date: Some(DAY.to_owned()), since: None };
+    fresh("spec/reference/matrix.md", &book::write(&read(), &besides));
+}
+
+/// What was expected then is what is expected now.
+#[test]
+fn the_conformance_matrix_has_the_expected_failures() {
+    let expectations = Expectations::read(&root().join("conformance/expected-failures.toml")).unwrap();
+    let expected: BTreeSet<(&str, &str)> =
+        expectations.keys().filter(|(name, case)| IMPLEMENTATIONS.contains(name) && case.starts_with("RUN-")).collect();
+    let report = read();
+    let lines = report.rows.iter().map(|row| &row.line).filter(|line| line.verdict == Verdict::Xfail);
+    let seen: BTreeSet<(&str, &str)> = lines.map(|line| (line.implementation.as_str(), line.case.as_str())).collect();
+    assert_eq!(seen, expected);
+}
