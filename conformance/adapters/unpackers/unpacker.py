@@ -171,7 +171,10 @@ def _hide(layer, tree):
     with tarfile.open(layer, "r:", encoding="utf-8", errors="surrogateescape") as archive:
         hidden = [entry.name for entry in archive if is_whiteout(entry.name)]
     for path in hidden:
-        parent, name = os.path.split(path)
+        parent, name = os.path.split(path.rstrip("/"))
+        if ".." in parent.split("/") or name in (".wh.", ".wh..", ".wh..."):
+            # Without a name that would be the directory itself, and with `..` what the tree stands in.
+            raise OSError(f"a layer hides what has no name below the tree: {path!r}")
         folder = _folder(tree, parent)
         if not folder:
             continue
