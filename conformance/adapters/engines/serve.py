@@ -5,7 +5,8 @@
 
 The command finds in CORNERCAST_ENGINES the place of the engines, a directory in which each has a folder with its name;
 `docker` and `containerd` have the daemons that they need, which listen on `socket` there. It ends with the status of
-the command, or with 3 where the command was not begun: this host does not give what is needed, or an engine did not start.
+the command, or with 3 where the command was not begun: this host does not give what is needed, or an engine did not
+start.
 
 Four processes, of which the second to the last are there because anything can be killed at any time:
 
