@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -49,6 +50,9 @@ class Layout:
     def call(self, *command):
         """Run the tool in the folder; return what it prints."""
         status, output, message = _run(command, self.scratch)
+        if status < 0:
+            # It was killed, for which there can be reasons that are not in the image.
+            raise OSError(f"{command[0]} was ended by {signal.Signals(-status).name}")
         if status:
             raise Refused(message or f"{command[0]} ended with {status}")
         return output.strip()
