@@ -76,12 +76,13 @@ def version(*command):
 def in_private_mounts():
     """Start this program again where its mounts are nobody else's and end with it.
 
-    There is nothing in two folders in which podman and skopeo keep files for the whole machine, and for which they have
+    There is nothing in three folders in which podman and skopeo keep files for the whole machine, and for which they have
     no options.
     """
     if os.environ.get(_PRIVATE) == "1":
         return
-    mounts = [f"mount -t tmpfs -o mode={mode} tmpfs {path}" for path, mode in (("/var/lib", 755), ("/dev/shm", 1777))]
+    folders = (("/var/lib", 755), ("/run", 755), ("/dev/shm", 1777))
+    mounts = [f"mount -t tmpfs -o mode={mode} tmpfs {path}" for path, mode in folders]
     script = " && ".join([*mounts, 'exec "$@"'])
     command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh"]
     os.environ[_PRIVATE] = "1"
