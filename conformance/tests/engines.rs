@@ -10,16 +10,18 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-/// A podman that notes how it is called, runs nothing, and says that the instance has ended with $STATUS.
+/// A podman that notes how it is called, and runs nothing. With a file `said` it says what stands there, and does not start
+/// the instance; with a file `broken` it does not work at all.
 const PODMAN: &str = r#"#!/bin/sh
-printf '%s\n' "$@" >>"$NOTES"
+printf '%s\n' "$@" >>"$FOLDER/notes"
 while [ $# -gt 0 ]; do
     case $1 in
     --root | --runroot | --tmpdir) shift 2 ;;
     --version) echo "podman version 9.8"; exit ;;
     load) exit ;;
-    run) printf 1234 >"$3"; printf output; exit "$STATUS" ;;
-    container) cat "$SEEN"; exit ;;
+    create) [ ! -e "$FOLDER/broken" ] || { echo "it is broken" >&2; exit 125; }; printf 1234 >"$3"; exit ;;
+    start) printf output; [ ! -e "$FOLDER/said" ] || { cat "$FOLDER/said" >&2; exit 125; }; exit ;;
+    container) [ ! -e "$FOLDER/broken" ] || exit 125; cat "$FOLDER/seen"; exit ;;
     *) exit ;;
     esac
 done
@@ -54,13 +56,19 @@ impl Fixture {
             "root": {}, "linux": {"namespaces": [{"type": "pid"}], "resources": {"pids": {"limit": 16}}},
         });
         fs::write(at("config.json"), config.to_string()).unwrap();
-        let seen = json!([{
-            "Name": "web-1", "OCIConfigPath": at("config.json"),
-            "State": {"Status": "exited", "StartedAt": "2026-01-01T00:00:00Z", "ExitCode": status, "Error": ""},
-        }]);
-        fs::write(at("seen"), seen.to_string()).unwrap();
         let image = at("image");
-        Self { folder, image }
+        let fixture = Self { folder, image };
+        fixture.sees("2", "exited", status);
+        fixture
+    }
+
+    /// What podman says of the instance.
+    fn sees(&self, image: &str, state: &str, status: u8) {
+        let seen = json!([{
+            "Image": image, "Name": "web-1", "OCIConfigPath": self.at("config.json"),
+            "State": {"Status": state, "StartedAt": "2026-01-01T00:00:00Z", "ExitCode": status, "Error": ""},
+        }]);
+        fs::write(self.at("seen"), seen.to_string()).unwrap();
     }
 
     fn at(&self, name: &str) -> PathBuf {
@@ -85,9 +93,7 @@ impl Fixture {
             .arg(adapters().join("podman.py"))
             .env("PATH", path)
             .env("CORNERCAST_ENGINES", self.at("place"))
-            .env("NOTES", self.at("notes"))
-            .env("SEEN", self.at("seen"))
-            .env("STATUS", "0")
+            .env("FOLDER", self.folder.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -177,9 +183,17 @@ fn what_has_no_words_is_skipped() {
         ("{\"hostName\":\"a\"}", "`hostName`"),
         ("{\"hostname\":\"a\",\"hostname\":\"b\"}", "twice"),
         ("{\"volumes\":{\"other\":{\"empty\":true}}}", "`other`"),
-        ("{\"isolation\":{\"level\":\"sealed\"}}", "level `sealed`"),
+        ("{\"isolation\":{\"level\":\"sealed\"}}", "level \"sealed\""),
+        ("{\"isolation\":{\"level\":\"open\"}}", "level \"open\""),
         ("{\"isolation\":{\"isolators\":{\"example.com/seal\":{\"value\":1}}}}", "`example.com/seal`"),
-        ("{\"isolation\":{\"isolators\":{\"resource/pids\":{\"value\":{\"limit\":17}}}}}", "compare"),
+        (
+            "{\"isolation\":{\"isolators\":{\"example.com/seal\":{\"required\":false,\"value\":1}}}}",
+            "`example.com/seal`",
+        ),
+        ("{\"isolation\":{\"isolators\":{\"resource/pids\":{\"value\":{\"limit\":16}}}}}", "one each"),
+        ("{\"volumes\":{\"data\":{\"readOnly\":false,\"source\":\"/a\"}}}", "read-only"),
+        ("{\"volumes\":{\"data\":{\"source\":\"/a=b\"}}}", "`=`"),
+        ("{\"isolation\":{\"isolators\":{\"cornercast/capabilities\":{\"value\":[\"CAP_A,CAP_B\"]}}}}", "`,`"),
         ("{\"arguments\":[\"\\u0000\"]}", "U+0000"),
         ("{\"environment\":{\"A=B\":\"x\"}}", "A=B"),
     ] {
@@ -189,14 +203,61 @@ fn what_has_no_words_is_skipped() {
         assert_eq!(answer["outcome"], "skipped", "{options}");
         assert!(reason.starts_with("podman has ") && reason.contains(why), "{options}: {reason}");
         let called = fs::read_to_string(fixture.at("notes")).unwrap_or_default();
-        assert!(!called.contains("run"), "{options}: podman was asked");
+        assert!(!called.lines().any(|word| word == "create"), "{options}: podman was asked");
     }
 }
 
-/// The places of engines, and the control groups that are called like them.
+#[test]
+fn what_parts_a_flag_is_quoted() {
+    let fixture = Fixture::new(0);
+    fixture.answer("{\"volumes\":{\"data\":{\"source\":\"/a,b \\\"c\\\"\"}}}");
+    let notes = fs::read_to_string(fixture.at("notes")).unwrap();
+    let mount = r#"type=bind,"source=/a,b ""c""",destination=/srv/data,bind-nonrecursive,nosuid,nodev,ro"#;
+    assert!(notes.lines().any(|word| word == mount), "{mount} is not in {notes}");
+}
+
+#[test]
+fn what_an_engine_says_stays_on_the_streams() {
+    let fixture = Fixture::new(0);
+    fixture.sees("2", "created", 0);
+    fs::write(fixture.at("said"), "first\nlast\n").unwrap();
+    assert_eq!(fixture.answer("{}"), json!({"seq": 1, "outcome": "completed"}));
+    let run = fixture.report("run-report.json");
+    assert_eq!(run["outcome"], "refused");
+    assert_eq!(run["reasons"], json!([{"clause": "start-125", "message": "last"}]));
+    assert_eq!(fs::read(fixture.at("output/stdout")).unwrap(), b"output");
+    assert_eq!(fs::read(fixture.at("output/stderr")).unwrap(), b"first\nlast\n");
+}
+
+#[test]
+fn what_nothing_is_known_of_is_errored() {
+    let broken = Fixture::new(0);
+    fs::write(broken.at("broken"), "").unwrap();
+    let running = Fixture::new(0);
+    running.sees("2", "running", 0);
+    let silent = Fixture::new(0);
+    silent.sees("2", "created", 0);
+    let other = Fixture::new(0);
+    other.sees("3", "exited", 0);
+    for (fixture, why) in [
+        (broken, "podman does not answer: it is broken"),
+        (running, "podman says that the instance, whose streams have ended, is running"),
+        (silent, "podman did not start the instance, and does not say why"),
+        (other, "podman says that it ran another image, 3"),
+    ] {
+        let answer = fixture.answer("{}");
+        let reason = answer["reason"].as_str().unwrap();
+        assert_eq!(answer["outcome"], "errored", "{reason}");
+        assert!(reason.starts_with(why), "{reason}");
+        assert!(!fixture.at("output/run-report.json").exists(), "{why}: there is a report");
+    }
+}
+
+/// The places of engines, and the control groups that are called like them, of either version.
 fn left(of: &str) -> Vec<PathBuf> {
     let mut found = vec![Path::new(of).to_owned()];
     let name = Path::new(of).file_name().unwrap().to_owned();
+    found.push(Path::new("/sys/fs/cgroup").join(&name));
     for tree in fs::read_dir("/sys/fs/cgroup").unwrap().flatten() {
         found.push(tree.path().join(&name));
     }

@@ -6,8 +6,8 @@ import resource
 import subprocess
 
 import calls
-from demands import CAPABILITIES
-from session import Ended, Failed, Refused, call, words
+from demands import CAPABILITIES, without
+from session import Ended, Failed, Refused, call, said_no, words
 
 
 class CommandLine:
@@ -22,6 +22,7 @@ class CommandLine:
         # The file where the engine leaves the id of the container.
         self.named = None
         self.scratch = None
+        self.image = None
         self.loaded = set()
         self._version = None
 
@@ -37,8 +38,9 @@ class CommandLine:
         if image not in self.loaded:
             done = call([*self.command(), "load", "--quiet", "--input", archive])
             if done.returncode:
-                raise Refused(words(done), f"load-{done.returncode}")
+                raise said_no(self, done, f"load-{done.returncode}")
             self.loaded.add(image)
+        self.image = image
         self.scratch = scratch
         self.named = os.path.join(scratch, "container")
         flags = [flag for part in self.flags(asked) for flag in part]
@@ -46,7 +48,14 @@ class CommandLine:
         if asked.replaced:
             flags += ["--entrypoint", asked.executed[0]] if asked.executed else []
             arguments = [*asked.executed[1:], *asked.arguments]
-        return [*self.command(), "run", "--cidfile", self.named, *flags, image, *arguments]
+        done = call([*self.command(), "create", "--cidfile", self.named, *flags, image, *arguments])
+        if done.returncode:
+            raise said_no(self, done, f"create-{done.returncode}")
+        return [*self.command(), "start", "--attach", "--interactive", self.container]
+
+    def question(self):
+        """A command that succeeds where the engine answers."""
+        return [*self.command(), "container", "ls", "--quiet"]
 
     @property
     def container(self):
@@ -82,7 +91,7 @@ class CommandLine:
         if given is not None:
             # Without them it gives all of this list.
             yield from (["--cap-drop", name] for name in CAPABILITIES if name not in given)
-            yield from (["--cap-add", name] for name in given if name not in CAPABILITIES)
+            yield from (["--cap-add", without(",", name)] for name in given if name not in CAPABILITIES)
         if asked.value("cornercast/no-new-privileges"):
             yield ["--security-opt", "no-new-privileges"]
         if asked.value("cornercast/readonly-rootfs"):
@@ -114,15 +123,22 @@ class CommandLine:
             raise OSError(words(done))
         return json.loads(done.stdout)[0]
 
+    def drain(self, _streams):
+        """Its command has passed on everything."""
+
     def ended(self, status, said, asked):
         """What the engine says of the instance, whose streams have ended with the command, with this status."""
-        if self.container is None:
-            raise Refused(said, f"exit-{status}")
         seen = self.inspect()
         state = seen["State"]
         if state["Status"] in ("created", "configured", "initialized") or state["StartedAt"].startswith("0001-"):
             said = state["Error"] or said
-            raise (Failed if self.is_of_program(said, status) else Refused)(said, f"exit-{status}")
+            if status <= 0 or not said:
+                raise OSError(f"{self.name} did not start the instance, and does not say why: status {status}")
+            raise (Failed if self.is_of_program(said, state) else Refused)(said, f"start-{status}")
+        if state["Status"] not in ("exited", "stopped"):
+            raise OSError(f"{self.name} says that the instance, whose streams have ended, is {state['Status']}: {said}")
+        if seen["Image"].removeprefix("sha256:") != self.image.removeprefix("sha256:"):
+            raise OSError(f"{self.name} says that it ran another image, {seen['Image']}")
         enforced, missing = self.shown(seen, asked)
         name = seen["Name"].lstrip("/")
         return Ended(state["ExitCode"], self.has_killed(), name, self.arguments(seen), enforced, missing)

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """An adapter around containerd, by its command `ctr`, with the daemon that serve.py starts.
 
-How an instance ends is in the events of the daemon: the status of `ctr run` is 1 both for an application that exits with
-it and for one that was not started. A caller of containerd sends the signals of a stop itself, and waits itself.
+How an instance ends is in the events of the daemon: the status of `ctr tasks start` is 1 both for an application that
+exits with it and for one that was not started. A caller of containerd sends the signals of a stop itself, and waits
+itself.
 """
 
 import contextlib
@@ -16,11 +17,11 @@ import threading
 
 import calls
 import session
-from demands import CAPABILITIES, Inexpressible
-from session import Ended, Refused, call, words
+from demands import CAPABILITIES, Inexpressible, fields, without
+from session import Ended, Refused, Unended, call, said_no, words
+from streams import Fifos
 import spec
 
-_NAMESPACE = "cornercast"
 # The label that says which run a container is of.
 _MARK = "cornercast.run"
 # How long an event can take, in seconds.
@@ -35,13 +36,22 @@ class Containerd:
     def __init__(self):
         self.container = None
         self.mark = ""
+        self.reference = None
         self.events = None
+        self.fifos = None
         self.loaded = set()
         self.overdue = False
+        # What containerd said where it did not send a signal.
+        self.unsent = None
         self.grace = 0
 
     def command(self):
-        return ["ctr", "--address", f"{session.PLACE}/containerd/socket", "--namespace", _NAMESPACE]
+        return ["ctr", "--address", f"{session.PLACE}/containerd/socket", "--namespace", self.namespace()]
+
+    @staticmethod
+    def namespace():
+        """That of this place, as the control groups of its containers are below one of this name."""
+        return os.path.basename(session.PLACE)
 
     def version(self):
         said = call(["containerd", "--version"]).stdout.decode().split()
@@ -51,24 +61,33 @@ class Containerd:
         """The command that runs an image, and has its streams; `image` is the digest of its configuration."""
         flags = [flag for part in self.flags(asked, scratch) for flag in part]
         # A name of this process, as another one can import the same image meanwhile.
-        reference = f"cornercast.invalid/{image.replace(':', '-')}:{os.getpid()}"
+        self.reference = reference = f"cornercast.invalid/{image.replace(':', '-')}:{os.getpid()}"
         if image not in self.loaded:
             # The archive also has a name that is the same for all: two imports at once fail over it.
             with open(f"{session.PLACE}/containerd/import", "wb") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 done = call([*self.command(), "images", "import", "--no-unpack", "--index-name", reference, archive])
             if done.returncode:
-                raise Refused(words(done), "import")
+                raise said_no(self, done, "import")
             self.loaded.add(image)
         if self.events is None:
-            self.events = Events(self.command())
+            self.events = Events(self.command(), self.namespace())
         self.container = asked.instance
         self.mark = secrets.token_hex(8)
         self.events.forget(self.container)
         self.grace = asked.stop[1]
         arguments = [*asked.executed, *asked.arguments] if asked.replaced else []
         flags += ["--label", f"{_MARK}={self.mark}"]
-        return [*self.command(), "run", *flags, reference, asked.instance, *arguments]
+        done = call([*self.command(), "containers", "create", *flags, reference, asked.instance, *arguments])
+        if done.returncode:
+            raise said_no(self, done, "create")
+        folder = os.path.join(scratch, "fifos")
+        self.fifos = Fifos(folder)
+        return [*self.command(), "tasks", "start", "--fifo-dir", folder, asked.instance]
+
+    def question(self):
+        """A command that succeeds where the daemon answers."""
+        return [*self.command(), "version"]
 
     def flags(self, asked, scratch):
         if asked.instance is None:
@@ -77,7 +96,6 @@ class Containerd:
             raise Inexpressible("no flag for the hostname")
         if asked.user[2]:
             raise Inexpressible("no flag for supplementary groups")
-        yield ["--cgroup", f"/{session.PLACE.rsplit('/', 1)[1]}/{asked.instance}"]
         variables = {
             "CORNERCAST_IMAGE": asked.image,
             "CORNERCAST_INSTANCE": asked.instance,
@@ -93,10 +111,13 @@ class Containerd:
     def mount(self, volume):
         options = ["nosuid", "nodev"] + ["ro"] * volume.read_only
         if volume.source:
-            return f"type=bind,src={volume.source},dst={volume.path},options={':'.join(['bind', *options])}"
-        mode, uid, gid = volume.attributes
-        options += [f"mode={mode:o}", f"uid={uid}", f"gid={gid}"]
-        return f"type=tmpfs,src=tmpfs,dst={volume.path},options={':'.join(options)}"
+            kind, source, options = "bind", volume.source, ["bind", *options]
+        else:
+            mode, uid, gid = volume.attributes
+            kind, source, options = "tmpfs", "tmpfs", [*options, f"mode={mode:o}", f"uid={uid}", f"gid={gid}"]
+        # `ctr` splits a field at each `=`.
+        words = [f"type={kind}", f"src={without('=', source)}", f"dst={without('=', volume.path)}"]
+        return fields(*words, f"options={':'.join(options)}")
 
     def isolators(self, asked, scratch):
         for name in ("nofile", "pids"):
@@ -138,20 +159,32 @@ class Containerd:
         thread.start()
         return thread
 
-    def ended(self, _status, said, asked):
+    def drain(self, streams):
+        fifos, self.fifos = self.fifos, None
+        is_whole = fifos.end(streams)
+        if not is_whole and self.events.has_begun(self.container):
+            raise OSError("the FIFOs of the instance were gone before they were found")
+
+    def ended(self, status, said, asked):
         """What the engine says of the instance, whose streams have ended with the command."""
         info = self.info()
         if info is None:
-            raise Refused(said, "run")
+            raise OSError(f"containerd does not know the container that it has made: {said}")
+        if info["Image"] != self.reference:
+            raise OSError(f"containerd says that it ran another image, {info['Image']}")
         self.delete()
-        status = self.events.status(self.container)
-        if status is None:
-            raise Refused(said, "run")
+        code = self.events.status(self.container)
+        if code is None and (status <= 0 or not said):
+            raise OSError(f"containerd did not start the instance, and does not say why: status {status}")
+        if code is None:
+            raise Refused(said, "start")
+        if self.unsent is not None:
+            raise Unended(f"containerd sent no signal, and the adapter ended the instance: {self.unsent}")
         if self.overdue:
             raise Inexpressible("no time that it waits before it kills")
         config = info["Spec"]
         enforced, missing = spec.shown(config, asked)
-        return Ended(status, False, self.container, config["process"]["args"], enforced, missing)
+        return Ended(code, False, self.container, config["process"]["args"], enforced, missing)
 
     def info(self):
         """What the daemon says of the container; None where there is none, or that of another with the same id."""
@@ -165,10 +198,14 @@ class Containerd:
         call([*self.command(), "containers", "delete", container])
 
     def remove(self):
+        if self.fifos is not None:
+            self.fifos.end({})
+        self.fifos = None
         if self.container is not None and self.info() is not None:
             self.delete()
         self.container = None
         self.overdue = False
+        self.unsent = None
 
     def close(self):
         if self.events is not None:
@@ -186,11 +223,17 @@ class Stop(threading.Thread):
 
     def run(self):
         kill = [*self.engine.command(), "tasks", "kill", self.engine.container]
-        # Where it does not know the signal, nothing has been asked of the application.
-        is_sent = call(kill).returncode == 0
-        if not is_sent or not self.has_ended.wait(self.engine.grace + 2):
-            self.engine.overdue = is_sent
-            call([*kill, "--all", "--signal", "SIGKILL"])
+        done = call(kill)
+        if done.returncode:
+            if self.engine.events.has_ended(self.engine.container):
+                return
+            # It does not know the signal, so nothing has been asked of the application, which would run for ever.
+            self.engine.unsent = words(done)
+        elif not self.has_ended.wait(self.engine.grace + 2):
+            self.engine.overdue = True
+        else:
+            return
+        call([*kill, "--all", "--signal", "SIGKILL"])
 
     def wait(self):
         self.has_ended.set()
@@ -203,17 +246,17 @@ class Events:
     # The events that matter, with the member that names the container.
     TOPICS = {"/tasks/start": "container_id", "/tasks/exit": "id", "/containers/delete": "id"}
 
-    def __init__(self, command):
+    def __init__(self, command, namespace):
         self.changed = threading.Condition()
         self.is_listening = False
         # What was said, by topic and container.
         self.said = {}
         self.process = subprocess.Popen([*command, "events"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
         threading.Thread(target=self._read, daemon=True).start()
-        call([*command, "namespaces", "create", _NAMESPACE])
+        call([*command, "namespaces", "create", namespace])
         # It listens once it has told of something, so something has to happen.
         for number in range(_PATIENCE * 5):
-            call([*command, "namespaces", "label", _NAMESPACE, f"number={number}"])
+            call([*command, "namespaces", "label", namespace, f"number={number}"])
             if self.wait(lambda: self.is_listening, 0.2):
                 return
         raise OSError("containerd tells of no events")
@@ -241,6 +284,9 @@ class Events:
 
     def has_begun(self, container):
         return ("/tasks/start", container) in self.said
+
+    def has_ended(self, container):
+        return self.wait(lambda: ("/tasks/exit", container) in self.said, 1)
 
     def status(self, container):
         """The status of the application of a container that has been deleted, which is the last event; or None."""

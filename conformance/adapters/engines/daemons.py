@@ -91,9 +91,16 @@ def _daemon(engine, folder, command, ask):
 def _wait(engine, process, ask):
     """Waits until a daemon answers."""
     end = time.monotonic() + _PATIENCE
-    while subprocess.run(ask, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode:
+    while not _answers(ask):
         if process.poll() is not None or time.monotonic() > end:
             with open(os.path.join(os.environ["CORNERCAST_ENGINES"], engine, "log"), encoding="utf-8") as log:
                 last = log.read().strip().splitlines()[-3:]
             raise NotStarted(f"{engine} does not answer: {' / '.join(last)}")
         time.sleep(0.1)
+
+
+def _answers(ask):
+    try:
+        return subprocess.run(ask, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        raise NotStarted(f"there is no {ask[0]} here") from None

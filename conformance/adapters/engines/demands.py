@@ -1,12 +1,18 @@
 """What is asked of an engine: by the manifest of an image, and by the instance options that are put over it.
 
 An engine of other images reads neither. So an adapter hands over in the engine's own words what has such words, and
-leaves it to the engine to take or to refuse it. Everything else is `Inexpressible`: nothing that the engine does could
-say anything about it. In particular that is so of
+leaves it to the engine to take or to refuse it. One rule says what is judged and what is skipped:
+
+- A case is *skipped* where the manifest or the options ask for something that the engine has no words for, or where the
+  adapter would have to do a part of what the case is about: refuse, compare, merge or leave out.
+- It is judged in all other cases, whatever the engine makes of it, and can fail. That is so of all that an application
+  finds though nobody has asked for it, and of the level `separated`, which stands for what engines do without a word.
+
+So `Inexpressible` are
 
 - options that are malformed, or that name what the image does not have: only a reader of such options can refuse them;
-- two values of one isolator of which one is looser: an engine gets one value;
-- levels, and isolators and values that stand for nothing that the engine knows, where they are required;
+- a thing that both the image and the options give, of which an engine would get the one that the adapter chooses;
+- levels, and isolators and values that stand for nothing that the engine knows, required or not;
 - policies, and mounts that have to be given a volume.
 """
 
@@ -37,7 +43,6 @@ _LEVEL = {
     "cornercast/syscalls": "baseline",
     "cornercast/sysinfo": "masked",
 }
-_LEVELS = ["open", "separated", "hardened", "sealed"]
 
 # What cannot be said (RUN-118), so that no engine can be asked for it.
 _UNSAID = {
@@ -58,7 +63,6 @@ _KNOWN = {
     "resource/storage",
 }
 _OF_SOMEBODY = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+/.+")
-_WORDS = ["none", "loopback", "private", "separate", "mediated", "shared", "mapped", "identity"]
 _MEMBERS = {
     "arguments": list,
     "environment": dict,
@@ -89,8 +93,6 @@ class Isolator(NamedTuple):
     required: bool
     # Whether the image or the options give it, and not the level alone.
     given: bool
-    # Whether an engine can be asked for it.
-    said: bool
 
 
 class Demands(NamedTuple):
@@ -111,14 +113,14 @@ class Demands(NamedTuple):
     isolators: dict[str, Isolator]
 
     def value(self, name):
-        """The value of an isolator that an engine is asked for, or None."""
+        """The value of an isolator, or None."""
         isolator = self.isolators.get(name)
-        return isolator.value if isolator and isolator.said else None
+        return isolator.value if isolator else None
 
     def given(self, name):
         """The same where the image or the options give it."""
         isolator = self.isolators.get(name)
-        return isolator.value if isolator and isolator.said and isolator.given else None
+        return isolator.value if isolator and isolator.given else None
 
 
 def read(image, options):
@@ -193,6 +195,22 @@ def _check_strings(texts):
             raise Inexpressible("no command line with half a pair of surrogates in it") from None
 
 
+def fields(*texts):
+    """One value of a flag that is read as a line of CSV, so that what has a comma stands in quotation marks."""
+    for text in texts:
+        if "\n" in text or "\r" in text:
+            raise Inexpressible(f"no words for a line break in {text!r}")
+    return ",".join('"' + text.replace('"', '""') + '"' if set(text) & set('",') else text for text in texts)
+
+
+def without(characters, text):
+    """The same text, unless it has a character that parts what stands in a flag, and for which there is no other form."""
+    for character in characters:
+        if character in text:
+            raise Inexpressible(f"no words for `{character}` in {text!r}")
+    return text
+
+
 def _volumes(image, mounts, chosen):
     why = "no instance options, and reads none, so it cannot refuse these: "
     for name in chosen:
@@ -211,6 +229,8 @@ def _volumes(image, mounts, chosen):
             raise Inexpressible(f"{why}a volume is {json.dumps(volume)}")
         if source is not None and (os.path.normpath(source) != source or not re.match("/[^/]", source)):
             raise Inexpressible(f"{why}a source is {source}")
+        if mount.get("readOnly") and "readOnly" in volume:
+            raise Inexpressible(f"one word for whether the volume `{mount['name']}` is read-only, and there are two")
         read_only = mount.get("readOnly", False) or volume.get("readOnly", False)
         yield Volume(mount["path"], source, read_only, _attributes(image, mount["path"]) if is_empty else (0o755, 0, 0))
 
@@ -226,18 +246,14 @@ def _attributes(image, path):
 
 
 def _isolators(of_image, of_options):
-    """Merges the isolators of the level, the image and the options, by name."""
+    """The isolators of the level, the image and the options, by name."""
     why = "no instance options, and reads none, so it cannot refuse these: "
     if not set(of_options) <= {"level", "isolators"} or type(of_options.get("isolators", {})) is not dict:
         raise Inexpressible(f"{why}`isolation` is {json.dumps(of_options)[:80]}")
-    levels = [of_image.get("level", "separated"), of_options.get("level", "open")]
-    for level in levels:
-        if level not in _LEVELS:
+    for level in (of_image.get("level", "separated"), of_options.get("level", "separated")):
+        if level != "separated":
             raise Inexpressible(f"no isolation level {json.dumps(level)}")
-    level = max(levels, key=_LEVELS.index)
-    if level != "separated":
-        raise Inexpressible(f"no isolation level `{level}`")
-    merged = {name: Isolator(value, True, False, True) for name, value in _LEVEL.items()}
+    merged = {name: Isolator(value, True, False) for name, value in _LEVEL.items()}
     for isolators in (of_image.get("isolators", {}), of_options.get("isolators", {})):
         for name, isolator in isolators.items():
             if type(isolator) is not dict or not {"value"} <= set(isolator) <= {"value", "required"}:
@@ -245,24 +261,22 @@ def _isolators(of_image, of_options):
             if name not in _KNOWN and not _OF_SOMEBODY.fullmatch(name):
                 raise Inexpressible(f"{why}there is an isolator `{name}`")
             earlier = merged.get(name)
-            if earlier is not None and earlier.given and is_looser(isolator["value"], earlier.value):
-                raise Inexpressible(f"one value of `{name}` and no other to compare it with")
-            required = isolator.get("required", True) or (earlier is not None and earlier.required)
-            merged[name] = Isolator(isolator["value"], required, True, True)
-    return {name: _judged(name, isolator) for name, isolator in merged.items()}
+            if earlier is not None and earlier.given:
+                raise Inexpressible(f"one value of `{name}`, and the image and the options give one each")
+            required = isolator.get("required", True) or earlier is not None
+            merged[name] = Isolator(isolator["value"], required, True)
+    for name, isolator in merged.items():
+        _check(name, isolator.value)
+    return merged
 
 
-def _judged(name, isolator):
-    """Whether an engine can be asked for it, and if not, whether it has to be."""
-    value = isolator.value
-    said = name in _KNOWN and name != "resource/storage" and value not in _UNSAID.get(name, [])
-    if name == "cornercast/devices" and value != DEVICES:
-        said = False
-    if not said and isolator.required:
+def _check(name, value):
+    """Whether an engine can be asked for an isolator. Where it cannot, leaving it out would be the adapter's work."""
+    is_known = name in _KNOWN and name != "resource/storage" and value not in _UNSAID.get(name, [])
+    if not is_known or (name == "cornercast/devices" and value != DEVICES):
         raise Inexpressible(f"no means for `{name}` with the value {json.dumps(value)}")
-    if said and not _has_form(name, value):
+    if not _has_form(name, value):
         raise Inexpressible(f"no words for the value {json.dumps(value)} of `{name}`")
-    return isolator._replace(said=said)
 
 
 def _has_form(name, value):
@@ -279,20 +293,3 @@ def _has_form(name, value):
     if name in ("cornercast/kernel-boundary", "cornercast/user-mapping"):
         return value in ("shared", "identity")
     return value == _LEVEL[name]
-
-
-def is_looser(one, other):
-    """Whether an isolator is looser with one value than with another one, or cannot be compared with it (RUN-087)."""
-    if type(one) is not type(other):
-        return True
-    if isinstance(one, bool):
-        return other and not one
-    if isinstance(one, int):
-        return one > other
-    if isinstance(one, list):
-        return not all(element in other for element in one)
-    if isinstance(one, dict):
-        return set(one) != set(other) or any(is_looser(one[name], other[name]) for name in one)
-    if one in _WORDS and other in _WORDS:
-        return _WORDS.index(one) > _WORDS.index(other)
-    return one != other

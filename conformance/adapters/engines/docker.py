@@ -1,17 +1,16 @@
 #!/usr/bin/env python3
 """An adapter around Docker, with the daemon that serve.py starts. The command is DOCKER, or else `docker`."""
 
+import json
 import os
 import time
 
+import calls
 import session
 from commandline import CommandLine
-from demands import MASKED, READ_ONLY
+from demands import MASKED, READ_ONLY, fields, without
 
 PROGRAM = os.environ.get("DOCKER", "docker")
-
-# What the daemon gives without being told, as its documentation says.
-_DEFAULT = "the default of the daemon"
 
 
 class Docker(CommandLine):
@@ -28,8 +27,8 @@ class Docker(CommandLine):
         return self._version
 
     def mount(self, volume):
-        words = [f"type=bind,source={volume.source},target={volume.path}", "bind-nonrecursive=true"]
-        return ["--mount", ",".join(words + ["readonly"] * volume.read_only)]
+        words = ["type=bind", f"source={volume.source}", f"target={volume.path}", "bind-nonrecursive=true"]
+        return ["--mount", fields(*words, *["readonly"] * volume.read_only)]
 
     def empty(self, volume):
         return self.tmpfs(volume.path, volume.attributes, volume.read_only)
@@ -40,11 +39,11 @@ class Docker(CommandLine):
     def tmpfs(self, path, attributes, read_only):
         mode, uid, gid = attributes
         words = [f"mode={mode:o}", f"uid={uid}", f"gid={gid}", "nosuid", "nodev"] + ["ro"] * read_only
-        return ["--tmpfs", f"{path}:{','.join(words)}"]
+        return ["--tmpfs", f"{without(':', path)}:{','.join(words)}"]
 
-    def is_of_program(self, _said, status):
+    def is_of_program(self, _said, state):
         """Whether it says that the program cannot be executed: for that it has these statuses."""
-        return status in (126, 127)
+        return state["ExitCode"] in (126, 127)
 
     def arguments(self, seen):
         return [seen["Path"], *seen["Args"]]
@@ -62,14 +61,15 @@ class Docker(CommandLine):
         left = [name for name in session.demands.CAPABILITIES if name not in dropped] + added
         given = asked.value("cornercast/capabilities")
         say("cornercast/capabilities", sorted(left) == sorted(given), f"CapDrop is {dropped}, CapAdd {added}")
-        is_own = not config["Privileged"] and not config["Devices"] and not config["DeviceCgroupRules"]
-        say("cornercast/devices", is_own, _DEFAULT)
+        # It shows what was added to the devices, and not which there are.
+        say("cornercast/devices", False, "nothing shows which devices can be opened")
         say("cornercast/ipc", config["IpcMode"] in ("private", "none"), f"IpcMode is {config['IpcMode']!r}")
         say("cornercast/network", config["NetworkMode"] == "none", f"NetworkMode is {config['NetworkMode']!r}")
         say("cornercast/process-view", config["PidMode"] == "", f"PidMode is {config['PidMode']!r}")
         options = config["SecurityOpt"] or []
-        is_filtered = any(option.startswith("seccomp=") and option != "seccomp=unconfined" for option in options)
-        say("cornercast/syscalls", is_filtered, "the filter in SecurityOpt")
+        allowed = _allowed(options)
+        said = "no filter" if allowed is None else f"the filter in SecurityOpt allows {' '.join(allowed) or 'none'}"
+        say("cornercast/syscalls", allowed == [], said)
         say("cornercast/no-new-privileges", "no-new-privileges" in options, "SecurityOpt")
         say("cornercast/readonly-rootfs", config["ReadonlyRootfs"], "ReadonlyRootfs")
         left = [path for path in MASKED if path not in config["MaskedPaths"]]
@@ -99,6 +99,15 @@ class Docker(CommandLine):
         flags += ["--filter", "event=kill"]
         events = session.call([*self.command(), "events", *flags, "--format", "{{.Actor.Attributes.signal}}"])
         return b"9" in events.stdout.split()
+
+
+def _allowed(options):
+    """Which calls the filter allows that the daemon shows as it holds it."""
+    filters = [option.removeprefix("seccomp=") for option in options if option.startswith("seccomp=")]
+    try:
+        return calls.allowed(json.loads(filters[0])) if filters else None
+    except ValueError:
+        return None
 
 
 if __name__ == "__main__":

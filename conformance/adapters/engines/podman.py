@@ -8,7 +8,7 @@ import secrets
 import session
 import spec
 from commandline import CommandLine
-from demands import MASKED
+from demands import MASKED, fields, without
 
 
 class Podman(CommandLine):
@@ -38,20 +38,21 @@ class Podman(CommandLine):
             yield ["--read-only-tmpfs=false"]
 
     def mount(self, volume):
-        words = [f"type=bind,source={volume.source},destination={volume.path}", "bind-nonrecursive", "nosuid", "nodev"]
-        return ["--mount", ",".join(words + ["ro"] * volume.read_only)]
+        paths = [f"source={without('=', volume.source)}", f"destination={without('=', volume.path)}"]
+        words = ["type=bind", *paths, "bind-nonrecursive", "nosuid", "nodev"]
+        return ["--mount", fields(*words, *["ro"] * volume.read_only)]
 
     def empty(self, volume):
         # It takes mode and owner from the image.
         name = f"cornercast-{secrets.token_hex(8)}"
         self.volumes.append(name)
         words = ["nocopy", "nosuid", "nodev"] + ["ro"] * volume.read_only
-        return ["--volume", f"{name}:{volume.path}:{','.join(words)}"]
+        return ["--volume", f"{name}:{without(':', volume.path)}:{','.join(words)}"]
 
     def own_directory(self):
         return ["--tmpfs", "/run/cornercast:ro,mode=755,notmpcopyup"]
 
-    def is_of_program(self, said, _status):
+    def is_of_program(self, said, _state):
         """Whether it says that the program cannot be executed: the status for that is also one for other errors."""
         return said.endswith(("OCI permission denied", "OCI runtime attempted to invoke a command that was not found"))
 

@@ -5,7 +5,8 @@
 
 The command finds in CORNERCAST_ENGINES the place of the engines, a directory in which each has a folder with its name;
 `docker` and `containerd` have the daemons that they need, which listen on `socket` there. It ends with the status of
-the command, or with 3 where an engine did not start.
+the command, or with 3 where the command was not begun: this host does not give what is needed, or an engine did not
+start.
 
 Four processes, of which the second to the last are there because anything can be killed at any time:
 
@@ -22,6 +23,7 @@ Four processes, of which the second to the last are there because anything can b
 import fcntl
 import glob
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -31,6 +33,8 @@ import time
 import daemons
 
 PREFIX = "cornercast-engines-"
+# Is there from when the command begins, so that its status is told from those of what comes before.
+BEGUN = "begun"
 _PR_SET_PDEATHSIG = 1
 # How long the last processes can take to go, in seconds.
 _PATIENCE = 20
@@ -46,7 +50,10 @@ def main():
         print("serve.py: engines of one's own need the user 0", file=sys.stderr)
         sys.exit(3)
     sweep()
-    place = tempfile.mkdtemp(prefix=PREFIX)
+    # containerd has a namespace of this name, which can have no `_` at its end; podman has a directory there, whose path
+    # can have 50 characters.
+    place = os.path.join(tempfile.gettempdir(), PREFIX + secrets.token_hex(4))
+    os.mkdir(place, 0o700)
     lock = os.open(os.path.join(place, "lock"), os.O_CREAT | os.O_RDWR, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
     guard, pipe = watch(place)
@@ -72,12 +79,20 @@ def outside(place, arguments):
     environment = os.environ | {"CORNERCAST_ENGINES": place}
     name_spaces = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc"]
     command = [*name_spaces, sys.executable, "-B", os.path.abspath(__file__), *arguments]
-    process = subprocess.Popen(command, env=environment, preexec_fn=_die_with_parent)
+    try:
+        process = subprocess.Popen(command, env=environment, preexec_fn=_die_with_parent)
+    except FileNotFoundError:
+        print("serve.py: there is no `unshare` here", file=sys.stderr)
+        return 3
     try:
         status = process.wait()
     finally:
         process.kill()
         process.wait()
+    if not os.path.exists(os.path.join(place, BEGUN)):
+        # `unshare` has said why, if it was that.
+        print("serve.py: the command was not begun", file=sys.stderr)
+        return 3
     return status if status >= 0 else 128 - status
 
 
@@ -101,6 +116,7 @@ def inside(arguments):
     temporary = os.path.join(place, "tmp")
     os.mkdir(temporary)
     environment = os.environ | daemons.environment(place) | {"TMPDIR": temporary}
+    open(os.path.join(place, BEGUN), "wb").close()
     command = subprocess.Popen(arguments[at + 1 :], env=environment)
     while True:
         # Whoever has lost its parent is reaped here as well.
@@ -115,7 +131,8 @@ def cover(place):
     """Puts copies in memory over the directories of the host where engines leave files."""
     memory = os.path.join(place, "memory")
     os.mkdir(memory)
-    subprocess.run(["mount", "-t", "tmpfs", "cornercast", memory], check=True)
+    if subprocess.run(["mount", "-t", "tmpfs", "cornercast", memory], check=False).returncode:
+        raise daemons.NotStarted("nothing can be mounted here")
     for number, covered in enumerate(("/etc", "/run", "/var/lib")):
         upper, work = os.path.join(memory, f"{number}"), os.path.join(memory, f"{number}.work")
         os.mkdir(upper)

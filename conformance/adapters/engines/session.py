@@ -8,11 +8,16 @@ What is answered:
 
 - `skipped` where the engine was not asked, or not for everything: it has no means or no words for something. An image
   that the converter refuses has not come to the engine either, so what is wrong with it is not for the engine to say.
+- `errored` where nothing says what became of the instance: the engine's command ended in another way than by saying no,
+  the engine does not answer, or it says that the instance still runs.
 - `completed` in all other cases. The run report says what the engine said, at the end or of itself: `refused` where it
-  did not take the container or did not start it, `failed` where it says that the program cannot be executed, otherwise
-  the exit code or the signal. A row of the isolation report is `enforced` where the engine was asked for it with a flag,
-  or does it by default as its documentation says, and its own description of the instance shows that, and
-  `not-enforced` otherwise. The adapter itself checks nothing and adds nothing, so that what is judged is the engine.
+  did not make the container or did not start it, `failed` where it says that the program cannot be executed, otherwise
+  the exit code or the signal. There is no run report where the engine could not be brought to end the instance. A row
+  of the isolation report is `enforced` where the engine's own description of the instance shows it, and `not-enforced`
+  otherwise. The adapter itself checks nothing and adds nothing, so that what is judged is the engine.
+
+An instance is made by one command and started by another, as all three engines offer. What the first one says is no
+stream of an application. The second one has the application's streams, so what it says of itself stands there as well.
 
 What an application finds that nobody asks for, such as the umask, `HOME` or `/etc/hosts`, is left to the engine. Two
 things are given because no other engine could know them: the variables `CORNERCAST_…` and `/run/cornercast`.
@@ -31,6 +36,7 @@ from typing import NamedTuple
 
 import demands
 from demands import Inexpressible
+from streams import Stream
 
 # Set by serve.py: a directory for all that the engines keep, which it removes.
 PLACE = os.environ.get("CORNERCAST_ENGINES")
@@ -49,6 +55,10 @@ class Refused(Exception):
 
 class Failed(Refused):
     """The same of a program that it could not execute."""
+
+
+class Unended(Exception):
+    """Why an instance was ended by the adapter, and not by itself or the engine."""
 
 
 class Ended(NamedTuple):
@@ -74,6 +84,18 @@ def expressible():
         if error.errno == errno.E2BIG:
             raise Inexpressible("no command line as long as this") from None
         raise
+
+
+def said_no(engine, done, name):
+    """What a command of the engine has said that did not succeed. It has to be a no, and not that it could not ask."""
+    said = words(done)
+    if done.returncode < 0:
+        raise OSError(f"`{done.args[0]}` was ended by {signal.Signals(-done.returncode).name}: {said}")
+    if any(word in said for word in ("unknown flag", "unknown shorthand flag", "flag provided but not defined")):
+        raise OSError(f"this {engine.name} has other flags than the one that is known here: {said}")
+    if call(engine.question()).returncode:
+        raise OSError(f"{engine.name} does not answer: {said}")
+    return Refused(said, name)
 
 
 def call(arguments):
@@ -123,6 +145,8 @@ class Session:
             return answer | {"outcome": "skipped", "reason": f"{name} has {why}"}
         except OSError as error:
             return answer | {"outcome": "errored", "reason": str(error)}
+        except Unended as why:
+            return answer | {"reason": str(why)}
         return answer
 
     def _run(self, message):
@@ -135,21 +159,18 @@ class Session:
             raise OSError(f"cornercast convert: {words(done)}")
         asked = demands.read(message["input"], options)
         os.mkdir(output)
-        for stream in ("stdout", "stderr"):
-            open(os.path.join(output, stream), "wb").close()
+        streams = {name: Stream(os.path.join(output, name)) for name in ("stdout", "stderr")}
         ended = None
         try:
             command = self.engine.prepare(archive, done.stdout.decode().strip(), asked, scratch)
-            self._attach(command, output, options["input"])
-            ended = self.engine.ended(self.attached.returncode, _last_line(output), asked)
+            self._attach(command, streams, options["input"])
+            ended = self.engine.ended(self.attached.returncode, streams["stderr"].last_line(), asked)
             report = _outcome(ended.status) | {"arguments": ended.arguments}
             if _INSTANCE.fullmatch(ended.name):
                 report["instance"] = ended.name
             if ended.killed:
                 report["killed"] = True
         except Refused as why:
-            # Nothing has begun, so what stands there is what the engine itself has said.
-            open(os.path.join(output, "stderr"), "wb").close()
             outcome = "failed" if isinstance(why, Failed) else "refused"
             report = {"outcome": outcome, "reasons": [{"clause": why.name, "message": str(why)}]}
         finally:
@@ -162,38 +183,25 @@ class Session:
     def _described(self):
         return {"backend": self.engine.runtime, "name": self.engine.name, "version": self.engine.version()}
 
-    def _attach(self, command, output, given):
+    def _attach(self, command, streams, given):
         """Starts the instance and passes its streams on until both have ended."""
         with self.engine.stdin(given) as stdin, expressible():
             pipes = {"bufsize": 0, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
             self.attached = subprocess.Popen(command, stdin=stdin, **pipes)
-        streams = {"stdout": self.attached.stdout, "stderr": self.attached.stderr}
-        paths = {name: os.path.join(output, name) for name in streams}
-        threads = [threading.Thread(target=_keep, args=(pipe, paths[name])) for name, pipe in streams.items()]
+        pipes = {"stdout": self.attached.stdout, "stderr": self.attached.stderr}
+        threads = [threading.Thread(target=streams[name].take, args=(pipe,)) for name, pipe in pipes.items()]
         for thread in threads:
             thread.start()
         self.attached.wait()
         for thread in threads:
             thread.join()
-        for pipe in streams.values():
+        for pipe in pipes.values():
             pipe.close()
+        self.engine.drain(streams)
+        for stream in streams.values():
+            stream.check()
         if self.stopping is not None:
             self.stopping.wait()
-
-
-def _last_line(output):
-    with open(os.path.join(output, "stderr"), "rb") as file:
-        file.seek(max(0, os.path.getsize(file.name) - 4096))
-        lines = file.read().decode(errors="replace").strip().splitlines()
-    # Where to read more is no reason.
-    return ([line for line in lines if not line.startswith("See '")] or [""])[-1]
-
-
-def _keep(pipe, path):
-    """Writes what comes, when it comes: the suite waits for lines of it."""
-    with open(path, "ab", buffering=0) as file:
-        while piece := pipe.read(65536):
-            file.write(piece)
 
 
 def _outcome(status):
@@ -213,9 +221,7 @@ def _isolation(asked, ended):
     if ended is None:
         return report
     for name, isolator in sorted(asked.isolators.items()):
-        if not isolator.said:
-            verdict, mechanism = "not-enforced", "it has no means for this"
-        elif name in ended.enforced:
+        if name in ended.enforced:
             verdict, mechanism = "enforced", ended.enforced[name]
         else:
             verdict, mechanism = "not-enforced", ended.missing.get(name, "nothing shows that it is in force")

@@ -1,9 +1,11 @@
 """Which isolators the configuration shows that an engine has written for its runtime (`config.json`)."""
 
+import calls
 from demands import MASKED, READ_ONLY
-from calls import DENIED
 
-_DENYING = ("SCMP_ACT_ERRNO", "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS")
+# The devices of RUN-114, as major and minor number; those of terminals have any.
+_DEVICES = {(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 2), (136, None)}
+
 
 def shown(config, asked):
     """The isolators that are in force with what shows it, and why others are not."""
@@ -22,10 +24,9 @@ def shown(config, asked):
     for name, kind in (("ipc", "ipc"), ("process-view", "pid"), ("network", "network")):
         own = {"type": kind} in [{"type": one["type"]} for one in linux["namespaces"] if not one.get("path")]
         say(f"cornercast/{name}", own, f"a {kind} namespace of its own", f"no {kind} namespace of its own")
-    first = (resources.get("devices") or [{}])[0]
-    is_denied = first == {"allow": False, "access": "rwm"}
-    say("cornercast/devices", is_denied, "all other devices are denied", "devices are not denied")
-    allowed = _allowed(linux.get("seccomp"))
+    others = _others(resources.get("devices") or [])
+    say("cornercast/devices", not others, "all other devices are denied", f"allowed are {' '.join(others)}")
+    allowed = calls.allowed(linux.get("seccomp"))
     why = "there is no filter" if allowed is None else f"the filter allows {' '.join(allowed)}"
     say("cornercast/syscalls", allowed == [], "a filter that denies all other calls", why)
     left = [path for path in MASKED if path not in linux.get("maskedPaths", [])]
@@ -53,13 +54,17 @@ def _limits(say, process, resources, asked):
     say("resource/nofile", limits == wanted, "RLIMIT_NOFILE", f"rlimits are {limits}")
 
 
-def _allowed(filter_):
-    """Which of the calls that are to be denied a filter allows for any arguments; None without a filter."""
-    if not filter_:
-        return None
-    denies_all = filter_["defaultAction"] in _DENYING
-    named = {True: set(), False: set()}
-    for rule in filter_.get("syscalls") or []:
-        if not rule.get("args"):
-            named[rule["action"] in _DENYING].update(rule["names"])
-    return [name for name in DENIED if name not in named[True] and (name in named[False] or not denies_all)]
+def _others(rules):
+    """Which devices can be opened beside those of RUN-114. Of rules for one device, the last one holds."""
+    found = []
+    for rule in rules:
+        kind, numbers = rule.get("type") or "a", (rule.get("major"), rule.get("minor"))
+        is_everything = kind == "a" and numbers == (None, None)
+        if is_everything and not rule["allow"] and set("rw") <= set(rule.get("access") or "rwm"):
+            found = []
+        elif not rule["allow"] or not set("rw") & set(rule.get("access") or "rwm"):
+            continue
+        elif kind != "c" or numbers not in _DEVICES:
+            found.append(" ".join([kind, *("*" if number is None else str(number) for number in numbers)]))
+    is_denied = any(not rule["allow"] and rule.get("type") in (None, "a") for rule in rules)
+    return found if is_denied else ["all"]

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -49,6 +50,9 @@ class Layout:
     def call(self, *command):
         """Run the tool in the folder; return what it prints."""
         status, output, message = _run(command, self.scratch)
+        if status < 0:
+            # It was killed, for which there can be reasons that are not in the image.
+            raise OSError(f"{command[0]} was ended by {signal.Signals(-status).name}")
         if status:
             raise Refused(message or f"{command[0]} ended with {status}")
         return output.strip()
@@ -72,12 +76,13 @@ def version(*command):
 def in_private_mounts():
     """Start this program again where its mounts are nobody else's and end with it.
 
-    There is nothing in two folders in which podman and skopeo keep files for the whole machine, and for which they have
+    There is nothing in three folders in which podman and skopeo keep files for the whole machine, and for which they have
     no options.
     """
     if os.environ.get(_PRIVATE) == "1":
         return
-    mounts = [f"mount -t tmpfs -o mode={mode} tmpfs {path}" for path, mode in (("/var/lib", 755), ("/dev/shm", 1777))]
+    folders = (("/var/lib", 755), ("/run", 755), ("/dev/shm", 1777))
+    mounts = [f"mount -t tmpfs -o mode={mode} tmpfs {path}" for path, mode in folders]
     script = " && ".join([*mounts, 'exec "$@"'])
     command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh"]
     os.environ[_PRIVATE] = "1"
@@ -171,7 +176,10 @@ def _hide(layer, tree):
     with tarfile.open(layer, "r:", encoding="utf-8", errors="surrogateescape") as archive:
         hidden = [entry.name for entry in archive if is_whiteout(entry.name)]
     for path in hidden:
-        parent, name = os.path.split(path)
+        parent, name = os.path.split(path.rstrip("/"))
+        if ".." in parent.split("/") or name in (".wh.", ".wh..", ".wh..."):
+            # Without a name that would be the directory itself, and with `..` what the tree stands in.
+            raise OSError(f"a layer hides what has no name below the tree: {path!r}")
         folder = _folder(tree, parent)
         if not folder:
             continue
