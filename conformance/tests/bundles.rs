@@ -17,6 +17,7 @@ fn main() -> ExitCode {
         Trial::test("what_explain_says", explain),
         Trial::test("what_list_says", list),
         Trial::test("what_is_no_runtime_is_refused", no_runtime),
+        Trial::ignorable_test("a_relative_path_is_of_this_directory", || on("runc", relative)),
         Trial::ignorable_test("cases_on_runc", || on("runc", cases)),
         Trial::ignorable_test("what_nothing_decides_is_no_pass", || on("runc", recorded)),
         Trial::ignorable_test("a_known_difference_is_found", || on("crun", difference)),
@@ -77,6 +78,21 @@ fn no_runtime() -> Result<(), Failed> {
             assert!(errors.contains(why), "{errors}");
         }
         assert_ne!(status, 0);
+    }
+    Ok(())
+}
+
+/// Calls are made in the directory of the bundle.
+fn relative() -> Result<(), Failed> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let runc = std::env::split_paths(&path).map(|folder| folder.join("runc")).find(|path| path.exists()).unwrap();
+    std::os::unix::fs::symlink(runc, folder.path().join("mine")).unwrap();
+    for program in ["mine=./mine", "mine=mine"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cornercast-conformance"));
+        command.args(["bundles", "--case", "cwd/given", "--impl", program, "--probe"]).arg(peers::probe());
+        let output = command.current_dir(folder.path()).stdin(Stdio::null()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     }
     Ok(())
 }

@@ -24,10 +24,13 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// The program at a path, or of this name.
+    /// The program at a path, or of this name. A path is made absolute, as calls are made in other directories.
     #[must_use]
     pub fn new(program: impl Into<PathBuf>) -> Self {
-        Self { program: program.into(), broken: None }
+        let program = program.into();
+        let is_name = program.parent() == Some(Path::new(""));
+        let absolute = if is_name { None } else { std::path::absolute(&program).ok() };
+        Self { program: absolute.unwrap_or(program), broken: None }
     }
 
     /// What it calls itself, and its version: the first line of `--version` is `runc version 1.1.5`, or
