@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde::Deserialize;
 
-use crate::bundles::case::Rule;
+use crate::bundles::rule::Rule;
 use crate::suite::{self, Entry, Task};
 
 /// The findings of a file.

@@ -80,7 +80,7 @@ impl Mutant {
 
     /// A runtime, called through a mutant, or as it is.
     fn runtime(mutant: Option<&'static bundles::mutants::Mutant>, runtime: &Runtime) -> Result<Self, String> {
-        let runtime = Runtime { broken: mutant.map(|mutant| mutant.name), ..runtime.clone() };
+        let runtime = runtime.clone().through(mutant.map(|mutant| mutant.name));
         // Engines can be broken in the same ways.
         let name = mutant.map_or_else(|| AS_IT_IS.to_owned(), |mutant| format!("runtime-{}", mutant.name));
         let implementation = Implementation::new(&name, runtime.hello()?);

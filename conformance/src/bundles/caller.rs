@@ -28,6 +28,9 @@ use super::runtime::Runtime;
 use super::{cases, mutants};
 use crate::suite::Task;
 
+/// What the good bundle is called, as if it were a case.
+pub const GOOD: &str = "good";
+
 /// Bytes of one stream that are kept.
 const OUTPUT_LIMIT: usize = 1 << 20;
 
@@ -112,10 +115,7 @@ impl Plan<'_> {
 ///
 /// Errors of the system; if there is no such case or mutant.
 pub fn main(arguments: &CallArgs) -> io::Result<()> {
-    let entry = cases().into_iter().find(|entry| entry.name == arguments.case);
-    let Some(Task::Bundle(case)) = entry.map(|entry| entry.task) else {
-        return Err(io::Error::other(format!("no case is called `{}`", arguments.case)));
-    };
+    let case = find(&arguments.case)?;
     let broken = match &arguments.broken {
         None => None,
         Some(name) => Some(mutants::find(name).ok_or_else(|| io::Error::other("there is no such mutant"))?.name),
@@ -123,13 +123,24 @@ pub fn main(arguments: &CallArgs) -> io::Result<()> {
     if std::process::id() != 1 {
         return Err(io::Error::other("it is called in namespaces of its own alone"));
     }
-    let runtime = Runtime { program: arguments.program.clone(), broken };
+    let runtime = Runtime::new(&arguments.program).through(broken);
     let (folder, time) = (arguments.folder.as_path(), Duration::from_millis(arguments.time));
     let container = arguments.container.as_str();
     let plan = Plan { case: &case, folder, container, runtime: &runtime, time };
     let evidence = call(&plan, &arguments.group)?;
     serde_json::to_writer(io::stdout(), &evidence)?;
     Ok(())
+}
+
+/// The case of this name, or the good bundle.
+fn find(name: &str) -> io::Result<Case> {
+    if name == GOOD {
+        return Ok(Case::good());
+    }
+    match cases().into_iter().find(|entry| entry.name == name).map(|entry| entry.task) {
+        Some(Task::Bundle(case)) => Ok(*case),
+        _ => Err(io::Error::other(format!("no case is called `{name}`"))),
+    }
 }
 
 /// Makes the calls, and looks what there is afterwards.
@@ -152,16 +163,21 @@ fn call(plan: &Plan<'_>, group: &str) -> io::Result<Evidence> {
         ended: HashMap::new(),
     };
     let mut evidence = Evidence::default();
+    let mut has_failed = false;
     for call in plan.case.calls {
+        // What was not made can be asked for alone.
+        if has_failed && *call != Call::State {
+            continue;
+        }
         if matches!(call, Call::Wait) && evidence.calls.last().is_some_and(Called::is_vain_kill) {
             continue;
         }
         let called = caller.call(*call)?;
         let is_first = !evidence.calls.iter().any(|called| called.name == Call::Create.name());
-        let has_failed = is_first && called.name == Call::Create.name() && !called.end.is_success();
+        has_failed |= is_first && called.name == Call::Create.name() && !called.end.is_success();
         let is_late = called.end == End::Late;
         evidence.calls.push(called);
-        if has_failed || is_late {
+        if is_late {
             break;
         }
     }

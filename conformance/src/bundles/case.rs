@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::evidence::Evidence;
 use super::oci::Sentence;
+use super::rule::{Check, Rule, Wants};
 use crate::protocol::Role;
 use crate::suite::{Entry, Task};
 
@@ -28,7 +29,7 @@ pub struct Case {
     pub tree: Tree,
     /// What the application does; it looks if that is nothing.
     pub steps: &'static [&'static str],
-    /// The calls, in this order; what follows a `create` that failed is left out.
+    /// The calls, in this order; after a `create` that failed, only the state is asked for.
     pub calls: &'static [Call],
     /// What is particular about the process that calls.
     pub caller: Caller,
@@ -111,64 +112,6 @@ impl Caller {
             Self::Plain => None,
             Self::After(commands) => Some(format!("{commands}; exec \"$@\"")),
             Self::With(redirections) => Some(format!("exec \"$@\" {redirections}")),
-        }
-    }
-}
-
-/// A sentence that decides, and how.
-#[derive(Debug, Clone)]
-pub struct Rule {
-    /// The sentence.
-    pub sentence: &'static Sentence,
-    /// What it asks for.
-    pub wants: Wants,
-}
-
-/// What a check says where the application cannot see what it would have to.
-pub const UNTOLD: &str = "the application cannot tell";
-
-/// Whether the evidence is as it has to be; in words what it is instead.
-pub type Check = fn(&Evidence) -> Result<(), String>;
-
-/// What a sentence asks for.
-#[derive(Debug, Clone, Copy)]
-pub enum Wants {
-    /// An error: the application does not run.
-    Error,
-    /// This, unless there is an error: a runtime can leave out what it does not support, but not in silence.
-    Unless(Check),
-    /// This.
-    This(Check),
-}
-
-/// What a rule says of a run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ruling {
-    /// It is met.
-    Met,
-    /// It leaves open what has happened.
-    Open(String),
-    /// It is broken.
-    Broken(String),
-}
-
-impl Rule {
-    /// What the rule says of a run.
-    #[must_use]
-    pub fn judge(&self, evidence: &Evidence) -> Ruling {
-        let ruling = |check: Check| match check(evidence) {
-            Ok(()) => Ruling::Met,
-            Err(why) if why == UNTOLD => Ruling::Open(why),
-            Err(why) => Ruling::Broken(why),
-        };
-        match self.wants {
-            // How errors are told, and whether they are, is left open; that nothing is done is not.
-            Wants::Error if evidence.has_begun() => Ruling::Broken("the application ran".to_owned()),
-            Wants::Error => Ruling::Met,
-            Wants::Unless(_) if evidence.is_refused() && !evidence.has_begun() => {
-                Ruling::Open("it was refused, which a runtime can do".to_owned())
-            }
-            Wants::Unless(check) | Wants::This(check) => ruling(check),
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::bundles::case::{Call, LIFE, case, push};
 use crate::bundles::evidence::Evidence;
 use crate::bundles::make::NOTES;
 use crate::bundles::oci;
+use crate::bundles::rule::{Checked, otherwise};
 use crate::suite::Entry;
 
 /// The hooks that are called outside of the container, in the order of the lifecycle.
@@ -41,12 +42,12 @@ fn state(evidence: &Evidence, kind: &str) -> Value {
 }
 
 /// Whether the file of each hook has a state with what a state needs.
-fn have_states(evidence: &Evidence) -> Result<(), String> {
+fn have_states(evidence: &Evidence) -> Checked {
     for kind in OUTSIDE {
         let state = state(evidence, kind);
         for member in ["ociVersion", "id", "status", "bundle"] {
             if !state[member].is_string() {
-                return Err(format!("the hook `{kind}` got no state with `{member}`"));
+                return otherwise(format!("the hook `{kind}` got no state with `{member}`"));
             }
         }
     }
@@ -71,7 +72,7 @@ pub(super) fn hooks() -> Vec<Entry> {
                 for kind in OUTSIDE.into_iter().chain(["poststop"]) {
                     let of_kind: Vec<&&str> = order.iter().filter(|word| word.starts_with(kind)).collect();
                     if of_kind != [&&*format!("{kind}/1"), &&*format!("{kind}/2")] {
-                        return Err(format!("of the hooks `{kind}`, these were called: {of_kind:?}"));
+                        return otherwise(format!("of the hooks `{kind}`, these were called: {of_kind:?}"));
                     }
                 }
                 Ok(())
@@ -135,7 +136,7 @@ pub(super) fn hooks() -> Vec<Entry> {
             })
             .calls(LIFE)
             .has_to(&oci::POSTSTOP_FAILS, |evidence| {
-                if order(evidence) == ["second"] { Ok(()) } else { Err("the hook after it was not called".to_owned()) }
+                if order(evidence) == ["second"] { Ok(()) } else { otherwise("the hook after it was not called") }
             }),
         ),
         case(

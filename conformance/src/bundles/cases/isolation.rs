@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::bundles::Case;
-use crate::bundles::case::{UNTOLD, case, push, set};
+use crate::bundles::case::{case, push, set};
 use crate::bundles::evidence::Evidence;
 use crate::bundles::oci;
+use crate::bundles::rule::{Checked, Unmet, otherwise};
 use crate::suite::Entry;
 
 /// Leaves out the namespace of a kind.
@@ -28,10 +29,10 @@ fn shared(evidence: &Evidence) -> Value {
 }
 
 /// Whether a device is there, with these numbers.
-fn has_device(evidence: &Evidence, path: &str) -> Result<(), String> {
+fn has_device(evidence: &Evidence, path: &str) -> Checked {
     let devices = evidence.at("/devices");
     let is_there = devices.as_array().into_iter().flatten().any(|device| device["path"] == path);
-    if is_there { Ok(()) } else { Err(format!("there is no {path}")) }
+    if is_there { Ok(()) } else { otherwise(format!("there is no {path}")) }
 }
 
 /// What a symbolic link leads to.
@@ -52,12 +53,14 @@ pub(super) fn isolation() -> Vec<Entry> {
             "namespaces/new",
             "namespaces of five kinds, without a path",
             Case::good().extra(shared).unless_error(&oci::NAMESPACE_NEW, |evidence| {
-                for kind in ["ipc", "mnt", "net", "pid", "uts"] {
-                    if is_of_the_caller(evidence, kind) == Some(true) {
-                        return Err(format!("the namespace `{kind}` is the runtime's"));
-                    }
+                evidence.ran()?;
+                let kinds = ["ipc", "mnt", "net", "pid", "uts"];
+                let of_the_caller = kinds.map(|kind| (kind, is_of_the_caller(evidence, kind)));
+                if let Some((kind, _)) = of_the_caller.iter().find(|(_, is)| *is == Some(true)) {
+                    return otherwise(format!("the namespace `{kind}` is the runtime's"));
                 }
-                Ok(())
+                let untold = of_the_caller.iter().find(|(_, is)| is.is_none());
+                untold.map_or(Ok(()), |(kind, _)| untold_namespace(kind))
             }),
         ),
         case(
@@ -140,7 +143,7 @@ pub(super) fn isolation() -> Vec<Entry> {
                 .steps(&["ready", "read:/proc/sys/net/ipv4/ip_default_ttl"])
                 .unless_error(&oci::APPLIED, |evidence| {
                     let read = evidence.step("read:/proc/sys/net/ipv4/ip_default_ttl");
-                    if read["text"] == "77\n" { Ok(()) } else { Err(format!("the parameter is {read}")) }
+                    if read["text"] == "77\n" { Ok(()) } else { otherwise(format!("the parameter is {read}")) }
                 }),
         ),
         case(
@@ -180,7 +183,7 @@ pub(super) fn isolation() -> Vec<Entry> {
                 for (path, to) in [("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")] {
                     let target = target(evidence, &format!("/dev/{path}"));
                     if target != format!("/proc/self/fd{to}") {
-                        return Err(format!("/dev/{path} leads to {target}"));
+                        return otherwise(format!("/dev/{path} leads to {target}"));
                     }
                 }
                 Ok(())
@@ -196,7 +199,7 @@ pub(super) fn isolation() -> Vec<Entry> {
             .steps(&["ready", "stat:/dev/given"])
             .unless_error(&oci::DEVICES, |evidence| {
                 let seen = evidence.step("stat:/dev/given");
-                if seen["kind"] == "character" { Ok(()) } else { Err(format!("/dev/given is {seen}")) }
+                if seen["kind"] == "character" { Ok(()) } else { otherwise(format!("/dev/given is {seen}")) }
             }),
         ),
         case(
@@ -205,12 +208,16 @@ pub(super) fn isolation() -> Vec<Entry> {
             Case::new(|config, _| set(config, "/linux/maskedPaths", json!(["/etc/file", "/work"])))
                 .steps(&["ready", "read:/etc/file", "list:/work"])
                 .unless_error(&oci::APPLIED, |evidence| {
+                    evidence.ran()?;
                     let (read, list) = (evidence.step("read:/etc/file"), evidence.step("list:/work"));
+                    if read.is_null() || list.is_null() {
+                        return otherwise("the application did not look");
+                    }
                     if read["text"].as_str().is_some_and(|text| !text.is_empty()) {
-                        return Err(format!("/etc/file can be read: {read}"));
+                        return otherwise(format!("/etc/file can be read: {read}"));
                     }
                     if list.as_array().is_some_and(|names| !names.is_empty()) {
-                        return Err(format!("/work can be read: {list}"));
+                        return otherwise(format!("/work can be read: {list}"));
                     }
                     Ok(())
                 }),
@@ -232,7 +239,7 @@ pub(super) fn isolation() -> Vec<Entry> {
                 .steps(&["ready", "create:/work/new", "create:/tmp/new"])
                 .unless_error(&oci::APPLIED, |evidence| {
                     let made = evidence.step("create:/work/new");
-                    if made == "EROFS" { Ok(()) } else { Err(format!("making a file came to {made}, not EROFS")) }
+                    if made == "EROFS" { Ok(()) } else { otherwise(format!("making a file came to {made}, not EROFS")) }
                 }),
         ),
         case(
@@ -243,10 +250,15 @@ pub(super) fn isolation() -> Vec<Entry> {
     ]
 }
 
-fn is_shared(evidence: &Evidence, kind: &str) -> Result<(), String> {
+fn untold_namespace(kind: &str) -> Checked {
+    Err(Unmet::Untold(format!("in which namespace `{kind}` it is")))
+}
+
+fn is_shared(evidence: &Evidence, kind: &str) -> Checked {
+    evidence.ran()?;
     match is_of_the_caller(evidence, kind) {
         Some(true) => Ok(()),
-        Some(false) => Err(format!("the namespace `{kind}` is another one")),
-        None => Err(UNTOLD.to_owned()),
+        Some(false) => otherwise(format!("the namespace `{kind}` is another one")),
+        None => untold_namespace(kind),
     }
 }
