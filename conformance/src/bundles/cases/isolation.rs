@@ -1,4 +1,4 @@
-//! Namespaces, names of the host, the network, kernel parameters, devices, paths that are hidden.
+//! Namespaces, names of the host, the network, kernel parameters, paths that are hidden.
 
 use serde_json::{Value, json};
 
@@ -26,25 +26,6 @@ fn is_of_the_caller(evidence: &Evidence, kind: &str) -> Option<bool> {
 fn shared(evidence: &Evidence) -> Value {
     let kinds = ["cgroup", "ipc", "mnt", "net", "pid", "user", "uts"];
     kinds.iter().map(|kind| ((*kind).to_owned(), json!(is_of_the_caller(evidence, kind)))).collect()
-}
-
-/// Whether a device is there, with these numbers.
-fn has_device(evidence: &Evidence, path: &str) -> Checked {
-    let devices = evidence.at("/devices");
-    let is_there = devices.as_array().into_iter().flatten().any(|device| device["path"] == path);
-    if is_there { Ok(()) } else { otherwise(format!("there is no {path}")) }
-}
-
-/// What a symbolic link leads to.
-fn target(evidence: &Evidence, path: &str) -> Value {
-    let devices = evidence.at("/devices");
-    let found = devices.as_array().and_then(|all| all.iter().find(|device| device["path"] == path).cloned());
-    found.map_or(Value::Null, |device| device["target"].clone())
-}
-
-/// The names of all that is below `/dev`.
-fn devices(evidence: &Evidence) -> Value {
-    evidence.at("/devices").as_array().into_iter().flatten().map(|device| device["path"].clone()).collect()
 }
 
 pub(super) fn isolation() -> Vec<Entry> {
@@ -85,7 +66,8 @@ pub(super) fn isolation() -> Vec<Entry> {
         case(
             "namespaces/twice",
             "two UTS namespaces",
-            Case::new(|config, _| push(config, "/linux/namespaces", json!({"type": "uts"}))).is_error(&oci::NAMESPACE_TWICE),
+            Case::new(|config, _| push(config, "/linux/namespaces", json!({"type": "uts"})))
+                .is_error(&oci::NAMESPACE_TWICE),
         ),
         case(
             "namespaces/other-type",
@@ -149,7 +131,8 @@ pub(super) fn isolation() -> Vec<Entry> {
         case(
             "sysctl/missing",
             "a parameter that no kernel has",
-            Case::new(|config, _| set(config, "/linux/sysctl", json!({"net.nothing_of_the_sort": "1"}))).is_error(&oci::APPLIED),
+            Case::new(|config, _| set(config, "/linux/sysctl", json!({"net.nothing_of_the_sort": "1"})))
+                .is_error(&oci::APPLIED),
         ),
         case(
             "sysctl/of-the-host",
@@ -166,40 +149,6 @@ pub(super) fn isolation() -> Vec<Entry> {
                 without(config, "ipc");
                 let value = std::fs::read_to_string("/proc/sys/kernel/msgmax").unwrap_or_default();
                 set(config, "/linux/sysctl", json!({"kernel.msgmax": value.trim()}));
-            }),
-        ),
-        case(
-            "devices/default",
-            "a bundle without devices",
-            Case::good().extra(devices).unless_error(&oci::DEVICES_DEFAULT, |evidence| {
-                let all = ["null", "zero", "full", "random", "urandom", "tty", "ptmx"];
-                all.iter().try_for_each(|name| has_device(evidence, &format!("/dev/{name}")))
-            }),
-        ),
-        case(
-            "devices/links",
-            "the links for descriptors",
-            Case::good().unless_error(&oci::DEVICE_LINKS, |evidence| {
-                for (path, to) in [("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")] {
-                    let target = target(evidence, &format!("/dev/{path}"));
-                    if target != format!("/proc/self/fd{to}") {
-                        return otherwise(format!("/dev/{path} leads to {target}"));
-                    }
-                }
-                Ok(())
-            }),
-        ),
-        case(
-            "devices/given",
-            "a device of the list",
-            Case::new(|config, _| {
-                let device = json!({"path": "/dev/given", "type": "c", "major": 1, "minor": 3, "fileMode": 0o640, "uid": 7, "gid": 8});
-                set(config, "/linux/devices", json!([device]));
-            })
-            .steps(&["ready", "stat:/dev/given"])
-            .unless_error(&oci::DEVICES, |evidence| {
-                let seen = evidence.step("stat:/dev/given");
-                if seen["kind"] == "character" { Ok(()) } else { otherwise(format!("/dev/given is {seen}")) }
             }),
         ),
         case(
