@@ -4,12 +4,11 @@
 //! container without a namespace of some kind is in the caller's, not in the host's.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,6 +21,7 @@ use serde_json::{Value, json};
 
 use super::case::{Call, Case};
 use super::evidence::{Called, End, Evidence};
+use super::heard::{self, Kept};
 use super::left::{self, Left};
 use super::make::{BUNDLE, NOTES, OUTSIDE, ROOT, RUNTIME};
 use super::runtime::Runtime;
@@ -31,11 +31,11 @@ use crate::suite::Task;
 /// What the good bundle is called, as if it were a case.
 pub const GOOD: &str = "good";
 
-/// Bytes of one stream that are kept.
-const OUTPUT_LIMIT: usize = 1 << 20;
+/// Bytes of the log of a call that are looked at.
+const LOG_LIMIT: u64 = 1 << 20;
 
-/// Bytes of a file of a hook that are kept.
-const NOTE_LIMIT: u64 = 64 << 10;
+/// Bytes of a file with the number of a process, and more than any has.
+const PID_LIMIT: u64 = 64;
 
 /// How long what has been killed can take to be gone before it counts as left.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -191,7 +191,7 @@ fn call(plan: &Plan<'_>, group: &str) -> io::Result<Evidence> {
         |path: String| if is_around(Path::new(&path), folder) { "(the path of the bundle)".to_owned() } else { path };
     evidence.added = after.into_iter().filter(is_new).map(|(path, mode)| (own(path), mode)).collect();
     evidence.outside = left::entries(&folder.join(OUTSIDE))?.into_keys().collect();
-    evidence.notes = notes(&folder.join(NOTES))?;
+    evidence.notes = heard::notes(&folder.join(NOTES))?;
     evidence.has_neighbour = folder.join(RUNTIME).join("beside").exists();
     evidence.caller = about_caller();
     evidence.output = caller.output.text();
@@ -225,41 +225,6 @@ fn hide_second_hierarchy() -> io::Result<()> {
         mount("none", &second, "tmpfs", MountFlags::empty(), None)?;
     }
     Ok(())
-}
-
-/// The beginning of each file of a directory.
-fn notes(directory: &Path) -> io::Result<BTreeMap<String, String>> {
-    let mut notes = BTreeMap::new();
-    for entry in fs::read_dir(directory)? {
-        let entry = entry?;
-        let mut bytes = Vec::new();
-        File::open(entry.path())?.take(NOTE_LIMIT).read_to_end(&mut bytes)?;
-        notes.insert(entry.file_name().to_string_lossy().into_owned(), String::from_utf8_lossy(&bytes).into_owned());
-    }
-    Ok(notes)
-}
-
-/// What has come of a stream, as much as is kept.
-#[derive(Debug, Clone, Default)]
-struct Kept(Arc<Mutex<Vec<u8>>>);
-
-impl Kept {
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
-    }
-
-    /// Reads a stream to its end on a thread of its own.
-    fn read(&self, mut stream: impl Read + Send + 'static) -> thread::JoinHandle<()> {
-        let kept = Arc::clone(&self.0);
-        thread::spawn(move || {
-            let mut buffer = [0; 8192];
-            while let Ok(read @ 1..) = stream.read(&mut buffer) {
-                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-                let room = OUTPUT_LIMIT.saturating_sub(kept.len());
-                kept.extend_from_slice(buffer.get(..read.min(room)).unwrap_or_default());
-            }
-        })
-    }
 }
 
 /// Whoever calls, with what has come of it.
@@ -393,14 +358,14 @@ impl Caller<'_> {
 
     /// Whether the application has ended: nothing holds its streams, and its process is gone.
     fn has_ended(&self) -> bool {
-        let pid = fs::read_to_string(self.pid_file()).ok().and_then(|pid| pid.trim().parse::<u32>().ok());
+        let pid = heard::beginning(&self.pid_file(), PID_LIMIT).ok().and_then(|pid| pid.trim().parse::<u32>().ok());
         let is_gone = pid.is_none_or(|pid| !Path::new(&format!("/proc/{pid}")).exists());
         is_gone && self.streams.iter().all(thread::JoinHandle::is_finished)
     }
 
     /// The last message of the log, or else the last line on standard error.
     fn said(&self, errors: &Kept) -> Option<String> {
-        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        let log = heard::beginning(&self.log, LOG_LIMIT).unwrap_or_default();
         let logged = cornercast_engine::backend::last_error(&log);
         let texts = [errors.text(), self.errors.text()];
         let mut lines = texts.iter().filter_map(|text| crate::process::last_words(text.as_bytes()));

@@ -24,6 +24,7 @@ pub mod case;
 pub mod cases;
 #[allow(clippy::indexing_slicing, reason = "as above")]
 pub mod evidence;
+mod heard;
 mod left;
 pub mod make;
 #[allow(clippy::indexing_slicing, reason = "as above")]
