@@ -188,22 +188,32 @@ impl Case {
         Self { left: true, ..self }
     }
 
+    fn rule(self, sentence: &'static Sentence, wants: Wants) -> Self {
+        Self { rule: Some(Rule { sentence, wants, no_group: false }), ..self }
+    }
+
+    /// The error that is asked for must not even leave a control group.
+    #[must_use]
+    pub fn without_group(self) -> Self {
+        Self { rule: self.rule.map(|rule| Rule { no_group: true, ..rule }), ..self }
+    }
+
     /// The sentence asks for an error.
     #[must_use]
     pub fn is_error(self, sentence: &'static Sentence) -> Self {
-        Self { rule: Some(Rule { sentence, wants: Wants::Error }), ..self }
+        self.rule(sentence, Wants::Error)
     }
 
     /// The sentence asks for this, or for an error.
     #[must_use]
     pub fn unless_error(self, sentence: &'static Sentence, check: Check) -> Self {
-        Self { rule: Some(Rule { sentence, wants: Wants::Unless(check) }), ..self }
+        self.rule(sentence, Wants::Unless(check))
     }
 
     /// The sentence asks for this.
     #[must_use]
     pub fn has_to(self, sentence: &'static Sentence, check: Check) -> Self {
-        Self { rule: Some(Rule { sentence, wants: Wants::This(check) }), ..self }
+        self.rule(sentence, Wants::This(check))
     }
 }
 

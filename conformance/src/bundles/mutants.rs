@@ -121,7 +121,7 @@ pub const MUTANTS: &[Mutant] = &[
     How::Instead("delete", &["delete", "--force"])
         .mutant("deletes-all", &["lifecycle/delete-created", "lifecycle/delete-running"]),
     How::Nothing("delete").mutant("deletes-nothing", &["lifecycle/deleted", "lifecycle/deleted-with-orphans"]),
-    How::LeavesGroup.mutant("leaves-a-group", &["lifecycle/failed-*"]),
+    How::LeavesGroup.mutant("leaves-a-group", &["lifecycle/failed-early"]),
     How::Nothing("kill").mutant("kills-nothing", &["lifecycle/kill-created", "lifecycle/kill-running"]),
     How::DeletesAfter("kill").mutant("kill-deletes", &["lifecycle/kill-stopped"]),
     How::DeletesAfter("start").mutant("start-deletes", &["lifecycle/start-stopped", "lifecycle/start-twice"]),
@@ -150,7 +150,7 @@ pub const MUTANTS: &[Mutant] = &[
     .mutant("all-is-running", &["lifecycle/state-missing", "lifecycle/statuses"]),
     config(
         "mounts-are-dropped",
-        &["mounts/missing-source", "mounts/relative-source", "mounts/unknown-type"],
+        &["lifecycle/failed-late*", "mounts/missing-source", "mounts/relative-source", "mounts/unknown-type"],
         |config| {
             config["mounts"].as_array_mut().into_iter().for_each(|mounts| mounts.truncate(5));
         },

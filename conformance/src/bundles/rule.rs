@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::evidence::{Called, Evidence};
+use super::left::Left;
 use super::oci::{self, Sentence};
 
 /// A sentence that decides, and how.
@@ -12,6 +13,11 @@ pub struct Rule {
     pub sentence: &'static Sentence,
     /// What it asks for.
     pub wants: Wants,
+    /// Whether an error must not even leave a control group without a process.
+    ///
+    /// Such a group can stay once in a while, where a runtime does not wait for the end of what it has killed: that is seen
+    /// alike in each run only where nothing was begun.
+    pub no_group: bool,
 }
 
 /// Why a check does not find what it looks for.
@@ -64,16 +70,44 @@ impl Rule {
             Wants::Error if evidence.has_begun() => {
                 return Ruling::Broken("the application ran".to_owned(), self.sentence);
             }
-            Wants::Error => as_before,
+            // How errors are told, and whether they are, is left open; what they leave is not.
+            Wants::Error => return ruling(self.as_before(evidence), Ruling::Met, &oci::ERROR),
             Wants::Unless(_) if evidence.is_refused() && !evidence.has_begun() => {
                 let refused = Ruling::Open("it was refused, which a runtime can do".to_owned());
-                return ruling(as_before(evidence), refused, &oci::ERROR);
+                return ruling(self.as_before(evidence), refused, &oci::ERROR);
             }
             Wants::Unless(check) | Wants::This(check) => check,
         };
-        // How errors are told, and whether they are, is left open; what they leave is not.
-        let sentence = if matches!(self.wants, Wants::Error) { &oci::ERROR } else { self.sentence };
-        ruling(check(evidence), Ruling::Met, sentence)
+        ruling(check(evidence), Ruling::Met, self.sentence)
+    }
+
+    /// Whether an error has left everything as it was: no container that goes on, and if none was made or the one that was
+    /// is deleted, none that is known, and nothing of it.
+    fn as_before(&self, evidence: &Evidence) -> Checked {
+        let succeeded = |names: &[&str]| {
+            let is_one = |called: &&Called| names.contains(&called.name.as_str());
+            evidence.calls.iter().filter(is_one).any(|called| called.end.is_success())
+        };
+        let is_made = succeeded(&["create"]);
+        for state in evidence.calls.iter().filter_map(|called| called.document.as_ref()) {
+            let status = &state["status"];
+            if status == "running" || (!is_made && status.is_string()) {
+                return otherwise(format!("the status of the container is {status}"));
+            }
+        }
+        if is_made && !succeeded(&["delete"]) {
+            return Ok(());
+        }
+        let left = Left { group: evidence.left.group && self.no_group, ..evidence.left.clone() };
+        if !left.is_nothing() {
+            return otherwise(format!("this is left: {}", json!(left)));
+        }
+        let added: Vec<&String> = evidence.added.keys().collect();
+        if is_made || added.is_empty() {
+            Ok(())
+        } else {
+            otherwise(format!("the root tree has new entries: {}", json!(added)))
+        }
     }
 }
 
@@ -85,41 +119,12 @@ fn ruling(checked: Checked, met: Ruling, sentence: &'static Sentence) -> Ruling 
     }
 }
 
-/// Whether an error has left everything as it was: no container that goes on, and if none was made or the one that was
-/// is deleted, none that is known, and nothing of it.
-fn as_before(evidence: &Evidence) -> Checked {
-    let succeeded = |names: &[&str]| {
-        let is_one = |called: &&Called| names.contains(&called.name.as_str());
-        evidence.calls.iter().filter(is_one).any(|called| called.end.is_success())
-    };
-    let is_made = succeeded(&["create"]);
-    for state in evidence.calls.iter().filter_map(|called| called.document.as_ref()) {
-        let status = &state["status"];
-        if status == "running" || (!is_made && status.is_string()) {
-            return otherwise(format!("the status of the container is {status}"));
-        }
-    }
-    if is_made && !succeeded(&["delete"]) {
-        return Ok(());
-    }
-    if !evidence.left.is_nothing() {
-        return otherwise(format!("this is left: {}", json!(evidence.left)));
-    }
-    let added: Vec<&String> = evidence.added.keys().collect();
-    if is_made || added.is_empty() {
-        Ok(())
-    } else {
-        otherwise(format!("the root tree has new entries: {}", json!(added)))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::bundles::evidence::End;
-    use crate::bundles::left::Left;
 
-    const RULE: Rule = Rule { sentence: &oci::CWD, wants: Wants::Error };
+    const RULE: Rule = Rule { sentence: &oci::CWD, wants: Wants::Error, no_group: false };
 
     fn called(name: &str, end: End) -> Called {
         Called { name: name.to_owned(), end, said: None, document: None }
@@ -148,6 +153,9 @@ mod tests {
         assert_eq!(broken(&known).0, "the status of the container is \"created\"");
         let left = Evidence { left: Left { processes: 1, ..Left::default() }, ..refused() };
         assert_eq!(broken(&left), ("this is left: {\"processes\":1}".to_owned(), "Errors"));
+        let group = Evidence { left: Left { group: true, ..Left::default() }, ..refused() };
+        assert_eq!(RULE.judge(&group), Ruling::Met);
+        assert!(matches!(Rule { no_group: true, ..RULE }.judge(&group), Ruling::Broken(..)));
         let mut added = refused();
         added.added.insert("/new".to_owned(), "040755".to_owned());
         assert_eq!(broken(&added).0, "the root tree has new entries: [\"/new\"]");
@@ -169,13 +177,13 @@ mod tests {
 
     #[test]
     fn what_is_refused_is_left_open_if_nothing_stays() {
-        let rule = Rule { sentence: &oci::CWD, wants: Wants::Unless(|_| otherwise("it is not looked at")) };
+        let rule = Rule { wants: Wants::Unless(|_| otherwise("it is not looked at")), ..RULE };
         assert!(matches!(rule.judge(&refused()), Ruling::Open(_)));
-        let left = Evidence { left: Left { group: true, ..Left::default() }, ..refused() };
+        let left = Evidence { left: Left { mounts: 1, ..Left::default() }, ..refused() };
         assert!(
             matches!(rule.judge(&left), Ruling::Broken(why, sentence) if why.contains("left") && *sentence == oci::ERROR)
         );
-        let untold = Rule { sentence: &oci::CWD, wants: Wants::This(|_| Err(Unmet::Untold("it".to_owned()))) };
+        let untold = Rule { wants: Wants::This(|_| Err(Unmet::Untold("it".to_owned()))), ..RULE };
         assert_eq!(untold.judge(&refused()), Ruling::Open("the application cannot tell it".to_owned()));
     }
 }

@@ -262,7 +262,10 @@ pub(super) fn lifecycle() -> Vec<Entry> {
         case(
             "lifecycle/failed-early",
             "an error that can be known before anything is made: no root tree",
-            Case::new(|config, _| set(config, "/root/path", json!("missing"))).and_left().is_error(&oci::ERROR),
+            Case::new(|config, _| set(config, "/root/path", json!("missing")))
+                .and_left()
+                .is_error(&oci::ERROR)
+                .without_group(),
         ),
         case(
             "lifecycle/failed-late",
