@@ -22,8 +22,9 @@ fn at(evidence: &Evidence, path: &str) -> Value {
 
 /// Whether that has all of these members.
 fn is_device(path: &str, seen: &Value, wanted: &Value) -> Checked {
-    if seen.is_null() {
-        return otherwise(format!("there is no {path}"));
+    if !seen.is_object() {
+        let why = seen.as_str().map_or_else(String::new, |why| format!(" ({why})"));
+        return otherwise(format!("there is no {path}{why}"));
     }
     for (member, value) in wanted.as_object().into_iter().flatten() {
         if seen[member] != *value {
