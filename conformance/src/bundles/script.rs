@@ -25,7 +25,7 @@ pub fn script(entry: &Entry, case: &Case, runtime: &Runtime, make: &str) -> Stri
         expected(case),
         "set -eu".to_owned(),
         "if [ $$ != 1 ]; then".to_owned(),
-        format!("  exec env --default-signal unshare {} --ipc sh \"$0\"", NAMESPACES.join(" ")),
+        format!("  exec env --default-signal unshare {} sh \"$0\"", NAMESPACES.join(" ")),
         "fi".to_owned(),
         "scratch=$(mktemp -d)".to_owned(),
         "id=cornercast-reproduce-${scratch##*[./]}".to_owned(),
