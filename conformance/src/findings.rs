@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde::Deserialize;
 
-use crate::bundles::case::Rule;
+use crate::bundles::rule::Rule;
 use crate::suite::{self, Entry, Task};
 
 /// The findings of a file.
@@ -47,6 +47,10 @@ pub struct Finding {
     /// The cases that show it, the plainest first.
     #[serde(default)]
     pub cases: Vec<String>,
+    /// Whether the sentences of its cases leave open what it does: a value that is refused can be one that a runtime does
+    /// not support, and is recorded.
+    #[serde(default)]
+    pub open: bool,
     /// The command that shows it, where no case does.
     pub repeat: Option<String>,
     /// Public threads about it.
@@ -69,6 +73,9 @@ impl Findings {
             }
             if finding.cases.is_empty() == finding.repeat.is_none() {
                 return Err(format!("a finding about `{name}` has to have either cases or a command: {what}"));
+            }
+            if finding.open && finding.cases.is_empty() {
+                return Err(format!("a finding about `{name}` that is open has to have cases: {what}"));
             }
             if let Some(thread) = finding.threads.iter().find(|thread| shortened(thread).is_none()) {
                 return Err(format!("`{thread}` is no address of a thread, such as https://github.com/a/b/issues/1"));
@@ -126,6 +133,7 @@ fn decided(finding: &Finding, entries: &BTreeMap<&str, &Entry>) -> Result<String
     for case in &finding.cases {
         let entry = entries.get(case.as_str()).ok_or_else(|| format!("there is no case `{case}`"))?;
         let by: Vec<String> = match &entry.task {
+            _ if finding.open => vec!["recorded".to_owned()],
             Task::Bundle(case) => match &case.rule {
                 Some(Rule { sentence, .. }) => {
                     vec![format!("[OCI {}, {}]({})", sentence.page, sentence.section, sentence.address())]
@@ -172,6 +180,8 @@ mod tests {
         let one = "[[implementation]]\nname = \"a\"\ntitle = \"A\"\nversion = \"1\"\n[[finding]]\nwhat = \"x\"\n";
         assert!(wrong(&format!("{one}implementation = \"b\"\ncases = [\"c\"]")).contains("`b` is no implementation"));
         assert!(wrong(&format!("{one}implementation = \"a\"")).contains("either cases or a command"));
+        let open = "implementation = \"a\"\nrepeat = \"r\"\nopen = true";
+        assert!(wrong(&format!("{one}{open}")).contains("that is open has to have cases"));
         let thread = "implementation = \"a\"\ncases = [\"c\"]\nthreads = [\"https://example.com/1\"]";
         assert!(wrong(&format!("{one}{thread}")).contains("no address of a thread"));
         let missing = Findings::read(&format!("{one}implementation = \"a\"\ncases = [\"c/d\"]")).unwrap();
@@ -183,9 +193,11 @@ mod tests {
         let text = "[[implementation]]\nname = \"a\"\ntitle = \"A\"\nversion = \"1\"\n\
             [[finding]]\nimplementation = \"a\"\nwhat = \"It is | so.\"\ncases = [\"cwd/relative\", \"cwd/missing\"]\n\
             threads = [\"https://github.com/a/b/pull/7\"]\n\
-            [[finding]]\nimplementation = \"a\"\nwhat = \"Y.\"\nrepeat = \"make it\"\n";
+            [[finding]]\nimplementation = \"a\"\nwhat = \"Y.\"\nrepeat = \"make it\"\n\
+            [[finding]]\nimplementation = \"a\"\nwhat = \"Z.\"\ncases = [\"user/high\"]\nopen = true\n";
         let page = Findings::read(text).unwrap().page(&crate::bundles::cases()).unwrap();
         assert!(page.contains("| It is \\| so. | [OCI config.md, Process](https://github.com/opencontainers/runtime-spec/blob/v1.3.0/config.md#configProcess), recorded | `reproduce cwd/relative --impl a` | [a/b#7](https://github.com/a/b/pull/7) |"), "{page}");
+        assert!(page.contains("| Z. | recorded | `reproduce user/high --impl a` |"), "{page}");
         assert!(page.contains("| Y. | – | `make it` | none known |"), "{page}");
     }
 }

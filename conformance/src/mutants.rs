@@ -40,6 +40,8 @@ pub struct Score {
     pub idle: Vec<String>,
     /// Clauses of the cases that no mutant breaks.
     pub whole: Vec<String>,
+    /// Cases that the runtime fails as it is: what they make of its mutants shows nothing.
+    pub failed: Vec<String>,
 }
 
 /// What became of a mutant.
@@ -56,10 +58,11 @@ pub struct Row {
 }
 
 impl Score {
-    /// Whether every mutant was noticed, every case notices one, and every clause has one.
+    /// Whether there are mutants, every one was noticed, every case notices one, and every clause has one.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.idle.is_empty() && self.whole.is_empty() && self.rows.iter().all(|row| !row.noticed.is_empty())
+        let are_noticed = !self.rows.is_empty() && self.rows.iter().all(|row| !row.noticed.is_empty());
+        self.idle.is_empty() && self.whole.is_empty() && are_noticed
     }
 }
 
@@ -77,7 +80,7 @@ impl Mutant {
 
     /// A runtime, called through a mutant, or as it is.
     fn runtime(mutant: Option<&'static bundles::mutants::Mutant>, runtime: &Runtime) -> Result<Self, String> {
-        let runtime = Runtime { broken: mutant.map(|mutant| mutant.name), ..runtime.clone() };
+        let runtime = runtime.clone().through(mutant.map(|mutant| mutant.name));
         // Engines can be broken in the same ways.
         let name = mutant.map_or_else(|| AS_IT_IS.to_owned(), |mutant| format!("runtime-{}", mutant.name));
         let implementation = Implementation::new(&name, runtime.hello()?);
@@ -155,12 +158,18 @@ pub fn of_runtime(runtime: &Runtime) -> Result<Vec<Mutant>, String> {
     all.map(|mutant| Mutant::runtime(mutant, runtime)).collect()
 }
 
+/// Whether a verdict says that a case of this role has noticed something. One that did not run has not; an engine, a
+/// reader or a builder that is broken can end in any way, but of a runtime that did not answer nothing is known.
+fn notices(role: Role, verdict: Verdict) -> bool {
+    verdict.is_failure() || (verdict == Verdict::Errored && role != Role::Runtime)
+}
+
 /// Puts the cases of `entries` to `mutants`: to each the cases of the clauses that it breaks. `step` is told how many of
 /// how many have been run.
 ///
 /// # Errors
 ///
-/// Errors of `step`.
+/// Errors of `step`; the first case that cannot be put to the runtime as it is.
 pub fn score(
     entries: &[Entry],
     mutants: &[Mutant],
@@ -176,7 +185,7 @@ pub fn score(
         })
         .collect();
     let mut score = Score::default();
-    for mutant in mutants {
+    for mutant in mutants.iter().filter(|mutant| mutant.subject.implementation.name != AS_IT_IS) {
         score.rows.push(Row {
             name: mutant.subject.implementation.name.clone(),
             clauses: mutant.clauses.clone(),
@@ -186,40 +195,71 @@ pub fn score(
     }
     let mut busy = BTreeSet::new();
     let mut broken: BTreeSet<String> = mutants.iter().flat_map(|mutant| mutant.clauses.iter().cloned()).collect();
+    let mut obstacle = None;
     let mut done = 0;
     runner::run(&jobs, codec, options, |job, line| {
         done += 1;
-        if let Some(row) = score.rows.iter_mut().find(|row| row.name == job.subject.implementation.name) {
-            // A case that did not run has noticed nothing.
-            if matches!(line.verdict, Verdict::Pass | Verdict::Recorded | Verdict::Unsupported | Verdict::Skipped) {
-                row.missed.push(line.case);
-            } else {
+        let name = &job.subject.implementation.name;
+        let is_noticed = notices(job.entry.role, line.verdict);
+        if name == AS_IT_IS {
+            if line.verdict == Verdict::Errored {
+                let reason = line.reason.unwrap_or_default();
+                obstacle.get_or_insert(format!("{} cannot be put to the runtime as it is: {reason}", line.case));
+            } else if is_noticed {
+                score.failed.push(line.case);
+            }
+        } else if let Some(row) = score.rows.iter_mut().find(|row| row.name == *name) {
+            if is_noticed {
                 // Every engine breaks clauses that are named; of what breaks all, the cases say what that is.
                 if ![Role::Run, Role::Runtime].contains(&job.entry.role) {
                     broken.extend(job.entry.clauses.iter().cloned());
                 }
-                busy.insert(line.case.clone());
                 row.noticed.push(line.case);
+            } else {
+                row.missed.push(line.case);
             }
         }
         step(done, jobs.len())
     })?;
-    // A case that the runtime fails as it is can fail; its mutants show nothing more.
-    if let Some(at) = score.rows.iter().position(|row| row.name == AS_IT_IS) {
-        let failed = score.rows.remove(at).noticed;
-        let of_runtime = |row: &Row| {
-            mutants.iter().any(|mutant| mutant.subject.implementation.name == row.name && mutant.cases.is_some())
-        };
-        for row in score.rows.iter_mut().filter(|row| of_runtime(row)) {
-            row.noticed.retain(|case| !failed.contains(case));
-            row.missed.retain(|case| !failed.contains(case));
-        }
+    // What cannot be put to the runtime as it is would say of each mutant that it was noticed, or of none.
+    if let Some(obstacle) = obstacle {
+        return Err(io::Error::other(obstacle));
+    }
+    // A case that the runtime fails as it is fails on its mutants as well, and shows nothing of them.
+    for row in &mut score.rows {
+        row.noticed.retain(|case| !score.failed.contains(case));
+        row.missed.retain(|case| !score.failed.contains(case));
+        busy.extend(row.noticed.iter().cloned());
     }
     score.rows.retain(|row| !row.noticed.is_empty() || !row.missed.is_empty());
     let decides = |entry: &&Entry| !matches!(&entry.task, Task::Bundle(case) if case.rule.is_none());
     let names = entries.iter().filter(decides).map(|entry| entry.name.clone());
-    score.idle = names.filter(|name| !busy.contains(name)).collect();
+    score.idle = names.filter(|name| !busy.contains(name) && !score.failed.contains(name)).collect();
     let clauses: BTreeSet<&String> = entries.iter().flat_map(|entry| &entry.clauses).collect();
     score.whole = clauses.into_iter().filter(|clause| !broken.contains(*clause)).cloned().collect();
     Ok(score)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(noticed: &[&str]) -> Row {
+        let noticed = noticed.iter().map(|case| (*case).to_owned()).collect();
+        Row { name: "a".to_owned(), clauses: Vec::new(), noticed, missed: vec!["b".to_owned()] }
+    }
+
+    #[test]
+    fn no_answer_of_a_runtime_notices_nothing() {
+        let all = |role| Verdict::ALL.into_iter().filter(move |verdict| notices(role, *verdict)).collect::<Vec<_>>();
+        assert_eq!(all(Role::Runtime), [Verdict::Xpass, Verdict::Fail, Verdict::FalseClaim]);
+        assert_eq!(all(Role::Run), [Verdict::Errored, Verdict::Xpass, Verdict::Fail, Verdict::FalseClaim]);
+    }
+
+    #[test]
+    fn no_mutants_are_not_noticed() {
+        assert!(!Score::default().is_whole());
+        assert!(Score { rows: vec![row(&["a"])], ..Score::default() }.is_whole());
+        assert!(!Score { rows: vec![row(&["a"]), row(&[])], ..Score::default() }.is_whole());
+    }
 }

@@ -4,10 +4,14 @@
 #[allow(dead_code, reason = "these cases need no engine")]
 mod peers;
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
-use cornercast_conformance::bundles::Runtime;
+use cornercast_conformance::bundles::{self, Runtime};
 use cornercast_conformance::results::{Line, Verdict};
+use cornercast_conformance::suite::Task;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use serde_json::{Value, json};
 
@@ -17,11 +21,13 @@ fn main() -> ExitCode {
         Trial::test("what_explain_says", explain),
         Trial::test("what_list_says", list),
         Trial::test("what_is_no_runtime_is_refused", no_runtime),
+        Trial::ignorable_test("a_relative_path_is_of_this_directory", || on("runc", relative)),
         Trial::ignorable_test("cases_on_runc", || on("runc", cases)),
         Trial::ignorable_test("what_nothing_decides_is_no_pass", || on("runc", recorded)),
         Trial::ignorable_test("a_known_difference_is_found", || on("crun", difference)),
-        Trial::ignorable_test("a_runtime_that_does_nothing_fails", || on("runc", nothing)),
+        Trial::ignorable_test("a_runtime_that_does_nothing_passes_nothing", || on("runc", nothing)),
         Trial::ignorable_test("mutants_are_noticed", || on("runc", mutants)),
+        Trial::ignorable_test("what_was_not_put_to_a_mutant_notices_none", || on("runc", no_mutants)),
         Trial::ignorable_test("the_script_of_reproduce_works", || on("runc", reproduce)),
     ];
     libtest_mimic::run(&arguments, trials).exit_code()
@@ -81,6 +87,21 @@ fn no_runtime() -> Result<(), Failed> {
     Ok(())
 }
 
+/// Calls are made in the directory of the bundle.
+fn relative() -> Result<(), Failed> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let runc = std::env::split_paths(&path).map(|folder| folder.join("runc")).find(|path| path.exists()).unwrap();
+    std::os::unix::fs::symlink(runc, folder.path().join("mine")).unwrap();
+    for program in ["mine=./mine", "mine=mine"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cornercast-conformance"));
+        command.args(["bundles", "--case", "cwd/given", "--impl", program, "--probe"]).arg(peers::probe());
+        let output = command.current_dir(folder.path()).stdin(Stdio::null()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
+    Ok(())
+}
+
 fn cases() -> Result<(), Failed> {
     let (status, lines, footer) = results(&["--impl", "runc", "--case", "cwd", "--case", "umask", "--case", "unknown"]);
     let judged: Vec<&Line> = lines.iter().filter(|line| line.verdict != Verdict::Recorded).collect();
@@ -112,12 +133,48 @@ fn difference() -> Result<(), Failed> {
     Ok(())
 }
 
-/// It says that it has done everything.
+/// A program that answers `--version`, and otherwise does what a shell makes of `does`.
+fn program(folder: &Path, name: &str, does: &str) -> String {
+    let path = folder.join(name);
+    let script = format!("#!/bin/sh\ncase $1 in --version) echo {name} version 1;; *) {does};; esac\n");
+    std::fs::write(&path, script).unwrap();
+    std::fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+    path.display().to_string()
+}
+
+/// Whoever says that everything was done, or that nothing can be, passes no case that something decides.
 fn nothing() -> Result<(), Failed> {
-    let (status, lines, _) =
-        results(&["--impl", "nothing=/bin/true", "--case", "cwd/given", "--case", "lifecycle/statuses"]);
-    assert_eq!(status, 1);
-    assert!(lines.iter().all(|line| line.verdict == Verdict::Fail), "{lines:#?}");
+    let folder = tempfile::tempdir().unwrap();
+    let refuses = format!("refuses={}", program(folder.path(), "refuses", "exit 1"));
+    let all = bundles::cases();
+    let is_judged = |task: &Task| matches!(task, Task::Bundle(case) if case.rule.is_some());
+    let judged: Vec<&str> =
+        all.iter().filter(|entry| is_judged(&entry.task)).map(|entry| entry.name.as_str()).collect();
+    let mut arguments = vec!["--impl", "nothing=/bin/true", "--impl", &refuses, "--timeout", "3"];
+    arguments.extend(judged.iter().flat_map(|name| ["--case", name]));
+    let (status, lines, _) = results(&arguments);
+    assert_eq!((status, lines.len()), (1, 2 * judged.len()));
+    let wrong: Vec<(&str, &str, Verdict)> = lines
+        .iter()
+        .filter(|line| line.verdict != Verdict::Fail)
+        .map(|line| (line.implementation.as_str(), line.case.as_str(), line.verdict))
+        .collect();
+    assert_eq!(wrong, []);
+    Ok(())
+}
+
+/// A case that the runtime fails as it is shows nothing, and neither do no mutants, or a runtime that does not answer.
+fn no_mutants() -> Result<(), Failed> {
+    let (status, output, errors) = suite(&["mutants", "--role", "runtime", "--case", "version/word"]);
+    assert_eq!(status, 1, "{output}{errors}");
+    assert!(output.contains("the runtime fails version/word as it is"), "{output}");
+    assert!(output.contains("no mutant was put to the test"), "{output}");
+    let folder = tempfile::tempdir().unwrap();
+    let slow = program(folder.path(), "slow", "sleep 30");
+    let asked = ["mutants", "--role", "runtime", "--case", "cwd/given", "--timeout", "1", "--runtime", &slow];
+    let (status, output, errors) = suite(&asked);
+    assert_ne!(status, 0, "{output}");
+    assert!(errors.contains("cwd/given cannot be put to the runtime as it is: `create` did not end"), "{errors}");
     Ok(())
 }
 
@@ -133,11 +190,20 @@ fn reproduce() -> Result<(), Failed> {
     let (_, script, _) = suite(&["reproduce", "cwd/given", "--impl", "runc"]);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("again.sh");
+    assert!(script.contains("--container \"$id\"") && !script.contains("@CONTAINER@"), "{script}");
     std::fs::write(&path, script).unwrap();
-    let mut command = Command::new("sh");
-    let output = command.arg(&path).env("CORNERCAST_PROBE", peers::probe()).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(said.contains("\"workingDirectory\":\"/work/below\""), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(said.contains("delete: ok"), "{said}");
+    // Twice at once: each has a control group of its own.
+    let start = || {
+        let mut command = Command::new("sh");
+        command.arg(&path).env("CORNERCAST_PROBE", peers::probe()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    };
+    for child in [start(), start()] {
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("\"workingDirectory\":\"/work/below\""), "{said}{errors}");
+        assert!(said.contains("delete: ok"), "{said}{errors}");
+    }
     Ok(())
 }

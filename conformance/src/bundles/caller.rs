@@ -4,12 +4,11 @@
 //! container without a namespace of some kind is in the caller's, not in the host's.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,17 +21,21 @@ use serde_json::{Value, json};
 
 use super::case::{Call, Case};
 use super::evidence::{Called, End, Evidence};
+use super::heard::{self, Kept};
 use super::left::{self, Left};
 use super::make::{BUNDLE, NOTES, OUTSIDE, ROOT, RUNTIME};
 use super::runtime::Runtime;
 use super::{cases, mutants};
 use crate::suite::Task;
 
-/// Bytes of one stream that are kept.
-const OUTPUT_LIMIT: usize = 1 << 20;
+/// What the good bundle is called, as if it were a case.
+pub const GOOD: &str = "good";
 
-/// Bytes of a file of a hook that are kept.
-const NOTE_LIMIT: u64 = 64 << 10;
+/// Bytes of the log of a call that are looked at.
+const LOG_LIMIT: u64 = 1 << 20;
+
+/// Bytes of a file with the number of a process, and more than any has.
+const PID_LIMIT: u64 = 64;
 
 /// How long what has been killed can take to be gone before it counts as left.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -112,10 +115,7 @@ impl Plan<'_> {
 ///
 /// Errors of the system; if there is no such case or mutant.
 pub fn main(arguments: &CallArgs) -> io::Result<()> {
-    let entry = cases().into_iter().find(|entry| entry.name == arguments.case);
-    let Some(Task::Bundle(case)) = entry.map(|entry| entry.task) else {
-        return Err(io::Error::other(format!("no case is called `{}`", arguments.case)));
-    };
+    let case = find(&arguments.case)?;
     let broken = match &arguments.broken {
         None => None,
         Some(name) => Some(mutants::find(name).ok_or_else(|| io::Error::other("there is no such mutant"))?.name),
@@ -123,13 +123,24 @@ pub fn main(arguments: &CallArgs) -> io::Result<()> {
     if std::process::id() != 1 {
         return Err(io::Error::other("it is called in namespaces of its own alone"));
     }
-    let runtime = Runtime { program: arguments.program.clone(), broken };
+    let runtime = Runtime::new(&arguments.program).through(broken);
     let (folder, time) = (arguments.folder.as_path(), Duration::from_millis(arguments.time));
     let container = arguments.container.as_str();
     let plan = Plan { case: &case, folder, container, runtime: &runtime, time };
     let evidence = call(&plan, &arguments.group)?;
     serde_json::to_writer(io::stdout(), &evidence)?;
     Ok(())
+}
+
+/// The case of this name, or the good bundle.
+fn find(name: &str) -> io::Result<Case> {
+    if name == GOOD {
+        return Ok(Case::good());
+    }
+    match cases().into_iter().find(|entry| entry.name == name).map(|entry| entry.task) {
+        Some(Task::Bundle(case)) => Ok(*case),
+        _ => Err(io::Error::other(format!("no case is called `{name}`"))),
+    }
 }
 
 /// Makes the calls, and looks what there is afterwards.
@@ -152,16 +163,21 @@ fn call(plan: &Plan<'_>, group: &str) -> io::Result<Evidence> {
         ended: HashMap::new(),
     };
     let mut evidence = Evidence::default();
+    let mut has_failed = false;
     for call in plan.case.calls {
+        // What was not made can be asked for alone.
+        if has_failed && *call != Call::State {
+            continue;
+        }
         if matches!(call, Call::Wait) && evidence.calls.last().is_some_and(Called::is_vain_kill) {
             continue;
         }
         let called = caller.call(*call)?;
         let is_first = !evidence.calls.iter().any(|called| called.name == Call::Create.name());
-        let has_failed = is_first && called.name == Call::Create.name() && !called.end.is_success();
+        has_failed |= is_first && called.name == Call::Create.name() && !called.end.is_success();
         let is_late = called.end == End::Late;
         evidence.calls.push(called);
-        if has_failed || is_late {
+        if is_late {
             break;
         }
     }
@@ -175,7 +191,7 @@ fn call(plan: &Plan<'_>, group: &str) -> io::Result<Evidence> {
         |path: String| if is_around(Path::new(&path), folder) { "(the path of the bundle)".to_owned() } else { path };
     evidence.added = after.into_iter().filter(is_new).map(|(path, mode)| (own(path), mode)).collect();
     evidence.outside = left::entries(&folder.join(OUTSIDE))?.into_keys().collect();
-    evidence.notes = notes(&folder.join(NOTES))?;
+    evidence.notes = heard::notes(&folder.join(NOTES))?;
     evidence.has_neighbour = folder.join(RUNTIME).join("beside").exists();
     evidence.caller = about_caller();
     evidence.output = caller.output.text();
@@ -209,41 +225,6 @@ fn hide_second_hierarchy() -> io::Result<()> {
         mount("none", &second, "tmpfs", MountFlags::empty(), None)?;
     }
     Ok(())
-}
-
-/// The beginning of each file of a directory.
-fn notes(directory: &Path) -> io::Result<BTreeMap<String, String>> {
-    let mut notes = BTreeMap::new();
-    for entry in fs::read_dir(directory)? {
-        let entry = entry?;
-        let mut bytes = Vec::new();
-        File::open(entry.path())?.take(NOTE_LIMIT).read_to_end(&mut bytes)?;
-        notes.insert(entry.file_name().to_string_lossy().into_owned(), String::from_utf8_lossy(&bytes).into_owned());
-    }
-    Ok(notes)
-}
-
-/// What has come of a stream, as much as is kept.
-#[derive(Debug, Clone, Default)]
-struct Kept(Arc<Mutex<Vec<u8>>>);
-
-impl Kept {
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
-    }
-
-    /// Reads a stream to its end on a thread of its own.
-    fn read(&self, mut stream: impl Read + Send + 'static) -> thread::JoinHandle<()> {
-        let kept = Arc::clone(&self.0);
-        thread::spawn(move || {
-            let mut buffer = [0; 8192];
-            while let Ok(read @ 1..) = stream.read(&mut buffer) {
-                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-                let room = OUTPUT_LIMIT.saturating_sub(kept.len());
-                kept.extend_from_slice(buffer.get(..read.min(room)).unwrap_or_default());
-            }
-        })
-    }
 }
 
 /// Whoever calls, with what has come of it.
@@ -377,14 +358,14 @@ impl Caller<'_> {
 
     /// Whether the application has ended: nothing holds its streams, and its process is gone.
     fn has_ended(&self) -> bool {
-        let pid = fs::read_to_string(self.pid_file()).ok().and_then(|pid| pid.trim().parse::<u32>().ok());
+        let pid = heard::beginning(&self.pid_file(), PID_LIMIT).ok().and_then(|pid| pid.trim().parse::<u32>().ok());
         let is_gone = pid.is_none_or(|pid| !Path::new(&format!("/proc/{pid}")).exists());
         is_gone && self.streams.iter().all(thread::JoinHandle::is_finished)
     }
 
     /// The last message of the log, or else the last line on standard error.
     fn said(&self, errors: &Kept) -> Option<String> {
-        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        let log = heard::beginning(&self.log, LOG_LIMIT).unwrap_or_default();
         let logged = cornercast_engine::backend::last_error(&log);
         let texts = [errors.text(), self.errors.text()];
         let mut lines = texts.iter().filter_map(|text| crate::process::last_words(text.as_bytes()));

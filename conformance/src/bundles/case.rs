@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::evidence::Evidence;
 use super::oci::Sentence;
+use super::rule::{Check, Rule, Wants};
 use crate::protocol::Role;
 use crate::suite::{Entry, Task};
 
@@ -28,7 +29,7 @@ pub struct Case {
     pub tree: Tree,
     /// What the application does; it looks if that is nothing.
     pub steps: &'static [&'static str],
-    /// The calls, in this order; what follows a `create` that failed is left out.
+    /// The calls, in this order; after a `create` that failed, only the state is asked for.
     pub calls: &'static [Call],
     /// What is particular about the process that calls.
     pub caller: Caller,
@@ -115,64 +116,6 @@ impl Caller {
     }
 }
 
-/// A sentence that decides, and how.
-#[derive(Debug, Clone)]
-pub struct Rule {
-    /// The sentence.
-    pub sentence: &'static Sentence,
-    /// What it asks for.
-    pub wants: Wants,
-}
-
-/// What a check says where the application cannot see what it would have to.
-pub const UNTOLD: &str = "the application cannot tell";
-
-/// Whether the evidence is as it has to be; in words what it is instead.
-pub type Check = fn(&Evidence) -> Result<(), String>;
-
-/// What a sentence asks for.
-#[derive(Debug, Clone, Copy)]
-pub enum Wants {
-    /// An error: the application does not run.
-    Error,
-    /// This, unless there is an error: a runtime can leave out what it does not support, but not in silence.
-    Unless(Check),
-    /// This.
-    This(Check),
-}
-
-/// What a rule says of a run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ruling {
-    /// It is met.
-    Met,
-    /// It leaves open what has happened.
-    Open(String),
-    /// It is broken.
-    Broken(String),
-}
-
-impl Rule {
-    /// What the rule says of a run.
-    #[must_use]
-    pub fn judge(&self, evidence: &Evidence) -> Ruling {
-        let ruling = |check: Check| match check(evidence) {
-            Ok(()) => Ruling::Met,
-            Err(why) if why == UNTOLD => Ruling::Open(why),
-            Err(why) => Ruling::Broken(why),
-        };
-        match self.wants {
-            // How errors are told, and whether they are, is left open; that nothing is done is not.
-            Wants::Error if evidence.has_begun() => Ruling::Broken("the application ran".to_owned()),
-            Wants::Error => Ruling::Met,
-            Wants::Unless(_) if evidence.is_refused() && !evidence.has_begun() => {
-                Ruling::Open("it was refused, which a runtime can do".to_owned())
-            }
-            Wants::Unless(check) | Wants::This(check) => ruling(check),
-        }
-    }
-}
-
 impl Case {
     /// A bundle with this change, made, started and deleted.
     #[must_use]
@@ -245,22 +188,32 @@ impl Case {
         Self { left: true, ..self }
     }
 
+    fn rule(self, sentence: &'static Sentence, wants: Wants) -> Self {
+        Self { rule: Some(Rule { sentence, wants, no_group: false }), ..self }
+    }
+
+    /// The error that is asked for must not even leave a control group.
+    #[must_use]
+    pub fn without_group(self) -> Self {
+        Self { rule: self.rule.map(|rule| Rule { no_group: true, ..rule }), ..self }
+    }
+
     /// The sentence asks for an error.
     #[must_use]
     pub fn is_error(self, sentence: &'static Sentence) -> Self {
-        Self { rule: Some(Rule { sentence, wants: Wants::Error }), ..self }
+        self.rule(sentence, Wants::Error)
     }
 
     /// The sentence asks for this, or for an error.
     #[must_use]
     pub fn unless_error(self, sentence: &'static Sentence, check: Check) -> Self {
-        Self { rule: Some(Rule { sentence, wants: Wants::Unless(check) }), ..self }
+        self.rule(sentence, Wants::Unless(check))
     }
 
     /// The sentence asks for this.
     #[must_use]
     pub fn has_to(self, sentence: &'static Sentence, check: Check) -> Self {
-        Self { rule: Some(Rule { sentence, wants: Wants::This(check) }), ..self }
+        self.rule(sentence, Wants::This(check))
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::Case;
 use super::case::Call;
 use super::left::Left;
+use super::rule::{Checked, otherwise};
 use crate::report::observed::recorded;
 
 /// All that there is to see.
@@ -226,29 +227,29 @@ fn outcome(line: Value) -> Value {
 /// What rules ask for.
 impl Evidence {
     /// The document has this value there.
-    pub(super) fn is(&self, pointer: &str, wanted: &Value) -> Result<(), String> {
+    pub(super) fn is(&self, pointer: &str, wanted: &Value) -> Checked {
         self.ran()?;
         let seen = self.at(pointer);
-        if seen == *wanted { Ok(()) } else { Err(format!("{pointer} is {seen}, expected {wanted}")) }
+        if seen == *wanted { Ok(()) } else { otherwise(format!("{pointer} is {seen}, expected {wanted}")) }
     }
 
     /// The document has this value in an array.
-    pub(super) fn has(&self, pointer: &str, wanted: &Value) -> Result<(), String> {
+    pub(super) fn has(&self, pointer: &str, wanted: &Value) -> Checked {
         self.ran()?;
         let seen = self.at(pointer);
         if seen.as_array().is_some_and(|all| all.contains(wanted)) {
             Ok(())
         } else {
-            Err(format!("{pointer} is {seen}, and has no {wanted}"))
+            otherwise(format!("{pointer} is {seen}, and has no {wanted}"))
         }
     }
 
     /// The application has begun.
-    pub(super) fn ran(&self) -> Result<(), String> {
+    pub(super) fn ran(&self) -> Checked {
         if self.has_begun() {
             return Ok(());
         }
         let why = self.said().map_or_else(String::new, |said| format!(": {said}"));
-        Err(format!("the application did not run{why}"))
+        otherwise(format!("the application did not run{why}"))
     }
 }

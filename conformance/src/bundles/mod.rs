@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | [`case`](mod@case) | what a case is |
 //! | [`cases`](mod@cases) | the cases, by subject |
+//! | [`rule`] | what a sentence asks for, and whether the evidence has it |
 //! | [`oci`] | the sentences that decide |
 //! | [`make`] | the bundle: a root tree with the probe, and a `config.json` |
 //! | [`runtime`] | a program that is called, and what is particular about its command line |
@@ -23,11 +24,14 @@ pub mod case;
 pub mod cases;
 #[allow(clippy::indexing_slicing, reason = "as above")]
 pub mod evidence;
+mod heard;
 mod left;
 pub mod make;
 #[allow(clippy::indexing_slicing, reason = "as above")]
 pub mod mutants;
 pub mod oci;
+#[allow(clippy::indexing_slicing, reason = "as above")]
+pub mod rule;
 pub mod runtime;
 pub mod script;
 
@@ -44,6 +48,8 @@ pub use runtime::Runtime;
 
 use self::caller::Plan;
 use self::evidence::Evidence;
+use self::rule::{Ruling, Unmet};
+use self::runtime::Obstacle;
 use crate::process::{self, Bounds};
 use crate::report::observed::OBSERVED;
 use crate::results::Verdict;
@@ -71,9 +77,40 @@ pub fn put(
         Ok(probe) => probe,
         Err(obstacle) => return obstacle.judged(),
     };
-    match look(case, name, runtime, container, &probe, scratch, time) {
-        Ok(evidence) => judge(case, &evidence),
-        Err(error) => Judged::because(Verdict::Errored, error.to_string()),
+    let look = |case: &Case, name: &str, container: &str| look(case, name, runtime, container, &probe, scratch, time);
+    let evidence = match look(case, name, container) {
+        Ok(evidence) => evidence,
+        Err(error) => return Judged::because(Verdict::Errored, error.to_string()),
+    };
+    let judged = judge(case, &evidence);
+    let is_good = matches!(judged.verdict, Verdict::Pass | Verdict::Recorded);
+    if case.rule.is_none() || evidence.has_begun() || !is_good {
+        return judged;
+    }
+    // That nothing ran shows nothing of a runtime that runs nothing.
+    let control = || control(look(&Case::good(), caller::GOOD, &format!("{container}-good")));
+    let (verdict, reason) = match runtime.control.get_or_init(control) {
+        None => return judged,
+        Some(Obstacle::Refused(why)) => {
+            (Verdict::Fail, format!("nothing ran, which shows nothing, as of the good bundle {why}"))
+        }
+        Some(Obstacle::Unknown(why)) => (Verdict::Errored, format!("the good bundle could not be run: {why}")),
+    };
+    Judged { verdict, reason: Some(reason), ..judged }
+}
+
+/// Why the good bundle was not run, if it was not.
+fn control(looked: io::Result<Evidence>) -> Option<Obstacle> {
+    let evidence = match looked {
+        Ok(evidence) => evidence,
+        Err(error) => return Some(Obstacle::Unknown(error.to_string())),
+    };
+    if let Some(late) = evidence.late() {
+        return Some(Obstacle::Unknown(format!("`{late}` did not end in time")));
+    }
+    match evidence.ran() {
+        Ok(()) => None,
+        Err(Unmet::Otherwise(why) | Unmet::Untold(why)) => Some(Obstacle::Refused(why)),
     }
 }
 
@@ -118,8 +155,8 @@ fn verdict(case: &Case, evidence: &Evidence) -> (Verdict, Option<String>) {
     }
     let Some(rule) = &case.rule else { return (Verdict::Recorded, None) };
     match rule.judge(evidence) {
-        case::Ruling::Met => (Verdict::Pass, None),
-        case::Ruling::Open(why) => (Verdict::Recorded, Some(why)),
-        case::Ruling::Broken(why) => (Verdict::Fail, Some(format!("{why}, but {}", rule.sentence.says))),
+        Ruling::Met => (Verdict::Pass, None),
+        Ruling::Open(why) => (Verdict::Recorded, Some(why)),
+        Ruling::Broken(why, sentence) => (Verdict::Fail, Some(format!("{why}, but {}", sentence.says))),
     }
 }

@@ -93,6 +93,10 @@ pub const MUTANTS: &[Mutant] = &[
     How::Shim(&["unlink:/dev/full"]).mutant("device-is-missing", &["devices/default"]),
     How::Shim(&["unlink:/dev/stdout"]).mutant("link-is-missing", &["devices/links"]),
     config("devices-are-dropped", &["devices/given"], |config| unset(config, "/linux/devices")),
+    How::Shim(&["chmod:/dev/null:0600"]).mutant("device-for-root", &["devices/default"]),
+    config("device-is-another", &["devices/given"], |config| set(config, "/linux/devices/0/minor", json!(5))),
+    config("device-for-all", &["devices/given"], |config| set(config, "/linux/devices/0/fileMode", json!(0o666))),
+    config("device-of-root", &["devices/given"], |config| set(config, "/linux/devices/0/gid", json!(0))),
     config("hooks-are-dropped", &["hooks/*"], |config| unset(config, "/hooks")),
     config("hooks-backwards", &["hooks/order"], |config| {
         for hooks in config["hooks"].as_object_mut().into_iter().flat_map(|hooks| hooks.values_mut()) {
@@ -117,7 +121,7 @@ pub const MUTANTS: &[Mutant] = &[
     How::Instead("delete", &["delete", "--force"])
         .mutant("deletes-all", &["lifecycle/delete-created", "lifecycle/delete-running"]),
     How::Nothing("delete").mutant("deletes-nothing", &["lifecycle/deleted", "lifecycle/deleted-with-orphans"]),
-    How::LeavesGroup.mutant("leaves-a-group", &["lifecycle/failed-*"]),
+    How::LeavesGroup.mutant("leaves-a-group", &["lifecycle/failed-early"]),
     How::Nothing("kill").mutant("kills-nothing", &["lifecycle/kill-created", "lifecycle/kill-running"]),
     How::DeletesAfter("kill").mutant("kill-deletes", &["lifecycle/kill-stopped"]),
     How::DeletesAfter("start").mutant("start-deletes", &["lifecycle/start-stopped", "lifecycle/start-twice"]),
@@ -146,7 +150,7 @@ pub const MUTANTS: &[Mutant] = &[
     .mutant("all-is-running", &["lifecycle/state-missing", "lifecycle/statuses"]),
     config(
         "mounts-are-dropped",
-        &["mounts/missing-source", "mounts/relative-source", "mounts/unknown-type"],
+        &["lifecycle/failed-late*", "mounts/missing-source", "mounts/relative-source", "mounts/unknown-type"],
         |config| {
             config["mounts"].as_array_mut().into_iter().for_each(|mounts| mounts.truncate(5));
         },

@@ -2,7 +2,8 @@
 //!
 //! Each has MUST or REQUIRED, and means the same in all releases from 1.0.2 on, up to the last one, 1.3.0: bundles say that
 //! they are of 1.0.2, and all runtimes claim that or a later one. Where releases say different things (a capability that
-//! is unknown, a relative destination of a mount, a `poststart` hook that fails), nothing decides.
+//! is unknown, a relative destination of a mount, a `poststart` hook that fails), nothing decides; nor does anything where
+//! a value is said to be needed and nobody says what has to come of one that is not there, or what aborting a hook means.
 //!
 //! Whether and how an error is told is left open by the specification ([`ERROR`]'s section), so it is judged by what it has
 //! to prevent: that the application runs, that something is left. What a call says of itself is recorded.
@@ -66,7 +67,7 @@ sentences! {
     NAMESPACE_NONE: "config-linux.md", "configLinuxNamespaces", "Namespaces", "a container has to be in the runtime's namespace of a type that is not listed";
     NAMESPACE_TWICE: "config-linux.md", "configLinuxNamespaces", "Namespaces", "two namespaces of the same type are an error";
     NAMESPACE_TYPE: "config-linux.md", "configLinuxNamespaces", "Namespaces", "the path of a namespace of another type is an error";
-    DEVICES: "config-linux.md", "configLinuxDevices", "Devices", "the listed devices have to be there";
+    DEVICES: "config-linux.md", "configLinuxDevices", "Devices", "the listed devices have to be there, as they are listed";
     DEVICES_DEFAULT: "config-linux.md", "configLinuxDefaultDevices", "Default Devices", "null, zero, full, random, urandom, tty and ptmx have to be there";
     DEVICE_LINKS: "runtime-linux.md", "runtimeLinuxDevSymbolicLinks", "Dev symbolic links", "`/dev/fd`, `/dev/stdin`, `/dev/stdout` and `/dev/stderr` have to be links to `/proc/self/fd`";
     APPLIED: "runtime.md", "runtimeCreate", "Create", "all properties have to be applied, and one that cannot be is an error";
@@ -83,6 +84,7 @@ sentences! {
     STATE_NONE: "runtime.md", "runtimeQueryState", "Query State", "asking for a container that does not exist is an error";
     STATUS: "runtime.md", "runtimeState", "State", "the status has to say whether the process has begun and ended";
     LIFECYCLE_CREATE: "runtime.md", "runtimeLifecycle", "Lifecycle", "the program must not be run before `start`";
-    HOOK_FAILS: "runtime.md", "runtimeLifecycle", "Lifecycle", "a hook of this kind that fails is an error, and the container is stopped";
+    HOOK_CALLED: "runtime.md", "runtimeLifecycle", "Lifecycle", "the hooks of each kind have to be called";
+    HOOK_FAILS: "runtime.md", "runtimeLifecycle", "Lifecycle", "hooks of this kind have to be called, and one that fails is an error, and the container is stopped";
     POSTSTOP_FAILS: "runtime.md", "runtimeLifecycle", "Lifecycle", "a `poststop` hook that fails must not change anything else";
 }

@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Arc, OnceLock};
 
 use crate::protocol::{Hello, HelloMessage, PROTOCOL, Role};
 
@@ -21,13 +22,33 @@ pub struct Runtime {
     pub program: PathBuf,
     /// The mutant that it is called through, if it is broken on purpose.
     pub broken: Option<&'static str>,
+    /// What came of the good bundle, once that was put to it; all that are cloned from one have the same.
+    pub(super) control: Arc<OnceLock<Option<Obstacle>>>,
+}
+
+/// Why a runtime does not run the good bundle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Obstacle {
+    /// It does not run it, and this is what happened.
+    Refused(String),
+    /// That could not be found out.
+    Unknown(String),
 }
 
 impl Runtime {
-    /// The program at a path, or of this name.
+    /// The program at a path, or of this name. A path is made absolute, as calls are made in other directories.
     #[must_use]
     pub fn new(program: impl Into<PathBuf>) -> Self {
-        Self { program: program.into(), broken: None }
+        let program = program.into();
+        let is_name = program.parent() == Some(Path::new(""));
+        let absolute = if is_name { None } else { std::path::absolute(&program).ok() };
+        Self { program: absolute.unwrap_or(program), broken: None, control: Arc::default() }
+    }
+
+    /// The same, called through a mutant.
+    #[must_use]
+    pub fn through(self, broken: Option<&'static str>) -> Self {
+        Self { broken, control: Arc::default(), ..self }
     }
 
     /// What it calls itself, and its version: the first line of `--version` is `runc version 1.1.5`, or

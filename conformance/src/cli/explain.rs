@@ -6,7 +6,7 @@ use anstyle::Style;
 
 use super::{Fixtures, Selection, Trouble};
 use crate::bundles;
-use crate::bundles::case::{Rule, Wants};
+use crate::bundles::rule::{Rule, Wants};
 use crate::case::{Case, Expected};
 use crate::suite::{self, Entry, Task};
 

@@ -120,6 +120,12 @@ fn write(out: &mut impl Write, score: &Score, is_verbose: bool) -> io::Result<()
     for clause in &score.whole {
         writeln!(out, "{RED}no mutant breaks {clause}{RED:#}")?;
     }
+    for case in &score.failed {
+        writeln!(out, "{DIM}the runtime fails {case} as it is, which shows nothing of its mutants{DIM:#}")?;
+    }
     let noticed = score.rows.iter().filter(|row| !row.noticed.is_empty()).count();
+    if score.rows.is_empty() {
+        return writeln!(out, "\n{RED}no mutant was put to the test{RED:#}");
+    }
     writeln!(out, "\n{noticed} of {} mutants were noticed", score.rows.len())
 }

@@ -54,6 +54,9 @@ pub(super) struct MakeArgs {
     /// The probe for cases of the role `run`
     #[arg(long, value_name = "FILE")]
     probe: Option<PathBuf>,
+    /// The id of the container for cases of the role `runtime`, which is the name of its control group
+    #[arg(long, value_name = "ID", default_value = INSTANCE)]
+    container: String,
 }
 
 /// Prints the script.
@@ -63,7 +66,7 @@ pub(super) fn reproduce(arguments: &ReproduceArgs) -> Result<(), Trouble> {
     if let Task::Bundle(case) = &entry.task {
         let runtime = arguments.implementation.runtime().map_err(Trouble::new)?;
         let make = make_command(arguments, entry, "\"$scratch/case\"")?;
-        io::stdout().write_all(script::script(entry, case, &runtime, &make, INSTANCE).as_bytes())?;
+        io::stdout().write_all(script::script(entry, case, &runtime, &make).as_bytes())?;
         return Ok(());
     }
     let body = match (&entry.task, arguments.implementation.reach()?) {
@@ -239,7 +242,7 @@ pub(super) fn make(arguments: &MakeArgs) -> Result<(), Trouble> {
             let folder = &arguments.path;
             fs::create_dir(folder).map_err(Trouble::at(folder.display()))?;
             let probe = run::probe::read(arguments.probe.as_deref()).map_err(obstacle)?;
-            Ok(bundles::make::make(case, &probe, &folder.canonicalize()?, INSTANCE)?)
+            Ok(bundles::make::make(case, &probe, &folder.canonicalize()?, &arguments.container)?)
         }
         Task::Run(scenario) => {
             fs::create_dir(&arguments.path).map_err(Trouble::at(arguments.path.display()))?;

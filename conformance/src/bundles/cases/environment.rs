@@ -6,6 +6,7 @@ use crate::bundles::Case;
 use crate::bundles::case::{case, push, set, unset};
 use crate::bundles::evidence::Evidence;
 use crate::bundles::oci;
+use crate::bundles::rule::{Checked, otherwise};
 use crate::suite::Entry;
 
 /// As many variables as no order at random has by chance.
@@ -49,11 +50,15 @@ fn of_a(evidence: &Evidence) -> Value {
 }
 
 /// Whether exactly these variables are there, in any order.
-fn has(evidence: &Evidence, wanted: &[&str]) -> Result<(), String> {
+fn has(evidence: &Evidence, wanted: &[&str]) -> Checked {
     let mut wanted = wanted.to_vec();
     wanted.sort_unstable();
     let came = sorted(evidence);
-    if came == json!(wanted) { Ok(()) } else { Err(format!("the variables are {came}, expected {}", json!(wanted))) }
+    if came == json!(wanted) {
+        Ok(())
+    } else {
+        otherwise(format!("the variables are {came}, expected {}", json!(wanted)))
+    }
 }
 
 pub(super) fn environment() -> Vec<Entry> {

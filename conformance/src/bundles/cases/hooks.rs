@@ -9,10 +9,14 @@ use crate::bundles::case::{Call, LIFE, case, push};
 use crate::bundles::evidence::Evidence;
 use crate::bundles::make::NOTES;
 use crate::bundles::oci;
+use crate::bundles::rule::{Checked, otherwise};
 use crate::suite::Entry;
 
 /// The hooks that are called outside of the container, in the order of the lifecycle.
 const OUTSIDE: [&str; 4] = ["prestart", "createRuntime", "createContainer", "poststart"];
+
+/// All of them but for those in the container, which can write nothing that is seen outside.
+const KINDS: [&str; 5] = ["prestart", "createRuntime", "createContainer", "poststart", "poststop"];
 
 /// Adds a hook of a kind that has a shell do something in the directory of notes.
 fn hook(config: &mut Value, folder: &Path, kind: &str, commands: &str) {
@@ -41,12 +45,12 @@ fn state(evidence: &Evidence, kind: &str) -> Value {
 }
 
 /// Whether the file of each hook has a state with what a state needs.
-fn have_states(evidence: &Evidence) -> Result<(), String> {
+fn have_states(evidence: &Evidence) -> Checked {
     for kind in OUTSIDE {
         let state = state(evidence, kind);
         for member in ["ociVersion", "id", "status", "bundle"] {
             if !state[member].is_string() {
-                return Err(format!("the hook `{kind}` got no state with `{member}`"));
+                return otherwise(format!("the hook `{kind}` got no state with `{member}`"));
             }
         }
     }
@@ -55,7 +59,7 @@ fn have_states(evidence: &Evidence) -> Result<(), String> {
 
 /// Two hooks of each kind that write which they are, and keep what they are given.
 fn two_of_each(config: &mut Value, folder: &Path) {
-    for kind in OUTSIDE.into_iter().chain(["poststop"]) {
+    for kind in KINDS {
         hook(config, folder, kind, &format!("echo {kind}/1 >>order; cat >{kind}"));
         hook(config, folder, kind, &format!("echo {kind}/2 >>order; cat >/dev/null"));
     }
@@ -64,14 +68,30 @@ fn two_of_each(config: &mut Value, folder: &Path) {
 pub(super) fn hooks() -> Vec<Entry> {
     vec![
         case(
+            "hooks/called",
+            "two hooks of each kind: whether they are called at all",
+            Case::new(two_of_each).has_to(&oci::HOOK_CALLED, |evidence| {
+                let order = order(evidence);
+                let all = KINDS.iter().flat_map(|kind| [1, 2].map(|number| format!("{kind}/{number}")));
+                let missing: Vec<String> = all.filter(|hook| !order.contains(&hook.as_str())).collect();
+                if missing.is_empty() { Ok(()) } else { otherwise(format!("these were not called: {missing:?}")) }
+            }),
+        ),
+        case(
             "hooks/order",
-            "two hooks of each kind",
+            "two hooks of each kind: whether the first one is called before the second",
             Case::new(two_of_each).extra(|evidence| json!(order(evidence))).has_to(&oci::HOOK_ORDER, |evidence| {
                 let order = order(evidence);
-                for kind in OUTSIDE.into_iter().chain(["poststop"]) {
-                    let of_kind: Vec<&&str> = order.iter().filter(|word| word.starts_with(kind)).collect();
-                    if of_kind != [&&*format!("{kind}/1"), &&*format!("{kind}/2")] {
-                        return Err(format!("of the hooks `{kind}`, these were called: {of_kind:?}"));
+                if order.is_empty() {
+                    return otherwise("no hook was called");
+                }
+                // What is not called at all is in no order.
+                for kind in KINDS {
+                    let place = |number| order.iter().position(|word| *word == format!("{kind}/{number}"));
+                    if let (Some(first), Some(second)) = (place(1), place(2))
+                        && first > second
+                    {
+                        return otherwise(format!("of the hooks `{kind}`, the second was called first"));
                     }
                 }
                 Ok(())
@@ -135,7 +155,7 @@ pub(super) fn hooks() -> Vec<Entry> {
             })
             .calls(LIFE)
             .has_to(&oci::POSTSTOP_FAILS, |evidence| {
-                if order(evidence) == ["second"] { Ok(()) } else { Err("the hook after it was not called".to_owned()) }
+                if order(evidence) == ["second"] { Ok(()) } else { otherwise("the hook after it was not called") }
             }),
         ),
         case(
@@ -154,8 +174,7 @@ pub(super) fn hooks() -> Vec<Entry> {
                 // Nothing but the hook itself: what a shell leaves could hold the streams that a runtime waits for.
                 config["hooks"] =
                     json!({"createRuntime": [{"path": "/bin/sleep", "args": ["sleep", "600"], "timeout": 1}]});
-            })
-            .is_error(&oci::HOOK_FAILS),
+            }),
         ),
     ]
 }

@@ -1,5 +1,6 @@
 //! The cases of the role `runtime`, by subject.
 
+mod devices;
 mod directory;
 mod environment;
 mod hooks;
@@ -19,6 +20,7 @@ use crate::suite::Entry;
 pub fn cases() -> Vec<Entry> {
     let mut all = Vec::new();
     for of_subject in [
+        devices::of_the_bundle,
         directory::directory,
         environment::environment,
         hooks::hooks,

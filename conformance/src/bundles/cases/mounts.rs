@@ -10,6 +10,7 @@ use crate::bundles::case::{case, push, set};
 use crate::bundles::evidence::Evidence;
 use crate::bundles::make::OUTSIDE;
 use crate::bundles::oci;
+use crate::bundles::rule::otherwise;
 use crate::suite::Entry;
 
 /// Mounts a file system in memory.
@@ -47,7 +48,7 @@ pub(super) fn mounts() -> Vec<Entry> {
             .steps(&["ready", "stat:/mnt/below"])
             .unless_error(&oci::MOUNT_ORDER, |evidence| {
                 let seen = evidence.step("stat:/mnt/below");
-                if seen == "ENOENT" { Ok(()) } else { Err("what was mounted first is not hidden".to_owned()) }
+                if seen == "ENOENT" { Ok(()) } else { otherwise("what was mounted first is not hidden") }
             }),
         ),
         case(
@@ -114,7 +115,7 @@ pub(super) fn mounts() -> Vec<Entry> {
             .steps(&["ready", "list:/mnt"])
             .unless_error(&oci::APPLIED, |evidence| {
                 let list = evidence.step("list:/mnt");
-                if list == json!(["below", "file"]) { Ok(()) } else { Err(format!("/mnt has {list}")) }
+                if list == json!(["below", "file"]) { Ok(()) } else { otherwise(format!("/mnt has {list}")) }
             }),
         ),
         case(
@@ -124,7 +125,7 @@ pub(super) fn mounts() -> Vec<Entry> {
                 .steps(&["ready", "create:/mnt/new"])
                 .unless_error(&oci::APPLIED, |evidence| {
                     let made = evidence.step("create:/mnt/new");
-                    if made == "EROFS" { Ok(()) } else { Err(format!("making a file came to {made}, not EROFS")) }
+                    if made == "EROFS" { Ok(()) } else { otherwise(format!("making a file came to {made}, not EROFS")) }
                 }),
         ),
         case(

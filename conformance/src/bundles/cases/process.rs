@@ -90,11 +90,11 @@ pub(super) fn process() -> Vec<Entry> {
         ),
         case(
             "rlimits/soft-above-hard",
-            "a limit that is above its own ceiling, which the kernel does not take",
+            "a limit that is above its own ceiling, which the kernel does not take: no program can run with it",
             Case::new(|config, _| {
                 set(config, "/process/rlimits", json!([{"type": "RLIMIT_NOFILE", "soft": 128, "hard": 64}]));
             })
-            .is_error(&oci::APPLIED),
+            .is_error(&oci::RLIMIT_VALUE),
         ),
         case(
             "oom/given",
