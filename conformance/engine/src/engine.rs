@@ -6,7 +6,6 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use cornercast::digest::Digest;
@@ -281,9 +280,9 @@ impl Run<'_> {
                 return Err(error.into());
             }
         }
-        if !application.begins(requests)? {
-            let ended = application.reap()?;
-            return if requests.any().load(Ordering::Relaxed) { Err(stopped()) } else { Ok((ended, false)) };
+        if let Err(why) = application.begins(requests)? {
+            application.reap()?;
+            return Err(if requests.are_there() { stopped() } else { why.into() });
         }
         passing.release();
         self.arguments = Some(config::arguments(app));
@@ -436,10 +435,6 @@ impl Run<'_> {
                 report.outcome = Outcome::Signaled;
                 report.signal = Some(signal::name(number));
                 report.killed = killed;
-            }
-            Ok((End::NeverBegan, _)) => {
-                report.outcome = Outcome::Failed;
-                report.reasons = vec![Reason::new("RUN-093", "the program could not be executed")];
             }
             Err(Stopped::Refused(reasons)) => report.reasons = reasons,
             Err(Stopped::Failed(reasons)) => {

@@ -3,10 +3,14 @@
 
 use std::ffi::c_int;
 use std::io;
+#[cfg(feature = "embedded")]
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::ptr;
 
+#[cfg(feature = "embedded")]
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
 /// Gives the calling thread, and what it starts, a mount namespace of its own.
@@ -112,6 +116,24 @@ pub(crate) fn send(process: rustix::process::Pid, signal: i32) -> io::Result<()>
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
+}
+
+/// The same for the process that this descriptor stands for, which can have ended, and its number be another's.
+#[cfg(feature = "embedded")]
+pub(crate) fn send_to(process: BorrowedFd<'_>, signal: i32) -> io::Result<()> {
+    let (process, nothing) = (process.as_raw_fd(), ptr::null::<libc::siginfo_t>());
+    // SAFETY: pidfd_send_signal(2) takes any numbers, and makes the information on the signal itself where there is none.
+    match unsafe { libc::syscall(libc::SYS_pidfd_send_signal, process, signal, nothing, 0) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Whether the process that this descriptor stands for has ended.
+#[cfg(feature = "embedded")]
+pub(crate) fn has_ended(process: impl AsFd) -> io::Result<bool> {
+    let mut descriptors = [PollFd::new(&process, PollFlags::IN)];
+    Ok(poll(&mut descriptors, Some(&Timespec::default()))? > 0)
 }
 
 #[cfg(feature = "embedded")]

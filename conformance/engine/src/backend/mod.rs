@@ -78,8 +78,6 @@ pub enum End {
     Exited(u8),
     /// By the signal of this number.
     Signaled(i32),
-    /// It never began: its program was not executed.
-    NeverBegan,
 }
 
 /// An application that is no process of this host, as its backend has a kernel of its own.
@@ -90,8 +88,12 @@ pub trait Held: Send {
     /// Whether it is running; it may have ended before that is seen.
     fn is_running(&self) -> bool;
 
-    /// Whether it never began, where the process has ended.
-    fn has_failed(&self) -> bool;
+    /// Whether its program was executed, where the process has ended in this way. It takes a sign that it was.
+    ///
+    /// # Errors
+    ///
+    /// Why it was not.
+    fn began(&self, process: End) -> Result<(), CreateError>;
 
     /// Sends it the signal of this number.
     ///

@@ -124,7 +124,7 @@ impl OciRuntime {
     }
 
     /// What a message of the runtime is about.
-    fn error(&self, said: String) -> CreateError {
+    pub(super) fn error(&self, said: String) -> CreateError {
         if self.dialect.about_program.iter().any(|about| said.contains(about)) {
             CreateError::Program(said)
         } else {

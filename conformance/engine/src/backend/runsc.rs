@@ -20,7 +20,7 @@ const RUNSC: Dialect = Dialect {
     arguments: &["--platform=ptrace", "--network=none", "--oci-seccomp", "--net-raw"],
     version: "runsc version ",
     greatest_id: u32::MAX - 1,
-    about_program: &[],
+    about_program: &[": creating process: failed to load "],
     fails_on_false: false,
     fails_on_hybrid: false,
 };
@@ -147,8 +147,15 @@ impl Held for Application {
         state.is_some_and(|state| state.status == "running")
     }
 
-    fn has_failed(&self) -> bool {
-        last_error(&fs::read_to_string(self.state.join("log")).unwrap_or_default()).is_some()
+    fn began(&self, process: End) -> Result<(), CreateError> {
+        match (last_error(&fs::read_to_string(self.state.join("log")).unwrap_or_default()), process) {
+            (Some(said), _) => Err(self.runtime.error(said)),
+            // It ends by itself without an error where the application has ended, and not otherwise.
+            (None, End::Exited(_)) => Ok(()),
+            (None, End::Signaled(number)) => {
+                Err(format!("runsc was ended by {} before the application began", signal::name(number)).into())
+            }
+        }
     }
 
     fn end(&self, process: End) -> End {

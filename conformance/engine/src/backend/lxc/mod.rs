@@ -4,19 +4,22 @@
 //! take the application with it if it were ended, so the application is [`Held`] by it.
 
 mod configuration;
+mod log;
 
 use std::fs;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use cornercast::manifest::App;
 use libcontainer::oci_spec::runtime::Spec;
 use rustix::mount::{MountFlags, mount, mount_bind, mount_remount};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 use super::{Backend, Container, CreateError, End, Held, Streams, gate, seccomp};
-use crate::application::is_fork;
+use crate::application::has_executed;
 use crate::sys;
 
 /// Where it keeps locks of all containers, which stay.
@@ -51,7 +54,12 @@ impl Backend for Lxc {
 
     fn lacks(&self, app: &App) -> Option<String> {
         let has_line = app.environment.iter().find(|(_, value)| value.contains('\n'));
-        has_line.map(|(name, _)| format!("the configuration of LXC has no line ends in variables such as `{name}`"))
+        if let Some((name, _)) = has_line {
+            return Some(format!("the configuration of LXC has no line ends in variables such as `{name}`"));
+        }
+        // Its log, of which the end of the application is taken, names the program as it is.
+        let program = app.exec.first().filter(|program| program.contains('\n'))?;
+        Some(format!("the log of LXC would have lines of the program {program:?}, whose name has a line end"))
     }
 
     fn create(&self, container: &Container<'_>, streams: Streams) -> Result<Pid, CreateError> {
@@ -68,7 +76,7 @@ impl Backend for Lxc {
         restrict(&spec).map_err(|error| format!("what is mounted of the host: {error}"))?;
         let mut command = Command::new(&self.program);
         command.args(["--foreground", "--quiet", "--close-all-fds", "--name", container.id, "--lxcpath"]).arg(&folder);
-        command.arg("--rcfile").arg(configuration).arg("--logfile").arg(log(container.state));
+        command.arg("--rcfile").arg(configuration).arg("--logfile").arg(container.state.join("log"));
         command.args(["--logpriority", "INFO", "--"]);
         command.args(spec.process().as_ref().and_then(|process| process.args().as_ref()).into_iter().flatten());
         Ok(gate::hold(container, &command, streams)?)
@@ -76,7 +84,7 @@ impl Backend for Lxc {
 
     fn start(&self, container: &Container<'_>, process: Pid) -> Result<Option<Box<dyn Held>>, CreateError> {
         gate::open(container)?;
-        Ok(Some(Box::new(Application { process, log: log(container.state) })))
+        Ok(Some(Box::new(Application { process, log: container.state.join("log"), itself: OnceLock::new() })))
     }
 
     fn delete(&self, _: &Container<'_>) -> Result<(), String> {
@@ -103,34 +111,42 @@ fn restrict(spec: &Spec) -> io::Result<()> {
     Ok(())
 }
 
-/// Where it says what has gone wrong.
-fn log(state: &Path) -> PathBuf {
-    state.join("log")
-}
-
 /// An application that `lxc-start` waits for.
 struct Application {
     /// `lxc-start`.
     process: Pid,
     log: PathBuf,
+    /// The application itself, once it has been seen.
+    itself: OnceLock<OwnedFd>,
 }
 
 impl Application {
-    /// The log.
     fn said(&self) -> String {
         fs::read(&self.log).map(|said| String::from_utf8_lossy(&said).into_owned()).unwrap_or_default()
     }
 
-    /// The application itself, once its program has been executed.
-    fn itself(&self) -> Option<Pid> {
-        let process = self.process.as_raw_nonzero();
-        let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children")).ok()?;
-        let mut children = children.split(' ').filter_map(|child| Pid::from_raw(child.parse().ok()?));
-        children.find(|child| {
-            let status = fs::read_to_string(format!("/proc/{}/status", child.as_raw_nonzero())).unwrap_or_default();
-            let is_first = status.lines().any(|line| line.starts_with("NSpid:") && line.ends_with("\t1"));
-            is_first && !is_fork(*child)
-        })
+    /// The application itself, once its program has been executed. It can have ended.
+    fn itself(&self) -> Option<BorrowedFd<'_>> {
+        if self.itself.get().is_none() {
+            let process = self.process.as_raw_nonzero();
+            let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children")).ok()?;
+            let mut children = children.split(' ').filter_map(|child| Pid::from_raw(child.parse().ok()?));
+            let _ = self.itself.set(children.find_map(|child| self.application(child))?);
+        }
+        self.itself.get().map(OwnedFd::as_fd)
+    }
+
+    /// The process of this number, if it is the application: a child of `lxc-start`, the first one of its namespace, that
+    /// has executed a program.
+    fn application(&self, pid: Pid) -> Option<OwnedFd> {
+        let process = pidfd_open(pid, PidfdFlags::empty()).ok()?;
+        let status = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).ok()?;
+        let parent = format!("PPid:\t{}", self.process.as_raw_nonzero());
+        let is_meant = status.lines().any(|line| line == parent)
+            && status.lines().any(|line| line.starts_with("NSpid:") && line.ends_with("\t1"))
+            && has_executed(pid);
+        // As long as it has not ended, its number is that of no other.
+        (is_meant && !sys::has_ended(&process).ok()?).then_some(process)
     }
 }
 
@@ -143,55 +159,24 @@ impl Held for Application {
         self.itself().is_some()
     }
 
-    fn has_failed(&self) -> bool {
-        self.said().lines().any(|line| line.contains(" ERROR "))
+    fn began(&self, _: End) -> Result<(), CreateError> {
+        log::began(&self.said())
     }
 
     fn signal(&self, signal: i32) -> io::Result<()> {
-        match self.itself() {
-            Some(application) => sys::send(application, signal),
-            // There is no application yet, or none any more.
-            None if signal == Signal::KILL.as_raw() => Ok(kill_process(self.process, Signal::KILL)?),
+        let sent = match self.itself() {
+            Some(application) => sys::send_to(application, signal),
             None => Err(io::Error::other("there is no application")),
+        };
+        if sent.is_err() && signal == Signal::KILL.as_raw() {
+            // There is no application yet, or none any more.
+            return Ok(kill_process(self.process, Signal::KILL)?);
         }
+        sent
     }
 
     fn end(&self, process: End) -> End {
         // Its own status says nothing.
-        said_end(&self.said()).unwrap_or(process)
-    }
-}
-
-/// How the application has ended, where a log says it: `… Child <7> ended on error (1)` or `… ended on signal Killed(9)`.
-/// It says nothing of the exit code 0.
-fn said_end(log: &str) -> Option<End> {
-    let ends = log.lines().filter_map(|line| line.split_once(" Child <")?.1.split_once("> ended on "));
-    let mut ends = ends.filter_map(|(_, how)| {
-        let number = how.strip_suffix(')')?.rsplit_once('(')?.1;
-        match how.split_once(' ')?.0 {
-            "error" => Some(End::Exited(number.parse().ok()?)),
-            "signal" => Some(End::Signaled(number.parse().ok()?)),
-            _ => None,
-        }
-    });
-    ends.next_back()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn how_an_application_has_ended_stands_in_the_log() {
-        let line = |how: &str| {
-            format!("lxc-start a 20260101 INFO error - error.c:lxc_error_set_and_log:28 - Child <7> ended on {how}\n")
-        };
-        assert_eq!(said_end(&line("error (255)")), Some(End::Exited(255)));
-        assert_eq!(said_end(&(line("error (1)") + &line("signal Killed(9)"))), Some(End::Signaled(9)));
-        assert_eq!(said_end(&line("signal Real-time signal 0(34)")), Some(End::Signaled(34)));
-        for other in ["error (256)", "error (-1)", "error ()", "error 1", "signal", "something (1)"] {
-            assert_eq!(said_end(&line(other)), None, "{other}");
-        }
-        assert_eq!(said_end("lxc-start a 20260101 INFO start - start.c:1 - a line\n"), None);
+        log::end(&self.said()).unwrap_or(process)
     }
 }
