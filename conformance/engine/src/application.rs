@@ -1,5 +1,6 @@
 //! The application from its start to its end.
 
+use std::cell::Cell;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -11,7 +12,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus, getppid, pidfd_open, waitid};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus, getppid, kill_process, pidfd_open, waitid,
+};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::low_level::pipe;
@@ -90,6 +93,21 @@ pub(crate) struct Application {
     has_begun: bool,
     /// The application, where that is no process.
     held: Option<Box<dyn Held>>,
+    /// Whether its status has been taken.
+    is_reaped: Cell<bool>,
+}
+
+impl Drop for Application {
+    /// Nothing of it outlives an error.
+    fn drop(&mut self) {
+        if self.is_reaped.get() {
+            return;
+        }
+        if !matches!(self.ended(), Ok(Some(_))) {
+            self.kill();
+        }
+        let _ = self.reap();
+    }
 }
 
 /// The flag of a process that has executed no program since it was forked (`PF_FORKNOEXEC` of Linux, proc(5)).
@@ -140,15 +158,19 @@ pub(crate) fn has_executed(pid: Pid) -> bool {
 impl Application {
     /// The process `pid`, a child of this one, which waits.
     pub(crate) fn waiting(pid: Pid) -> io::Result<Self> {
-        let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
-        Ok(Self { pid, pidfd, waiting: Seen::now(pid), has_begun: false, held: None })
+        let pidfd = pidfd_open(pid, PidfdFlags::empty()).inspect_err(|_| {
+            let _ = kill_process(pid, Signal::KILL);
+            let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED);
+        })?;
+        let is_reaped = Cell::new(false);
+        Ok(Self { pid, pidfd, waiting: Seen::now(pid), has_begun: false, held: None, is_reaped })
     }
 
     /// From now on it is what the backend holds: the process is what that waits for.
     pub(crate) fn hold(&mut self, held: Box<dyn Held>) -> io::Result<()> {
         self.pid = held.process();
-        self.pidfd = pidfd_open(self.pid, PidfdFlags::empty())?;
         self.held = Some(held);
+        self.pidfd = pidfd_open(self.pid, PidfdFlags::empty())?;
         Ok(())
     }
 
@@ -232,6 +254,7 @@ impl Application {
     /// Takes the status of the process, which has ended or is about to.
     pub(crate) fn reap(&self) -> io::Result<End> {
         let status = waitid(WaitId::Pid(self.pid), WaitIdOptions::EXITED)?;
+        self.is_reaped.set(true);
         let status = status.ok_or_else(|| io::Error::other("the process has no status"))?;
         let end = end(&status);
         Ok(match &self.held {

@@ -86,16 +86,6 @@ pub fn with_default_signals(command: &mut Command) -> &mut Command {
     }
 }
 
-/// Has `command` do this before it executes its program, in the process that becomes it. It has to be something that
-/// can be done between fork and exec: system calls, and nothing that allocates or locks.
-#[cfg(feature = "embedded")]
-pub(crate) fn before_program(command: &mut Command, act: impl Fn() -> io::Result<()> + Send + Sync + 'static) {
-    // SAFETY: those who call do nothing else in it.
-    unsafe {
-        command.pre_exec(act);
-    }
-}
-
 /// Has no descriptor but 0, 1 and 2 be there after the next program is executed.
 ///
 /// # Errors
@@ -103,9 +93,24 @@ pub(crate) fn before_program(command: &mut Command, act: impl Fn() -> io::Result
 /// Those of close_range(2).
 #[cfg(feature = "embedded")]
 pub(crate) fn keep_streams_alone() -> io::Result<()> {
-    const FIRST: libc::c_uint = 3;
+    close_at_execution(3)
+}
+
+/// Whether that can be done.
+///
+/// # Errors
+///
+/// Those of close_range(2), of which Linux has this use since 5.11.
+#[cfg(feature = "embedded")]
+pub(crate) fn can_keep_streams_alone() -> io::Result<()> {
+    // There is no such descriptor.
+    close_at_execution(libc::c_uint::MAX)
+}
+
+#[cfg(feature = "embedded")]
+fn close_at_execution(first: libc::c_uint) -> io::Result<()> {
     // SAFETY: nothing is closed here, and the descriptors of this process are its own.
-    let result = unsafe { libc::syscall(libc::SYS_close_range, FIRST, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+    let result = unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 

@@ -7,11 +7,18 @@
 #[cfg(feature = "embedded")]
 mod bubblewrap;
 #[cfg(feature = "embedded")]
+mod capability;
+#[cfg(feature = "embedded")]
 pub mod embedded;
 mod gate;
 #[cfg(feature = "embedded")]
+mod limits;
+#[cfg(feature = "embedded")]
 mod lxc;
+#[cfg(feature = "embedded")]
+mod mounting;
 mod oci;
+mod program;
 mod runsc;
 #[cfg(feature = "embedded")]
 mod seccomp;
@@ -123,8 +130,9 @@ pub trait Backend: Send + Sync {
         u32::MAX - 1
     }
 
-    /// What it cannot do that this application, with the instance options, needs, in words.
-    fn lacks(&self, _: &App) -> Option<String> {
+    /// What it cannot do that this application, with the instance options, needs, in words; volumes are to be `mounted` at
+    /// these paths.
+    fn lacks(&self, _app: &App, _mounted: &[&str]) -> Option<String> {
         None
     }
 
@@ -136,6 +144,11 @@ pub trait Backend: Send + Sync {
     /// By what it enforces an isolator, if not as runtimes on the host's kernel do.
     fn mechanism(&self, _isolator: &str) -> Option<&'static str> {
         None
+    }
+
+    /// Whether what it says of an error is on the standard error of the application that there is not.
+    fn says_on_stderr(&self) -> bool {
+        false
     }
 
     /// Makes the container, with a process in it that waits to become the application.

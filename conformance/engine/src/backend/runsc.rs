@@ -56,7 +56,7 @@ impl Backend for Runsc {
         self.0.greatest_id()
     }
 
-    fn lacks(&self, app: &App) -> Option<String> {
+    fn lacks(&self, app: &App, _: &[&str]) -> Option<String> {
         let signal = &app.stop.signal;
         let is_unknown = signal::number(signal).is_some_and(|number| number >= REAL_TIME);
         is_unknown.then(|| format!("runsc cannot send the signal `{signal}`"))
@@ -86,7 +86,7 @@ impl Backend for Runsc {
     }
 
     fn start(&self, container: &Container<'_>, process: Pid) -> Result<Option<Box<dyn Held>>, CreateError> {
-        gate::open(container)?;
+        gate::open(container, process)?;
         Ok(Some(Box::new(Application {
             process,
             runtime: self.0.clone(),

@@ -15,9 +15,11 @@ use std::sync::OnceLock;
 
 use cornercast::manifest::App;
 use libcontainer::oci_spec::runtime::Spec;
-use rustix::mount::{MountFlags, mount, mount_bind, mount_remount};
+use rustix::mount::{MountFlags, mount};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
+use super::mounting::{self, Options};
+use super::program::version;
 use super::{Backend, Container, CreateError, End, Held, Streams, gate, seccomp};
 use crate::application::has_executed;
 use crate::sys;
@@ -49,17 +51,11 @@ impl Backend for Lxc {
         if !rustix::process::geteuid().is_root() {
             return Err("LXC needs root here".to_owned());
         }
-        gate::version(&self.program)
+        version(&self.program)
     }
 
-    fn lacks(&self, app: &App) -> Option<String> {
-        let has_line = app.environment.iter().find(|(_, value)| value.contains('\n'));
-        if let Some((name, _)) = has_line {
-            return Some(format!("the configuration of LXC has no line ends in variables such as `{name}`"));
-        }
-        // Its log, of which the end of the application is taken, names the program as it is.
-        let program = app.exec.first().filter(|program| program.contains('\n'))?;
-        Some(format!("the log of LXC would have lines of the program {program:?}, whose name has a line end"))
+    fn lacks(&self, app: &App, mounted: &[&str]) -> Option<String> {
+        lines(app, mounted)
     }
 
     fn create(&self, container: &Container<'_>, streams: Streams) -> Result<Pid, CreateError> {
@@ -83,7 +79,7 @@ impl Backend for Lxc {
     }
 
     fn start(&self, container: &Container<'_>, process: Pid) -> Result<Option<Box<dyn Held>>, CreateError> {
-        gate::open(container)?;
+        gate::open(container, process)?;
         Ok(Some(Box::new(Application { process, log: container.state.join("log"), itself: OnceLock::new() })))
     }
 
@@ -93,20 +89,26 @@ impl Backend for Lxc {
     }
 }
 
-/// Restricts what is mounted of the host, in the mount namespace of the engine: LXC passes over the options of a bind mount
-/// that can be written to, but those of its source stay.
+/// What has a line end, which would be one of what LXC reads or writes.
+fn lines(app: &App, mounted: &[&str]) -> Option<String> {
+    let has_line = |text: &str| text.contains('\n');
+    if let Some((name, _)) = app.environment.iter().find(|(_, value)| has_line(value)) {
+        return Some(format!("the configuration of LXC has no line ends in variables such as `{name}`"));
+    }
+    let directory = Some(app.working_directory.as_str());
+    if let Some(path) = directory.into_iter().chain(mounted.iter().copied()).find(|path| has_line(path)) {
+        return Some(format!("the configuration of LXC has no line ends in paths such as {path:?}"));
+    }
+    // How the application ends is taken from the log, which has the program as it is called.
+    let program = app.exec.first().filter(|program| has_line(program))?;
+    Some(format!("the log of LXC has no line ends in programs such as {program:?}"))
+}
+
+/// Restricts what is mounted of the host: LXC passes over the options of a bind mount that can be written to, but those of
+/// its source stay.
 fn restrict(spec: &Spec) -> io::Result<()> {
     for one in spec.mounts().iter().flatten().filter(|one| one.typ().as_deref() == Some("bind")) {
-        let source = one.source().as_deref().unwrap_or(Path::new(""));
-        let options = one.options().iter().flatten().filter_map(|option| match option.as_str() {
-            "ro" => Some(MountFlags::RDONLY),
-            "nosuid" => Some(MountFlags::NOSUID),
-            "nodev" => Some(MountFlags::NODEV),
-            "noexec" => Some(MountFlags::NOEXEC),
-            _ => None,
-        });
-        mount_bind(source, source)?;
-        mount_remount(source, options.fold(MountFlags::BIND, |all, one| all | one), "")?;
+        mounting::restrict(one.source().as_deref().unwrap_or(Path::new("")), Options::of(one).flags)?;
     }
     Ok(())
 }
@@ -178,5 +180,31 @@ impl Held for Application {
     fn end(&self, process: End) -> End {
         // Its own status says nothing.
         log::end(&self.said()).unwrap_or(process)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_has_a_line_end_is_said() {
+        let app = |exec: &str, directory: &str, value: &str| -> App {
+            let document = json!({"exec": [exec], "user": {"uid": 0, "gid": 0}, "workingDirectory": directory, "environment": {"A": value}});
+            serde_json::from_value(document).unwrap()
+        };
+        assert_eq!(lines(&app("/a", "/b", "c"), &["/d"]), None);
+        let said = |app: &App, mounted: &[&str]| lines(app, mounted).unwrap();
+        assert_eq!(
+            said(&app("/a", "/b", "c\nd"), &[]),
+            "the configuration of LXC has no line ends in variables such as `A`"
+        );
+        let of_path = "the configuration of LXC has no line ends in paths such as \"/b\\n\"";
+        assert_eq!(said(&app("/a", "/b\n", "c"), &[]), of_path);
+        assert_eq!(said(&app("/a", "/", "c"), &["/c", "/b\n"]), of_path);
+        assert_eq!(said(&app("/a\n", "/", "c"), &[]), "the log of LXC has no line ends in programs such as \"/a\\n\"");
     }
 }
