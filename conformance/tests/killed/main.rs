@@ -16,8 +16,23 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 /// A test, which gets the probe.
 type Test = (&'static str, fn(&Path));
 
-const TESTS: &[Test] = &[
+/// The same of a backend.
+type OfBackend = (&'static str, fn(&Path, BackendName));
+
+/// The tests of what each backend has to end or remove.
+const OF_BACKENDS: &[OfBackend] = &[
     ("a_suite_that_is_killed", suite::suite_is_killed),
+    ("an_engine_that_is_killed", engine::engine_is_killed),
+    ("an_engine_that_is_killed_while_it_starts_an_application", engine::engine_is_killed_early),
+    ("an_engine_whose_parent_is_killed", engine::parent_is_killed),
+    ("an_engine_that_is_stopped", engine::engine_is_stopped),
+    ("an_engine_that_is_stopped_before_the_application_begins", engine::engine_is_stopped_early),
+];
+
+/// Those that make a container in a way of their own.
+const BACKENDS: [BackendName; 3] = [BackendName::Runsc, BackendName::Lxc, BackendName::Bubblewrap];
+
+const TESTS: &[Test] = &[
     ("a_suite_that_is_killed_at_any_time", suite::suite_is_killed_at_any_time),
     ("a_suite_that_is_killed_with_its_guard_and_engines", suite::all_are_killed),
     ("the_next_run_removes_what_is_left", suite::next_run_cleans),
@@ -26,25 +41,28 @@ const TESTS: &[Test] = &[
     ("an_adapter_of_a_suite_that_is_killed", suite::adapter_is_ended),
     ("two_suites_do_not_disturb_each_other", suite::two_suites),
     ("mutants_that_are_killed", suite::mutants_are_killed),
-    ("an_engine_that_is_killed", engine::engine_is_killed),
-    ("an_engine_whose_parent_is_killed", engine::parent_is_killed),
     ("an_engine_whose_terminal_goes", engine::terminal_goes),
-    ("an_engine_that_is_stopped", engine::engine_is_stopped),
     ("an_engine_that_is_stopped_twice", engine::engine_is_stopped_twice),
     ("output_that_nobody_reads", engine::output_is_closed),
     ("volumes_stay_where_the_state_directory_is_a_link", engine::state_is_a_link),
     ("two_state_directories_have_an_instance_of_the_same_id", engine::same_id),
-    ("an_engine_that_is_stopped_before_the_application_begins", engine::engine_is_stopped_early),
 ];
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let trials = TESTS.iter().map(|(name, test)| Trial::ignorable_test(*name, || run(*test))).collect();
-    libtest_mimic::run(&arguments, trials).exit_code()
+    let default = BackendName::default();
+    let common = TESTS.iter().map(|(name, test)| Trial::ignorable_test(*name, move || run(default, test)));
+    let each = [default].into_iter().chain(BACKENDS).flat_map(|backend| {
+        OF_BACKENDS.iter().map(move |(name, test)| {
+            let name = format!("{name}_with_{}", backend.name());
+            Trial::ignorable_test(name, move || run(backend, |probe| test(probe, backend)))
+        })
+    });
+    libtest_mimic::run(&arguments, common.chain(each).collect()).exit_code()
 }
 
-fn run(test: fn(&Path)) -> Result<Completion, Failed> {
-    match peers::probe_for(BackendName::default()) {
+fn run(backend: BackendName, test: impl Fn(&Path)) -> Result<Completion, Failed> {
+    match peers::probe_for(backend) {
         Ok(probe) => test(probe),
         Err(ignored) => return Ok(ignored),
     }
