@@ -119,7 +119,8 @@ mod tests {
     fn without_a_sign_nothing_was_executed() {
         let silent = "LXC ended before it executed the program, and does not say why";
         // Killed before it executed anything, which `lxc-start` cannot tell from that it did; and it was killed itself.
-        for log in [String::new(), started("/a"), executes("/a"), line("INFO", "start:1", "Exec'ing \"/a\"")] {
+        let of_others = line("INFO", "start:1", "Exec'ing \"/a\"") + &line("NOTICE", "run:1", "Exec'ing \"/a\"");
+        for log in [String::new(), started("/a"), executes("/a"), of_others + &started("/a")] {
             assert_eq!(began(&log), Err(CreateError::Host(silent.to_owned())), "{log}");
         }
     }
