@@ -80,7 +80,7 @@ pub(crate) fn engine_is_killed_early(probe: &Path, backend: BackendName) {
     let bench = Bench::with(backend);
     let image = image(&bench, probe);
     for pause in [0, 1, 2, 4, 8, 16, 32, 64] {
-        let word = format!("/killed-{}-after-{pause}", std::process::id());
+        let word = format!("/killed-{}-{}-after-{pause}", backend.name(), std::process::id());
         let (child, _lines) = engine(&bench, &image, &[], &[&format!("stat:{word}"), "wait"]);
         let own = pid_of(&child);
         let others = || bench.processes_with(&word).into_iter().filter(|process| *process != own).collect::<Vec<_>>();
