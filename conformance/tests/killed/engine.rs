@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
@@ -102,6 +102,30 @@ pub(crate) fn engine_is_killed_early(probe: &Path, backend: BackendName) {
         }
         clean();
         assert_eq!(instances(&bench), 0, "after {pause} ms");
+    }
+}
+
+/// No application has begun then, whatever the end of the program looks like.
+pub(crate) fn program_is_killed(probe: &Path, backend: BackendName) {
+    let bench = Bench::with(backend);
+    let image = image(&bench, probe);
+    let program = match backend {
+        BackendName::Lxc => "lxc-start",
+        BackendName::Bubblewrap => "bwrap",
+        other => other.name(),
+    };
+    let (script, reports) = (bench.path().join("program"), bench.path().join("reports"));
+    for end in ["kill -KILL $$", "exit 0"] {
+        let _ = fs::create_dir(&reports);
+        let version = format!("if [ \"$1\" = --version ]; then exec {program} --version; fi");
+        fs::write(&script, format!("#!/bin/sh\n{version}\n{end}\n")).unwrap();
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+        let options = ["--runtime", script.to_str().unwrap(), "--report", reports.to_str().unwrap()];
+        let (mut child, _lines) = engine(&bench, &image, &options, &["exit:0"]);
+        assert_eq!(child.wait().unwrap().code(), Some(126), "{end}");
+        let report: Value = serde_json::from_slice(&fs::read(reports.join("run-report.json")).unwrap()).unwrap();
+        assert_eq!((&report["outcome"], &report["reasons"][0]["clause"]), (&"failed".into(), &Value::Null), "{report}");
+        assert_eq!(instances(&bench), 0);
     }
 }
 

@@ -29,6 +29,9 @@ const OF_BACKENDS: &[OfBackend] = &[
     ("an_engine_that_is_stopped_before_the_application_begins", engine::engine_is_stopped_early),
 ];
 
+/// The tests of backends whose program stays as long as the application, or until it waits.
+const OF_PROGRAMS: &[OfBackend] = &[("a_program_that_is_killed_before_it_makes_anything", engine::program_is_killed)];
+
 /// Those that make a container in a way of their own.
 const BACKENDS: [BackendName; 3] = [BackendName::Runsc, BackendName::Lxc, BackendName::Bubblewrap];
 
@@ -52,13 +55,15 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let default = BackendName::default();
     let common = TESTS.iter().map(|(name, test)| Trial::ignorable_test(*name, move || run(default, test)));
-    let each = [default].into_iter().chain(BACKENDS).flat_map(|backend| {
-        // Applications of gVisor are no processes of this host, so it is not seen when those of a suite run.
-        let is_seen = move |(name, _): &&OfBackend| backend != BackendName::Runsc || !name.starts_with("a_suite");
-        OF_BACKENDS.iter().filter(is_seen).map(move |(name, test)| {
-            let name = format!("{name}_with_{}", backend.name());
-            Trial::ignorable_test(name, move || run(backend, |probe| test(probe, backend)))
-        })
+    // Applications of gVisor are no processes of this host, so it is not seen when those of a suite run.
+    let is_seen = |(name, _): &OfBackend, backend| backend != BackendName::Runsc || !name.starts_with("a_suite");
+    let pairs = |tests: &'static [OfBackend], backend: BackendName| tests.iter().map(move |test| (*test, backend));
+    let all = [default].into_iter().chain(BACKENDS).flat_map(|backend| pairs(OF_BACKENDS, backend));
+    let all = all.filter(|(test, backend)| is_seen(test, *backend));
+    let each = all.chain(BACKENDS.into_iter().flat_map(|backend| pairs(OF_PROGRAMS, backend)));
+    let each = each.map(|((name, test), backend)| {
+        let name = format!("{name}_with_{}", backend.name());
+        Trial::ignorable_test(name, move || run(backend, |probe| test(probe, backend)))
     });
     libtest_mimic::run(&arguments, common.chain(each).collect()).exit_code()
 }

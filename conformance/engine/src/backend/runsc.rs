@@ -81,7 +81,8 @@ impl Backend for Runsc {
         fs::create_dir(&empty).map_err(|error| format!("a directory: {error}"))?;
         amend(container.bundle, |config| hide(config, &empty)).map_err(|error| format!("the bundle: {error}"))?;
         let mut run = self.0.command(container);
-        run.arg("run").arg("--bundle").arg(container.bundle).arg(container.id);
+        run.arg("run").arg("--bundle").arg(container.bundle).arg("--pid-file").arg(pid_file(container.state));
+        run.arg(container.id);
         Ok(gate::hold(container, &run, streams)?)
     }
 
@@ -103,6 +104,11 @@ impl Backend for Runsc {
         }
         self.0.call(container, self.0.command(container).args(["delete", "--force"]).arg(container.id))
     }
+}
+
+/// Where it writes the number of a process when it has made a container.
+fn pid_file(state: &Path) -> PathBuf {
+    state.join("pid")
 }
 
 /// Puts an empty directory over the parameters of the kernel: gVisor does nothing about what a bundle wants to be masked
@@ -150,8 +156,12 @@ impl Held for Application {
     fn began(&self, process: End) -> Result<(), CreateError> {
         match (last_error(&fs::read_to_string(self.state.join("log")).unwrap_or_default()), process) {
             (Some(said), _) => Err(self.runtime.error(said)),
-            // It ends by itself without an error where the application has ended, and not otherwise.
-            (None, End::Exited(_)) => Ok(()),
+            // It writes the file when it has made the container, and ends by itself without an error only where the
+            // application has ended.
+            (None, End::Exited(_)) if pid_file(&self.state).exists() => Ok(()),
+            (None, End::Exited(_)) => {
+                Err("runsc ended before it made a container, and does not say why".to_owned().into())
+            }
             (None, End::Signaled(number)) => {
                 Err(format!("runsc was ended by {} before the application began", signal::name(number)).into())
             }
