@@ -1,5 +1,6 @@
 //! The application from its start to its end.
 
+use std::cell::Cell;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -11,12 +12,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus, getppid, pidfd_open, waitid};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus, getppid, kill_process, pidfd_open, waitid,
+};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::low_level::pipe;
 
-use crate::backend::{End, Held};
+use crate::backend::{CreateError, End, Held};
 use crate::{cgroup, sys};
 
 /// How often is looked whether a parent has ended of whose threads one has: each ends with a signal.
@@ -90,6 +93,21 @@ pub(crate) struct Application {
     has_begun: bool,
     /// The application, where that is no process.
     held: Option<Box<dyn Held>>,
+    /// Whether its status has been taken.
+    is_reaped: Cell<bool>,
+}
+
+impl Drop for Application {
+    /// Nothing of it outlives an error.
+    fn drop(&mut self) {
+        if self.is_reaped.get() {
+            return;
+        }
+        if !matches!(self.ended(), Ok(Some(_))) {
+            self.kill();
+        }
+        let _ = self.reap();
+    }
 }
 
 /// The flag of a process that has executed no program since it was forked (`PF_FORKNOEXEC` of Linux, proc(5)).
@@ -98,8 +116,8 @@ const FORKED: u32 = 0x40;
 /// What executing a program changes.
 #[derive(Debug, PartialEq, Eq)]
 struct Seen {
-    /// Whether it is a fork that has executed nothing, which can also be told when it has ended.
-    is_fork: bool,
+    /// Whether it is a fork that has executed nothing, which can also be told when it has ended, as long as it is there.
+    is_fork: Option<bool>,
     /// The name of the process, which stays when it has ended.
     name: Option<Vec<u8>>,
     /// The file that it executes, which can be told until then: its device and number.
@@ -115,7 +133,7 @@ impl Seen {
         let status = String::from_utf8_lossy(&status);
         let flags = status.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(6)?.parse::<u32>().ok());
         Self {
-            is_fork: flags.is_some_and(|flags| flags & FORKED != 0),
+            is_fork: flags.map(|flags| flags & FORKED != 0),
             name: fs::read(format!("{folder}/comm")).ok(),
             program: program.map(|program| (program.dev(), program.ino())),
         }
@@ -124,56 +142,67 @@ impl Seen {
     /// Whether a program has been executed since. An image can call its program as it likes, and the application can
     /// take another name; so that is only looked at where what makes containers has executed a program itself.
     fn is_other(&self, before: &Self) -> bool {
-        if before.is_fork {
-            return !self.is_fork;
+        if before.is_fork == Some(true) {
+            return self.is_fork == Some(false);
         }
         self.name != before.name || (self.program.is_some() && self.program != before.program)
     }
 }
 
-/// Whether a process has executed no program since it was forked.
+/// Whether a process is there and has executed a program since it was forked.
 #[cfg(feature = "embedded")]
-pub(crate) fn is_fork(pid: Pid) -> bool {
-    Seen::now(pid).is_fork
+pub(crate) fn has_executed(pid: Pid) -> bool {
+    Seen::now(pid).is_fork == Some(false)
 }
 
 impl Application {
     /// The process `pid`, a child of this one, which waits.
     pub(crate) fn waiting(pid: Pid) -> io::Result<Self> {
-        let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
-        Ok(Self { pid, pidfd, waiting: Seen::now(pid), has_begun: false, held: None })
+        let pidfd = pidfd_open(pid, PidfdFlags::empty()).inspect_err(|_| {
+            let _ = kill_process(pid, Signal::KILL);
+            let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED);
+        })?;
+        let is_reaped = Cell::new(false);
+        Ok(Self { pid, pidfd, waiting: Seen::now(pid), has_begun: false, held: None, is_reaped })
     }
 
     /// From now on it is what the backend holds: the process is what that waits for.
     pub(crate) fn hold(&mut self, held: Box<dyn Held>) -> io::Result<()> {
         self.pid = held.process();
-        self.pidfd = pidfd_open(self.pid, PidfdFlags::empty())?;
         self.held = Some(held);
+        self.pidfd = pidfd_open(self.pid, PidfdFlags::empty())?;
         Ok(())
     }
 
-    /// Waits until the process executes its program; whether it does. It may already have ended, and ends if that is
-    /// requested.
-    pub(crate) fn begins(&mut self, requests: &Requests) -> io::Result<bool> {
+    /// Waits until the process executes its program, or has ended without. It ends if that is requested.
+    ///
+    /// # Errors
+    ///
+    /// The inner error says why its program was not executed.
+    pub(crate) fn begins(&mut self, requests: &Requests) -> io::Result<Result<(), CreateError>> {
         let mut pause = Duration::from_micros(100);
-        while !self.has_begun {
+        let mut killed = false;
+        loop {
             // In this order: one that has ended keeps the name that it had.
-            let has_ended = self.has_ended()?;
-            self.has_begun = match &self.held {
-                // One that has ended may have done so before anybody has seen it running.
-                Some(held) => held.is_running() || (has_ended && !held.has_failed()),
-                None => Seen::now(self.pid).is_other(&self.waiting),
+            let ended = self.ended()?;
+            let begins = match (&self.held, ended) {
+                (Some(held), _) if held.is_running() => Ok(()),
+                // It may have ended before anybody has seen it running. What was killed here ends as if it had begun.
+                (Some(held), Some(end)) if !killed => held.began(end),
+                (None, _) if Seen::now(self.pid).is_other(&self.waiting) => Ok(()),
+                _ => Err(CreateError::Program("the program could not be executed".to_owned())),
             };
-            if has_ended {
-                break;
+            self.has_begun = begins.is_ok();
+            if self.has_begun || ended.is_some() {
+                return Ok(begins);
             }
             if requests.take() || requests.are_of_nobody() {
+                killed = true;
                 self.kill();
             }
             thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(5));
         }
-        Ok(self.has_begun)
     }
 
     /// Waits for the end, and stops the application when that is requested. Whether it had to be killed, too.
@@ -182,7 +211,7 @@ impl Application {
     pub(crate) fn wait(&self, requests: &Requests, stop: Stop, group: Option<&str>) -> io::Result<(End, bool)> {
         let mut deadline: Option<Instant> = None;
         let mut killed = false;
-        while !self.has_ended()? {
+        while self.ended()?.is_none() {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             if !killed && (left == Some(Duration::ZERO) || requests.are_of_nobody()) {
                 killed = true;
@@ -225,18 +254,19 @@ impl Application {
     /// Takes the status of the process, which has ended or is about to.
     pub(crate) fn reap(&self) -> io::Result<End> {
         let status = waitid(WaitId::Pid(self.pid), WaitIdOptions::EXITED)?;
+        self.is_reaped.set(true);
         let status = status.ok_or_else(|| io::Error::other("the process has no status"))?;
         let end = end(&status);
         Ok(match &self.held {
-            _ if !self.has_begun => End::NeverBegan,
-            Some(held) => held.end(end),
-            None => end,
+            Some(held) if self.has_begun => held.end(end),
+            _ => end,
         })
     }
 
-    fn has_ended(&self) -> io::Result<bool> {
+    /// How the process has ended, if it has.
+    fn ended(&self) -> io::Result<Option<End>> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
-        Ok(waitid(WaitId::Pid(self.pid), options)?.is_some())
+        Ok(waitid(WaitId::Pid(self.pid), options)?.as_ref().map(end))
     }
 
     /// Until the process ends, a request comes, or the time is up.

@@ -38,17 +38,21 @@ pub(crate) fn path_of(group: &str) -> String {
 /// If it cannot be told what is mounted.
 #[cfg(feature = "embedded")]
 pub(crate) fn make(path: &Path) -> io::Result<Option<fs::File>> {
-    let below = path.strip_prefix("/").unwrap_or(path);
-    let make = |hierarchy: PathBuf| {
-        let group = hierarchy.join(below);
-        // Where processors have to be given to it, nothing can be in it yet.
-        if group.parent()?.join("cpuset.cpus").exists() {
+    Ok(make_in(&mountinfo()?, path.strip_prefix("/").unwrap_or(path)))
+}
+
+/// The same, in the hierarchies of a text like that of `/proc/self/mountinfo`.
+#[cfg(feature = "embedded")]
+fn make_in(mountinfo: &str, below: &Path) -> Option<fs::File> {
+    mountinfo.lines().filter_map(hierarchy).find_map(|(is_second, hierarchy)| {
+        // In version 1, nothing can be in a new group of this controller until it is given processors.
+        if !is_second && hierarchy.join("cpuset.cpus").exists() {
             return None;
         }
+        let group = hierarchy.join(below);
         fs::create_dir_all(&group).ok()?;
         fs::OpenOptions::new().write(true).open(group.join("cgroup.procs")).ok()
-    };
-    Ok(hierarchies(&mountinfo()?).into_iter().find_map(make))
+    })
 }
 
 /// What is mounted, as text: names that are none are of no mount of an engine.
@@ -234,6 +238,32 @@ mod tests {
         let line = "1 2 0:1 / /with\\040blank\\134 rw - cgroup2 none rw\n";
         assert_eq!(named(line), ["/with blank\\"]);
         assert_eq!(mount_points(line), [PathBuf::from("/with blank\\")]);
+    }
+
+    #[test]
+    #[cfg(feature = "embedded")]
+    fn a_group_to_find_processes_by_needs_no_processors() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().display();
+        let line = |kind: &str, name: &str| format!("1 2 0:1 / {root}/{name} rw - {kind} none rw\n");
+        // A kernel would make these files.
+        for path in [
+            "first/cpuset.cpus",
+            "second/cpuset.cpus",
+            "second/a/cpuset.cpus",
+            "second/a/b/cgroup.procs",
+            "first/a/b/cgroup.procs",
+        ] {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, b"").unwrap();
+        }
+        let below = Path::new("a/b");
+        assert!(make_in(&line("cgroup", "first"), below).is_none());
+        assert!(make_in(&line("cgroup2", "second"), below).is_some());
+        assert!(make_in(&(line("cgroup", "first") + &line("cgroup2", "second")), below).is_some());
+        fs::remove_file(folder.path().join("first/cpuset.cpus")).unwrap();
+        assert!(make_in(&line("cgroup", "first"), below).is_some());
     }
 
     #[test]

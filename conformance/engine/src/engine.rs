@@ -6,7 +6,6 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use cornercast::digest::Digest;
@@ -18,14 +17,15 @@ use serde_json::Value;
 use signal_hook::consts::SIGHUP;
 
 use crate::application::{Application, Requests, Stop};
-use crate::backend::{Backend, Container, CreateError, End};
+use crate::backend::{Backend, Container, End, Streams};
 use crate::ids::Ids;
-use crate::image::{Image, Trouble};
+use crate::image::Image;
 use crate::instance::{Instance, State};
 use crate::options::{self, Options, is_instance_id};
 use crate::policy::{self, UnderPolicy};
 use crate::refusal::{Reason, Refusals};
 use crate::report::{self, Engine, IsolationReport, Outcome, Row, RunReport};
+use crate::stopped::Stopped;
 use crate::view::View;
 use crate::{cgroup, config, isolation, signal, stack, streams, sys, tree, volume};
 
@@ -118,48 +118,6 @@ pub fn run(settings: &Settings) -> io::Result<Ran> {
         written?;
     }
     Ok(Ran { report, left: run.left })
-}
-
-/// Why there was no application.
-enum Stopped {
-    Refused(Vec<Reason>),
-    Failed(Vec<Reason>),
-}
-
-impl Stopped {
-    fn failed(clause: &str, message: impl Into<String>) -> Self {
-        Self::Failed(vec![Reason::new(clause, message)])
-    }
-}
-
-impl From<Vec<Reason>> for Stopped {
-    fn from(reasons: Vec<Reason>) -> Self {
-        Self::Refused(reasons)
-    }
-}
-
-impl From<CreateError> for Stopped {
-    fn from(error: CreateError) -> Self {
-        match error {
-            CreateError::Program(why) => Self::failed("RUN-093", why),
-            CreateError::Host(why) => Self::Failed(vec![Reason::of_host(why)]),
-        }
-    }
-}
-
-impl From<io::Error> for Stopped {
-    fn from(error: io::Error) -> Self {
-        Self::Refused(vec![Reason::of_host(error.to_string())])
-    }
-}
-
-impl From<Trouble> for Stopped {
-    fn from(trouble: Trouble) -> Self {
-        match trouble {
-            Trouble::Refused(reasons) => Self::Refused(reasons),
-            Trouble::Io(error) => error.into(),
-        }
-    }
 }
 
 /// What is known so far, which goes into the reports.
@@ -262,29 +220,12 @@ impl Run<'_> {
         requests: &Requests,
     ) -> Result<(End, bool), Stopped> {
         let settings = self.settings;
-        let backend = &*settings.backend;
-        let stopped = || Stopped::Failed(vec![Reason::of_host("it was stopped before the application began")]);
         let (streams, mut passing) = streams::open()?;
-        let pid = backend.create(container, streams)?;
-        let mut application = Application::waiting(pid)?;
-        if requests.take() || requests.are_of_nobody() {
-            application.kill();
-            application.reap()?;
-            return Err(stopped());
-        }
-        match backend.start(container, pid) {
-            Ok(None) => {}
-            Ok(Some(held)) => application.hold(held)?,
-            Err(error) => {
-                application.kill();
-                application.reap()?;
-                return Err(error.into());
-            }
-        }
-        if !application.begins(requests)? {
-            let ended = application.reap()?;
-            return if requests.any().load(Ordering::Relaxed) { Err(stopped()) } else { Ok((ended, false)) };
-        }
+        let application = match self.begin(container, streams, requests) {
+            Ok(application) => application,
+            Err(stopped) if settings.backend.says_on_stderr() => return Err(stopped.saying(&passing.withheld())),
+            Err(stopped) => return Err(stopped),
+        };
         passing.release();
         self.arguments = Some(config::arguments(app));
         let stop = Stop {
@@ -301,6 +242,25 @@ impl Run<'_> {
         }
         passing.finish(requests);
         Ok(ended)
+    }
+
+    /// Makes the container, until the application in it has begun.
+    fn begin(&self, container: &Container<'_>, streams: Streams, requests: &Requests) -> Result<Application, Stopped> {
+        let backend = &*self.settings.backend;
+        let stopped = || Stopped::Failed(vec![Reason::of_host("it was stopped before the application began")]);
+        let pid = backend.create(container, streams)?;
+        let mut application = Application::waiting(pid)?;
+        if requests.take() || requests.are_of_nobody() {
+            return Err(stopped());
+        }
+        if let Some(held) = backend.start(container, pid)? {
+            application.hold(held)?;
+        }
+        match application.begins(requests)? {
+            Ok(()) => Ok(application),
+            Err(_) if requests.are_there() => Err(stopped()),
+            Err(why) => Err(why.into()),
+        }
     }
 
     /// Makes the bundle of the instance: the tree with what the engine puts into it, looked at as the application will
@@ -384,20 +344,10 @@ impl Run<'_> {
         policy::judge_level(&in_force.isolation.level, image.rule.as_ref(), refusals);
         self.level = Some(in_force.isolation.level.clone());
         self.rows = in_force.rows;
-        for row in self.rows.iter_mut().filter(|row| row.verdict == report::Verdict::Enforced) {
-            if let Some(why) = self.settings.backend.cannot_enforce(&row.name) {
-                if row.required {
-                    let message =
-                        format!("the isolator `{}` with the value {} is required, but {why}", row.name, row.asked);
-                    refusals.push(Reason::of_host(message));
-                }
-                (row.verdict, row.mechanism) = (report::Verdict::NotEnforced, why.to_owned());
-            } else if let Some(mechanism) = self.settings.backend.mechanism(&row.name) {
-                row.mechanism = mechanism.to_owned();
-            }
-        }
+        isolation::of_backend(&mut self.rows, &*self.settings.backend, refusals);
         let mut app = config::effective(app, options, in_force.isolation);
-        if let Some(why) = self.settings.backend.lacks(&app) {
+        let mounted: Vec<&str> = volumes.iter().map(volume::Found::path).collect();
+        if let Some(why) = self.settings.backend.lacks(&app, &mounted) {
             refusals.push(Reason::of_host(why));
         }
         self.settings.tamper.app(&mut app);
@@ -436,10 +386,6 @@ impl Run<'_> {
                 report.outcome = Outcome::Signaled;
                 report.signal = Some(signal::name(number));
                 report.killed = killed;
-            }
-            Ok((End::NeverBegan, _)) => {
-                report.outcome = Outcome::Failed;
-                report.reasons = vec![Reason::new("RUN-093", "the program could not be executed")];
             }
             Err(Stopped::Refused(reasons)) => report.reasons = reasons,
             Err(Stopped::Failed(reasons)) => {

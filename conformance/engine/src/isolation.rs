@@ -10,8 +10,9 @@ use cornercast::json::to_canonical;
 use cornercast::manifest::{Isolation, Isolator, LEVELS};
 use serde_json::{Value, json};
 
+use crate::backend::Backend;
 use crate::options;
-use crate::refusal::Refusals;
+use crate::refusal::{Reason, Refusals};
 use crate::report::{Row, Verdict};
 
 /// What is in force, as a manifest says it, and the rows of the report.
@@ -139,6 +140,22 @@ fn stricter(name: &str, one: &Value, other: &Value) -> Option<Value> {
 
 fn least(one: &Value, other: &Value, member: &str) -> Option<i64> {
     Some(one.get(member)?.as_i64()?.min(other.get(member)?.as_i64()?))
+}
+
+/// Puts into the rows what a backend does, where that is not what runtimes on the kernel of the host do.
+pub(crate) fn of_backend(rows: &mut [Row], backend: &dyn Backend, refusals: &mut Refusals) {
+    for row in rows.iter_mut().filter(|row| row.verdict == Verdict::Enforced) {
+        if let Some(why) = backend.cannot_enforce(&row.name) {
+            if row.required {
+                let message =
+                    format!("the isolator `{}` with the value {} is required, but {why}", row.name, row.asked);
+                refusals.push(Reason::of_host(message));
+            }
+            (row.verdict, row.mechanism) = (Verdict::NotEnforced, why.to_owned());
+        } else if let Some(mechanism) = backend.mechanism(&row.name) {
+            row.mechanism = mechanism.to_owned();
+        }
+    }
 }
 
 /// What the level `separated` has in force by itself.

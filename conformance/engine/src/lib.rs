@@ -5,12 +5,13 @@
 //!
 //! | module | does |
 //! | --- | --- |
-//! | [`engine`] | one run, from the image to the report |
+//! | [`engine`], `stopped` | one run, from the image to the report |
 //! | [`options`], [`report`] | the documents that go in and come out |
 //! | `image`, `tree`, `volume`, `view`, `elf` | the root tree, and what is judged of it |
 //! | `isolation` | what is asked of isolation, and what becomes of it |
 //! | [`cli`] | the command |
 //! | `config` | the bundle that the backend gets |
+//! | `before`, `sys` | system calls that have no safe interface |
 //! | `application`, `streams` | waiting for the application, and its output |
 //! | [`instance`], [`removal`], [`cgroup`] | what has to be removed, also after a killed engine |
 
@@ -18,6 +19,7 @@
 
 mod application;
 pub mod backend;
+mod before;
 pub mod cgroup;
 pub mod cli;
 mod config;
@@ -34,6 +36,7 @@ pub mod removal;
 pub mod report;
 pub mod signal;
 mod stack;
+mod stopped;
 mod streams;
 mod sys;
 pub mod tree;

@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::termios::isatty;
 
@@ -20,10 +20,13 @@ use crate::backend::Streams;
 /// Bytes that are passed on at once.
 const PIECE: usize = 64 << 10;
 
+/// How many bytes of words are enough.
+const WORDS: usize = 2 << 10;
+
 /// What passes the bytes on.
 pub(crate) struct Passing {
     gates: Vec<Sender<bool>>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Vec<JoinHandle<Vec<u8>>>,
     /// Goes when the instance has ended.
     end: OwnedFd,
 }
@@ -59,6 +62,16 @@ impl Passing {
         }
     }
 
+    /// What has been written to standard error where there is no application, in a line.
+    pub(crate) fn withheld(self) -> String {
+        let Self { gates, mut threads, end: _end } = self;
+        drop(gates);
+        // The last of them is that of standard error.
+        let said = threads.pop().and_then(|thread| thread.join().ok()).unwrap_or_default();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        said.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
+    }
+
     /// Waits until everything has passed that was written until now, when the instance has ended; others may have its
     /// end of a pipe. What was never released is thrown away. Gives up if that is requested, as the caller may not read.
     pub(crate) fn finish(self, requests: &Requests) {
@@ -90,11 +103,20 @@ fn feed(to: OwnedFd) -> io::Result<()> {
     Ok(())
 }
 
-fn pass(from: OwnedFd, to: OwnedFd, opened: &Receiver<bool>, ended: &OwnedFd) {
+/// Passes on what is written, when that is let through; otherwise what there is of it, as far as it is of use.
+fn pass(from: OwnedFd, to: OwnedFd, opened: &Receiver<bool>, ended: &OwnedFd) -> Vec<u8> {
     if opened.recv().unwrap_or(false) {
         // If whoever reads has gone, the reading end goes with this thread, which the application sees.
         let _ = drain(&mut File::from(from), &mut File::from(to), ended);
+        return Vec::new();
     }
+    let mut there = vec![0; WORDS];
+    // Somebody else can have the other end.
+    let has_some =
+        poll(&mut [PollFd::new(&from, PollFlags::IN)], Some(&Timespec::default())).is_ok_and(|ready| ready > 0);
+    let read = if has_some { File::from(from).read(&mut there).unwrap_or(0) } else { 0 };
+    there.truncate(read);
+    there
 }
 
 /// Copies until nobody can write any more, or until there is nothing more and the instance has ended.

@@ -3,10 +3,14 @@
 
 use std::ffi::c_int;
 use std::io;
+#[cfg(feature = "embedded")]
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::ptr;
 
+#[cfg(feature = "embedded")]
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
 /// Gives the calling thread, and what it starts, a mount namespace of its own.
@@ -82,16 +86,6 @@ pub fn with_default_signals(command: &mut Command) -> &mut Command {
     }
 }
 
-/// Has `command` do this before it executes its program, in the process that becomes it. It has to be something that
-/// can be done between fork and exec: system calls, and nothing that allocates or locks.
-#[cfg(feature = "embedded")]
-pub(crate) fn before_program(command: &mut Command, act: impl Fn() -> io::Result<()> + Send + Sync + 'static) {
-    // SAFETY: those who call do nothing else in it.
-    unsafe {
-        command.pre_exec(act);
-    }
-}
-
 /// Has no descriptor but 0, 1 and 2 be there after the next program is executed.
 ///
 /// # Errors
@@ -99,9 +93,24 @@ pub(crate) fn before_program(command: &mut Command, act: impl Fn() -> io::Result
 /// Those of close_range(2).
 #[cfg(feature = "embedded")]
 pub(crate) fn keep_streams_alone() -> io::Result<()> {
-    const FIRST: libc::c_uint = 3;
+    close_at_execution(3)
+}
+
+/// Whether that can be done.
+///
+/// # Errors
+///
+/// Those of close_range(2), of which Linux has this use since 5.11.
+#[cfg(feature = "embedded")]
+pub(crate) fn can_keep_streams_alone() -> io::Result<()> {
+    // There is no such descriptor.
+    close_at_execution(libc::c_uint::MAX)
+}
+
+#[cfg(feature = "embedded")]
+fn close_at_execution(first: libc::c_uint) -> io::Result<()> {
     // SAFETY: nothing is closed here, and the descriptors of this process are its own.
-    let result = unsafe { libc::syscall(libc::SYS_close_range, FIRST, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+    let result = unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
@@ -112,6 +121,24 @@ pub(crate) fn send(process: rustix::process::Pid, signal: i32) -> io::Result<()>
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
+}
+
+/// The same for the process that this descriptor stands for, which can have ended, and its number be another's.
+#[cfg(feature = "embedded")]
+pub(crate) fn send_to(process: BorrowedFd<'_>, signal: i32) -> io::Result<()> {
+    let (process, nothing) = (process.as_raw_fd(), ptr::null::<libc::siginfo_t>());
+    // SAFETY: pidfd_send_signal(2) takes any numbers, and makes the information on the signal itself where there is none.
+    match unsafe { libc::syscall(libc::SYS_pidfd_send_signal, process, signal, nothing, 0) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Whether the process that this descriptor stands for has ended.
+#[cfg(feature = "embedded")]
+pub(crate) fn has_ended(process: impl AsFd) -> io::Result<bool> {
+    let mut descriptors = [PollFd::new(&process, PollFlags::IN)];
+    Ok(poll(&mut descriptors, Some(&Timespec::default()))? > 0)
 }
 
 #[cfg(feature = "embedded")]

@@ -35,6 +35,13 @@ pub(crate) struct Found {
     origin: Origin,
 }
 
+impl Found {
+    /// Where it is to be mounted in the image.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+}
+
 #[derive(Debug)]
 enum Origin {
     /// The directory of the host, open.

@@ -19,11 +19,17 @@ pub(crate) const SOON: Duration = Duration::from_secs(5);
 /// A folder for temporary files that belongs to one test.
 pub(crate) struct Bench {
     folder: TempDir,
+    pub(crate) backend: BackendName,
 }
 
 impl Bench {
     pub(crate) fn new() -> Self {
-        Self { folder: tempfile::Builder::new().prefix("killed-").tempdir().unwrap() }
+        Self::with(BackendName::default())
+    }
+
+    /// One whose suites and engines have this backend.
+    pub(crate) fn with(backend: BackendName) -> Self {
+        Self { folder: tempfile::Builder::new().prefix("killed-").tempdir().unwrap(), backend }
     }
 
     pub(crate) fn path(&self) -> PathBuf {
@@ -42,7 +48,7 @@ impl Bench {
     /// A suite whose applications take their time.
     pub(crate) fn suite(&self, probe: &Path) -> Child {
         let cases = ["--case", "RUN-079*", "--case", "RUN-063/at-the-same-time"];
-        let mut command = self.command(&["run", "--jobs", "4", "--impl", BackendName::default().name()]);
+        let mut command = self.command(&["run", "--jobs", "4", "--impl", self.backend.name()]);
         command.args(cases).arg("--probe").arg(probe).spawn().unwrap()
     }
 
@@ -86,6 +92,17 @@ impl Bench {
             assert!(Instant::now() < end, "still there: {remains:#?}");
             thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// The processes that have this folder as their own for temporary files, or in an argument, or this word there.
+    pub(crate) fn processes_with(&self, word: &str) -> Vec<Pid> {
+        let folder = self.path().display().to_string();
+        let is_meant = |pid: &Pid| {
+            let line = fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).unwrap_or_default();
+            let line = String::from_utf8_lossy(&line).into_owned();
+            line.contains(word) || line.contains(&folder) || has_variable(*pid, &format!("TMPDIR={folder}"))
+        };
+        all_processes().into_iter().filter(is_meant).collect()
     }
 
     /// The processes that have this folder in an argument, and these other ones.

@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use cornercast_engine::cgroup;
+use cornercast_engine::cli::BackendName;
 use cornercast_engine::instance::SWEEP_LOCK;
 use rustix::process::{Signal, kill_process};
 use serde_json::Value;
@@ -30,7 +31,7 @@ fn image_of(bench: &Bench, probe: &Path, case: &str) -> PathBuf {
 
 /// An engine with such an application, the lines of which are passed on.
 fn engine(bench: &Bench, image: &Path, options: &[&str], steps: &[&str]) -> (Child, BufReader<ChildStdout>) {
-    let mut command = bench.command(&["engine", "--state"]);
+    let mut command = bench.command(&["engine", "--backend", bench.backend.name(), "--state"]);
     command.arg(bench.path().join("state")).args(options).arg(image).arg("--").args(steps);
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap());
@@ -55,23 +56,77 @@ fn group(bench: &Bench, id: &str) -> String {
     cgroup::group(&bench.path().join("state"), id)
 }
 
-pub(crate) fn engine_is_killed(probe: &Path) {
-    let bench = Bench::new();
+pub(crate) fn engine_is_killed(probe: &Path, backend: BackendName) {
+    let bench = Bench::with(backend);
     let image = image(&bench, probe);
     let id = format!("killed-{}", std::process::id());
     let (child, mut lines) = engine(&bench, &image, &["--instance", &id], &["ready", "wait"]);
     until_ready(&mut lines);
     kill(child);
-    assert!(
-        instances(&bench) == 1 && !cgroup::processes(&group(&bench, &id)).unwrap().is_empty(),
-        "there is nothing to remove"
-    );
+    // Others end with the engine.
+    let stays = backend == BackendName::default();
+    let is_there = instances(&bench) == 1 && (!stays || !cgroup::processes(&group(&bench, &id)).unwrap().is_empty());
+    assert!(is_there, "there is nothing to remove");
     let (mut child, _lines) = engine(&bench, &image, &[], &["exit:3"]);
     assert_eq!(child.wait().unwrap().code(), Some(3));
     assert!(
         instances(&bench) == 0 && cgroup::directories(&group(&bench, &id)).unwrap().is_empty(),
         "the instance is still there"
     );
+}
+
+/// What makes the container is there, or what waits to become the application.
+pub(crate) fn engine_is_killed_early(probe: &Path, backend: BackendName) {
+    let bench = Bench::with(backend);
+    let image = image(&bench, probe);
+    for pause in [0, 1, 2, 4, 8, 16, 32, 64] {
+        let word = format!("/killed-{}-{}-after-{pause}", backend.name(), std::process::id());
+        let (child, _lines) = engine(&bench, &image, &[], &[&format!("stat:{word}"), "wait"]);
+        let own = pid_of(&child);
+        let others = || bench.processes_with(&word).into_iter().filter(|process| *process != own).collect::<Vec<_>>();
+        until("what makes the container", || (!others().is_empty()).then_some(()));
+        thread::sleep(Duration::from_millis(pause));
+        kill(child);
+        let clean = || {
+            let mut command = bench.command(&["engine", "--clean", "--state"]);
+            assert!(command.arg(bench.path().join("state")).status().unwrap().success());
+        };
+        // By itself where nobody might come who cleans.
+        if backend == BackendName::default() {
+            clean();
+        }
+        let end = Instant::now() + SOON;
+        while !others().is_empty() {
+            assert!(Instant::now() < end, "after {pause} ms, there are still {:?}", others());
+            thread::sleep(Duration::from_millis(5));
+        }
+        clean();
+        assert_eq!(instances(&bench), 0, "after {pause} ms");
+    }
+}
+
+/// No application has begun then, whatever the end of the program looks like.
+pub(crate) fn program_is_killed(probe: &Path, backend: BackendName) {
+    let bench = Bench::with(backend);
+    let image = image(&bench, probe);
+    let program = match backend {
+        BackendName::Lxc => "lxc-start",
+        BackendName::Bubblewrap => "bwrap",
+        other => other.name(),
+    };
+    let (script, reports) = (bench.path().join("program"), bench.path().join("reports"));
+    for end in ["kill -KILL $$", "exit 0"] {
+        let _ = fs::create_dir(&reports);
+        let version = format!("if [ \"$1\" = --version ]; then exec {program} --version; fi");
+        fs::write(&script, format!("#!/bin/sh\n{version}\n{end}\n")).unwrap();
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+        let options = ["--runtime", script.to_str().unwrap(), "--report", reports.to_str().unwrap()];
+        let (mut child, _lines) = engine(&bench, &image, &options, &["exit:0"]);
+        assert_eq!(child.wait().unwrap().code(), Some(126), "{end}");
+        let report: Value = serde_json::from_slice(&fs::read(reports.join("run-report.json")).unwrap()).unwrap();
+        assert_eq!((&report["outcome"], &report["reasons"][0]["clause"]), (&"failed".into(), &Value::Null), "{report}");
+        assert_eq!(instances(&bench), 0);
+    }
 }
 
 /// As by nohup(1), and by a caller that blocks the signal by which it is asked to stop.
@@ -97,13 +152,14 @@ pub(crate) fn terminal_goes(probe: &Path) {
 }
 
 /// Without a grace time, which is ten seconds here.
-pub(crate) fn parent_is_killed(probe: &Path) {
-    let bench = Bench::new();
+pub(crate) fn parent_is_killed(probe: &Path, backend: BackendName) {
+    let bench = Bench::with(backend);
     let image = image(&bench, probe);
     let id = format!("orphan-{}", std::process::id());
     let program = env!("CARGO_BIN_EXE_cornercast-conformance");
     let (state, image) = (bench.path().join("state"), image.display());
-    let engine = format!("{program} engine --die-with-parent --instance {id} --state {} {image}", state.display());
+    let options = format!("--die-with-parent --backend {} --instance {id} --state {}", backend.name(), state.display());
+    let engine = format!("{program} engine {options} {image}");
     let mut command = Command::new("sh");
     command.arg("-c").arg(format!("{engine} -- ignore:SIGTERM ready wait; exit 0")).stdin(Stdio::null());
     let mut shell = command.stdout(Stdio::piped()).spawn().unwrap();
@@ -119,8 +175,8 @@ pub(crate) fn parent_is_killed(probe: &Path) {
 }
 
 /// By a caller, from the terminal, and because the terminal is gone.
-pub(crate) fn engine_is_stopped(probe: &Path) {
-    let bench = Bench::new();
+pub(crate) fn engine_is_stopped(probe: &Path, backend: BackendName) {
+    let bench = Bench::with(backend);
     let image = image(&bench, probe);
     for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
         let (mut child, mut lines) = engine(&bench, &image, &[], &["trap:SIGTERM:7", "ready", "wait"]);
@@ -220,8 +276,8 @@ pub(crate) fn same_id(probe: &Path) {
 }
 
 /// It is unpacking, or has not begun to.
-pub(crate) fn engine_is_stopped_early(probe: &Path) {
-    let bench = Bench::new();
+pub(crate) fn engine_is_stopped_early(probe: &Path, backend: BackendName) {
+    let bench = Bench::with(backend);
     let image = image(&bench, probe);
     for pause in [1, 5, 10, 20, 40, 80] {
         let (mut child, _lines) = engine(&bench, &image, &[], &["wait"]);

@@ -14,8 +14,8 @@ use crate::bench::{
     Bench, all_processes, has_variable, instance_processes, kill, pid_of, until, until_applications_run,
 };
 
-pub(crate) fn suite_is_killed(probe: &Path) {
-    let bench = Bench::new();
+pub(crate) fn suite_is_killed(probe: &Path, backend: BackendName) {
+    let bench = Bench::with(backend);
     let suite = bench.suite(probe);
     until_applications_run(&suite);
     bench.nothing_remains(kill(suite));

@@ -7,11 +7,18 @@
 #[cfg(feature = "embedded")]
 mod bubblewrap;
 #[cfg(feature = "embedded")]
+mod capability;
+#[cfg(feature = "embedded")]
 pub mod embedded;
 mod gate;
 #[cfg(feature = "embedded")]
+mod limits;
+#[cfg(feature = "embedded")]
 mod lxc;
+#[cfg(feature = "embedded")]
+mod mounting;
 mod oci;
+mod program;
 mod runsc;
 #[cfg(feature = "embedded")]
 mod seccomp;
@@ -78,8 +85,6 @@ pub enum End {
     Exited(u8),
     /// By the signal of this number.
     Signaled(i32),
-    /// It never began: its program was not executed.
-    NeverBegan,
 }
 
 /// An application that is no process of this host, as its backend has a kernel of its own.
@@ -90,8 +95,12 @@ pub trait Held: Send {
     /// Whether it is running; it may have ended before that is seen.
     fn is_running(&self) -> bool;
 
-    /// Whether it never began, where the process has ended.
-    fn has_failed(&self) -> bool;
+    /// Whether its program was executed, where the process has ended in this way. It takes a sign that it was.
+    ///
+    /// # Errors
+    ///
+    /// Why it was not.
+    fn began(&self, process: End) -> Result<(), CreateError>;
 
     /// Sends it the signal of this number.
     ///
@@ -121,8 +130,9 @@ pub trait Backend: Send + Sync {
         u32::MAX - 1
     }
 
-    /// What it cannot do that this application, with the instance options, needs, in words.
-    fn lacks(&self, _: &App) -> Option<String> {
+    /// What it cannot do that this application, with the instance options, needs, in words; volumes are to be `mounted` at
+    /// these paths.
+    fn lacks(&self, _app: &App, _mounted: &[&str]) -> Option<String> {
         None
     }
 
@@ -134,6 +144,11 @@ pub trait Backend: Send + Sync {
     /// By what it enforces an isolator, if not as runtimes on the host's kernel do.
     fn mechanism(&self, _isolator: &str) -> Option<&'static str> {
         None
+    }
+
+    /// Whether what it says of an error is on the standard error of the application that there is not.
+    fn says_on_stderr(&self) -> bool {
+        false
     }
 
     /// Makes the container, with a process in it that waits to become the application.

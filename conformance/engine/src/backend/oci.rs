@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use rustix::process::Pid;
 use serde_json::Value;
 
+use super::program::{unavailable, version};
 use super::{Backend, Container, CreateError, Held, Streams};
 use crate::{cgroup, sys};
 
@@ -115,7 +116,9 @@ impl OciRuntime {
     pub(super) fn call(&self, container: &Container<'_>, command: &mut Command) -> Result<(), String> {
         let log = container.state.join("log");
         let _ = fs::remove_file(&log);
-        let status = sys::with_default_signals(command).status().map_err(|error| unavailable(command, &error))?;
+        let status = sys::with_default_signals(command)
+            .status()
+            .map_err(|error| unavailable(Path::new(command.get_program()), &error))?;
         if status.success() {
             return Ok(());
         }
@@ -124,20 +127,12 @@ impl OciRuntime {
     }
 
     /// What a message of the runtime is about.
-    fn error(&self, said: String) -> CreateError {
+    pub(super) fn error(&self, said: String) -> CreateError {
         if self.dialect.about_program.iter().any(|about| said.contains(about)) {
             CreateError::Program(said)
         } else {
             CreateError::Host(said)
         }
-    }
-}
-
-fn unavailable(command: &Command, error: &io::Error) -> String {
-    let program = command.get_program().display();
-    match error.kind() {
-        io::ErrorKind::NotFound => format!("{program} is not installed"),
-        _ => format!("{program} cannot be run: {error}"),
     }
 }
 
@@ -176,17 +171,11 @@ impl Backend for OciRuntime {
     }
 
     fn version(&self) -> Result<String, String> {
-        let mut command = Command::new(&self.program);
-        let output = command.arg("--version").output().map_err(|error| unavailable(&command, &error))?;
-        if !output.status.success() {
-            return Err(format!("{} --version ended with {}", self.program.display(), output.status));
-        }
+        let said = version(&self.program)?;
         if !rustix::process::geteuid().is_root() {
             return Err(format!("{} needs root here", self.dialect.name));
         }
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        let line = said.lines().next().unwrap_or_default();
-        Ok(line.trim_start_matches(self.dialect.version).trim().to_owned())
+        Ok(said.trim_start_matches(self.dialect.version).to_owned())
     }
 
     fn greatest_id(&self) -> u32 {

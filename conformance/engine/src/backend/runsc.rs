@@ -20,7 +20,7 @@ const RUNSC: Dialect = Dialect {
     arguments: &["--platform=ptrace", "--network=none", "--oci-seccomp", "--net-raw"],
     version: "runsc version ",
     greatest_id: u32::MAX - 1,
-    about_program: &[],
+    about_program: &[": creating process: failed to load "],
     fails_on_false: false,
     fails_on_hybrid: false,
 };
@@ -56,7 +56,7 @@ impl Backend for Runsc {
         self.0.greatest_id()
     }
 
-    fn lacks(&self, app: &App) -> Option<String> {
+    fn lacks(&self, app: &App, _: &[&str]) -> Option<String> {
         let signal = &app.stop.signal;
         let is_unknown = signal::number(signal).is_some_and(|number| number >= REAL_TIME);
         is_unknown.then(|| format!("runsc cannot send the signal `{signal}`"))
@@ -81,12 +81,13 @@ impl Backend for Runsc {
         fs::create_dir(&empty).map_err(|error| format!("a directory: {error}"))?;
         amend(container.bundle, |config| hide(config, &empty)).map_err(|error| format!("the bundle: {error}"))?;
         let mut run = self.0.command(container);
-        run.arg("run").arg("--bundle").arg(container.bundle).arg(container.id);
+        run.arg("run").arg("--bundle").arg(container.bundle).arg("--pid-file").arg(pid_file(container.state));
+        run.arg(container.id);
         Ok(gate::hold(container, &run, streams)?)
     }
 
     fn start(&self, container: &Container<'_>, process: Pid) -> Result<Option<Box<dyn Held>>, CreateError> {
-        gate::open(container)?;
+        gate::open(container, process)?;
         Ok(Some(Box::new(Application {
             process,
             runtime: self.0.clone(),
@@ -103,6 +104,11 @@ impl Backend for Runsc {
         }
         self.0.call(container, self.0.command(container).args(["delete", "--force"]).arg(container.id))
     }
+}
+
+/// Where it writes the number of a process when it has made a container.
+fn pid_file(state: &Path) -> PathBuf {
+    state.join("pid")
 }
 
 /// Puts an empty directory over the parameters of the kernel: gVisor does nothing about what a bundle wants to be masked
@@ -147,8 +153,19 @@ impl Held for Application {
         state.is_some_and(|state| state.status == "running")
     }
 
-    fn has_failed(&self) -> bool {
-        last_error(&fs::read_to_string(self.state.join("log")).unwrap_or_default()).is_some()
+    fn began(&self, process: End) -> Result<(), CreateError> {
+        match (last_error(&fs::read_to_string(self.state.join("log")).unwrap_or_default()), process) {
+            (Some(said), _) => Err(self.runtime.error(said)),
+            // It writes the file when it has made the container, and ends by itself without an error only where the
+            // application has ended.
+            (None, End::Exited(_)) if pid_file(&self.state).exists() => Ok(()),
+            (None, End::Exited(_)) => {
+                Err("runsc ended before it made a container, and does not say why".to_owned().into())
+            }
+            (None, End::Signaled(number)) => {
+                Err(format!("runsc was ended by {} before the application began", signal::name(number)).into())
+            }
+        }
     }
 
     fn end(&self, process: End) -> End {

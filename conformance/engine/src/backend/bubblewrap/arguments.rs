@@ -1,36 +1,12 @@
 //! What a bundle says, as arguments of bubblewrap.
 
 use std::io;
-use std::path::{Path, PathBuf};
-use std::thread;
+use std::path::Path;
 
 use libcontainer::oci_spec::runtime::{LinuxNamespaceType, Mount, Spec};
-use rustix::mount::{MountFlags, mount};
 
+use super::staging::{is_staged, place};
 use crate::backend::Container;
-use crate::sys;
-
-/// Mounts, in a mount namespace of the engine's own, what bubblewrap can only take from the host: a sysfs that has a
-/// network without the interfaces of the host.
-pub(super) fn stage(spec: &Spec, container: &Container<'_>) -> io::Result<()> {
-    if !spec.mounts().iter().flatten().any(|mount| mount.typ().as_deref() == Some("sysfs")) {
-        return Ok(());
-    }
-    let staged = sysfs(container);
-    std::fs::create_dir(&staged)?;
-    // A network is that of a thread, and what it mounts keeps it.
-    let mounted = thread::spawn(move || {
-        sys::own_network()?;
-        let flags = MountFlags::NOSUID | MountFlags::NOEXEC | MountFlags::NODEV | MountFlags::RDONLY;
-        mount("sysfs", &staged, "sysfs", flags, None)?;
-        Ok(())
-    });
-    mounted.join().unwrap_or_else(|_| Err(io::Error::other("the thread that mounts has panicked")))
-}
-
-fn sysfs(container: &Container<'_>) -> PathBuf {
-    container.state.join("sys")
-}
 
 /// The options of bubblewrap for a bundle.
 ///
@@ -41,8 +17,9 @@ pub(super) fn arguments(spec: &Spec, container: &Container<'_>) -> io::Result<Ve
     let process = spec.process().as_ref().ok_or_else(|| io::Error::other("config.json has no process"))?;
     let root = spec.root().as_ref().ok_or_else(|| io::Error::other("config.json has no root"))?;
     let mut arguments = Arguments(Vec::new());
-    // It would make the process 1 otherwise, and the application the process 2.
-    arguments.add(["--die-with-parent", "--as-pid-1"]);
+    // It would make the process 1 otherwise, and the application the process 2. In a session that is not its own, the
+    // application could send signals to processes of the host.
+    arguments.add(["--die-with-parent", "--as-pid-1", "--new-session"]);
     let linux = spec.linux().as_ref();
     for namespace in linux.and_then(|linux| linux.namespaces().as_ref()).into_iter().flatten() {
         if let Some(option) = unshare(namespace.typ())? {
@@ -98,6 +75,16 @@ fn text(path: &Path) -> io::Result<&str> {
     path.to_str().ok_or_else(|| io::Error::other(format!("the path {} is not UTF-8", path.display())))
 }
 
+/// What a bundle can say of mounts that bubblewrap makes in its own way, which is this.
+const PROC: &[&str] = &["rw", "nosuid", "noexec", "nodev", "relatime"];
+/// Of these, it does not heed the size: what is in `/dev` can take half of the memory of the host.
+const DEV: &[&str] = &["nosuid", "strictatime", "mode=755", "mode=0755", "size=65536k"];
+const PTS: &[&str] = &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"];
+/// Nothing can be there that these would be about.
+const QUEUES: &[&str] = &["nosuid", "noexec", "nodev"];
+/// Of these, it does not give the last one, which the source has.
+const BIND: &[&str] = &["bind", "rbind", "ro", "rw", "nosuid", "nodev", "noexec"];
+
 struct Arguments(Vec<String>);
 
 impl Arguments {
@@ -107,31 +94,34 @@ impl Arguments {
 
     fn mount(&mut self, mount: &Mount, container: &Container<'_>) -> io::Result<()> {
         let at = text(mount.destination())?;
-        let options = mount.options().as_deref().unwrap_or_default();
-        let option = |name: &str| options.iter().find_map(|option| option.strip_prefix(name));
         let kind = mount.typ().as_deref().unwrap_or("bind");
-        match (kind, at) {
-            ("proc", _) => self.add(["--proc", at]),
-            ("tmpfs", "/dev") => self.add(["--dev", at]),
-            // A part of what `--dev` makes.
-            ("devpts", "/dev/pts") => {}
-            ("mqueue", _) => self.add(["--mqueue", at]),
-            ("tmpfs", _) => {
-                if let Some(mode) = option("mode=") {
-                    self.add(["--perms", mode]);
-                }
-                if let Some(bytes) = option("size=").and_then(bytes) {
-                    self.add(["--size", &bytes.to_string()]);
-                }
-                self.add(["--tmpfs", at]);
-            }
-            ("sysfs", _) => self.add(["--ro-bind", text(&sysfs(container))?, at]),
-            ("bind", _) => {
-                let bind = if options.iter().any(|option| option == "ro") { "--ro-bind" } else { "--bind" };
+        let is_read_only = mount.options().iter().flatten().any(|option| option == "ro");
+        let bind = if is_read_only { "--ro-bind" } else { "--bind" };
+        if is_staged(kind, at) {
+            self.add([bind, text(&place(container, at))?, at]);
+            return Ok(());
+        }
+        let can = match (kind, at) {
+            ("proc", _) => PROC,
+            ("tmpfs", "/dev") => DEV,
+            ("devpts", "/dev/pts") => PTS,
+            ("mqueue", _) => QUEUES,
+            ("bind", _) => BIND,
+            (kind, _) => return Err(io::Error::other(format!("bubblewrap mounts no {kind} at {at}"))),
+        };
+        if let Some(other) = mount.options().iter().flatten().find(|option| !can.contains(&option.as_str())) {
+            return Err(io::Error::other(format!("bubblewrap mounts no {kind} at {at} with the option {other}")));
+        }
+        match kind {
+            "proc" => self.add(["--proc", at]),
+            "tmpfs" => self.add(["--dev", at]),
+            "mqueue" => self.add(["--mqueue", at]),
+            "bind" => {
                 let source = mount.source().as_deref().unwrap_or(Path::new(""));
                 self.add([bind, text(source)?, at]);
             }
-            (kind, _) => return Err(io::Error::other(format!("bubblewrap mounts no {kind} at {at}"))),
+            // A part of what `--dev` makes.
+            _ => {}
         }
         Ok(())
     }
@@ -145,15 +135,6 @@ impl Arguments {
             Err(_) => {}
         }
     }
-}
-
-/// A size as mounts have it, `65536k`, in bytes.
-fn bytes(size: &str) -> Option<u64> {
-    let (number, unit) = match size.strip_suffix(['k', 'K']) {
-        Some(number) => (number, 1 << 10),
-        None => (size, 1),
-    };
-    number.parse::<u64>().ok()?.checked_mul(unit)
 }
 
 #[cfg(test)]
@@ -184,7 +165,7 @@ mod tests {
         }
     }
 
-    const ALWAYS: &str = "--die-with-parent --as-pid-1 --cap-drop ALL";
+    const ALWAYS: &str = "--die-with-parent --as-pid-1 --new-session --cap-drop ALL";
 
     #[test]
     fn a_bundle_without_anything_has_a_root() {
@@ -225,13 +206,22 @@ mod tests {
             mount("tmpfs", "/dev/shm", &["mode=1777", "size=65536k"]),
             mount("sysfs", "/sys", &["ro"]),
             mount("bind", "/a", &["bind", "ro"]),
-            mount("bind", "/b", &["bind", "rw"]),
+            mount("bind", "/b", &["bind", "rw", "noexec"]),
         ]));
-        let wanted = "/ --proc /proc --dev /dev --perms 1777 --size 67108864 --tmpfs /dev/shm --ro-bind /state/sys /sys \
-                      --ro-bind /from /a --bind /from /b";
+        let wanted = "/ --proc /proc --dev /dev --bind /state/mounts/%2Fdev%2Fshm /dev/shm \
+                      --ro-bind /state/mounts/%2Fsys /sys --ro-bind /from /a --bind /from /b";
         assert!(options.as_ref().unwrap().ends_with(wanted), "{options:?}");
         let error = mounts(json!([mount("nfs", "/n", &[])])).unwrap_err().to_string();
         assert_eq!(error, "bubblewrap mounts no nfs at /n");
+        for (kind, at, option) in [
+            ("bind", "/b", "noatime"),
+            ("proc", "/proc", "hidepid=2"),
+            ("tmpfs", "/dev", "size=1g"),
+            ("devpts", "/dev/pts", "gid=5"),
+        ] {
+            let error = mounts(json!([mount(kind, at, &["nosuid", option])])).unwrap_err().to_string();
+            assert_eq!(error, format!("bubblewrap mounts no {kind} at {at} with the option {option}"));
+        }
     }
 
     #[test]
@@ -241,10 +231,5 @@ mod tests {
         let wanted =
             "/ --dev-bind /dev/null /proc/version --tmpfs /proc/sys --remount-ro /proc/sys --ro-bind /proc/fs /proc/fs";
         assert!(options.ends_with(wanted), "{options}");
-    }
-
-    #[test]
-    fn sizes_are_bytes() {
-        assert_eq!([bytes("65536k"), bytes("12"), bytes("k"), bytes("1g")], [Some(1 << 26), Some(12), None, None]);
     }
 }

@@ -5,82 +5,92 @@
 //! process.
 
 mod arguments;
+mod group;
+mod staging;
 
+use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use cornercast::manifest::App;
 use libcontainer::oci_spec::runtime::{Process, Spec};
-use rustix::fs::{CWD, FileType, MemfdFlags, Mode, OFlags, memfd_create, mknodat};
-use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::fs::{MemfdFlags, Mode, memfd_create};
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Pid, umask};
-use rustix::thread::{
-    CapabilitySet, Gid, capabilities, remove_capability_from_bounding_set, set_capabilities, set_thread_groups,
-    set_thread_res_gid,
-};
+use rustix::process::Pid;
+use rustix::thread::Gid;
 use serde::Deserialize;
 
 use self::arguments::arguments;
-use super::embedded::capabilities::bit;
-use super::embedded::limits::Limit;
+use self::group::Group;
+use super::capability::bit;
+use super::limits::Limit;
+use super::program::version;
 use super::seccomp::{self, Filter};
 use super::{Backend, Container, CreateError, Held, Streams, gate};
+use crate::before::{Entrance, Step, before_program};
 use crate::{cgroup, sys};
 
 /// What stands before its version.
 const VERSION: &str = "bubblewrap ";
 
-/// The pipe, in the directory of the container's state, that the process waits at.
-const GATE: &str = "gate";
-
 /// bubblewrap, called by root, who can be that of a user namespace.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Bubblewrap {
     program: PathBuf,
+    /// What ends the processes of each container, by the directory of its state.
+    groups: Mutex<BTreeMap<PathBuf, Group>>,
 }
 
 impl Bubblewrap {
     /// The program at `program`, a path or a name to be looked for in `PATH`, or where it usually is.
     #[must_use]
     pub fn at(program: Option<PathBuf>) -> Self {
-        Self { program: program.unwrap_or_else(|| "bwrap".into()) }
+        Self { program: program.unwrap_or_else(|| "bwrap".into()), groups: Mutex::default() }
     }
 
-    /// Starts it; what it makes waits at the gate.
-    fn spawn(&self, container: &Container<'_>, spec: &Spec, streams: Streams, info: OwnedFd) -> io::Result<Child> {
-        let process = spec.process().as_ref().ok_or_else(|| io::Error::other("config.json has no process"))?;
-        let gate = container.state.join(GATE);
-        mknodat(CWD, &gate, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?;
-        let gate: OwnedFd = OpenOptions::new().read(true).write(true).open(gate)?.into();
-        let filters = filters(spec)?;
+    fn groups(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Group>> {
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts it, in a group of processes of its own; what it makes waits at the gate.
+    fn spawn(
+        &self,
+        container: &Container<'_>,
+        spec: &Spec,
+        streams: Streams,
+        info: OwnedFd,
+        group: &Group,
+    ) -> Result<Child, String> {
+        let words = |error: io::Error| error.to_string();
+        let process = spec.process().as_ref().ok_or("config.json has no process")?;
+        let gate = gate::make(container)?;
+        let gate: OwnedFd = OpenOptions::new().read(true).write(true).open(gate).map_err(words)?.into();
+        let filters = filters(spec).map_err(words)?;
         let mut said: Vec<String> = vec!["--info-fd".into(), number(&info), "--block-fd".into(), number(&gate)];
         for filter in &filters {
             said.extend(["--add-seccomp-fd".into(), number(filter)]);
         }
-        said.extend(arguments(spec, container)?);
+        said.extend(arguments(spec, container).map_err(words)?);
         // Not in the process's own argument list, where they would count twice beside those of the application, and not
         // as its own variables, which the linker of this host would heed.
-        let said = file(said.iter().flat_map(|argument| argument.bytes().chain([0])).collect::<Vec<u8>>().as_slice())?;
+        let said: Vec<u8> = said.iter().flat_map(|argument| argument.bytes().chain([0])).collect();
+        let said = file(&said).map_err(words)?;
         let mut command = Command::new(&self.program);
         command.env_clear().arg("--args").arg(number(&said)).arg("--");
         command.args(process.args().iter().flatten());
+        group.join(&mut command);
         command.stdin(streams.stdin).stdout(streams.stdout).stderr(streams.stderr);
-        let entrance = Entrance::of(process, group(spec))?;
-        let kept: Vec<OwnedFd> = [info, gate, said].into_iter().chain(filters).collect();
-        sys::before_program(sys::with_default_signals(&mut command), move || {
-            // It passes on whatever it gets.
-            sys::keep_streams_alone()?;
-            kept.iter().try_for_each(|descriptor| fcntl_setfd(descriptor, FdFlags::empty()))?;
-            entrance.pass()
-        });
-        command.spawn()
+        let descriptors = [info, gate, said].into_iter().chain(filters).collect();
+        let entrance = entrance(process, cgroup_of(spec), descriptors)?;
+        let child = before_program(sys::with_default_signals(&mut command), Step::Enter(entrance)).spawn();
+        child.map_err(|error| format!("{}: {error}", self.program.display()))
     }
 }
 
@@ -107,59 +117,27 @@ fn filters(spec: &Spec) -> io::Result<Vec<OwnedFd>> {
 }
 
 /// The control group of the instance, by which an engine finds what a killed one has left.
-fn group(spec: &Spec) -> Option<&Path> {
+fn cgroup_of(spec: &Spec) -> Option<&Path> {
     spec.linux().as_ref().and_then(|linux| linux.cgroups_path().as_deref())
 }
 
 /// What bubblewrap inherits, as it changes none of it.
-struct Entrance {
-    bounding: CapabilitySet,
-    gid: Gid,
-    groups: Vec<Gid>,
-    umask: Mode,
-    limits: Vec<Limit>,
-    /// `cgroup.procs` of the control group.
-    group: Option<fs::File>,
-}
-
-impl Entrance {
-    fn of(process: &Process, group: Option<&Path>) -> io::Result<Self> {
-        let user = process.user();
-        let capabilities = process.capabilities().as_ref().and_then(|all| all.bounding().as_ref());
-        Ok(Self {
-            bounding: capabilities.into_iter().flatten().map(bit).collect(),
-            gid: Gid::from_raw(user.gid()),
-            groups: user.additional_gids().iter().flatten().map(|gid| Gid::from_raw(*gid)).collect(),
-            umask: Mode::from_raw_mode(user.umask().unwrap_or(0o022)),
-            limits: process.rlimits().iter().flatten().map(Limit::of).collect(),
-            group: group.map(cgroup::make).transpose()?.flatten(),
-        })
-    }
-
-    /// Makes this process as bubblewrap is to find it.
-    fn pass(&self) -> io::Result<()> {
-        if let Some(group) = &self.group {
-            // It is the process that writes, whatever its number is in its namespace.
-            (&*group).write_all(b"0")?;
-        }
-        umask(self.umask);
-        set_thread_groups(&self.groups)?;
-        set_thread_res_gid(self.gid, self.gid, self.gid)?;
-        // What is inheritable is permitted to the program of the user 0 beside the bounding set, so bubblewrap has what
-        // it needs, and the application, for which it sets both, does not.
-        let mut own = capabilities(None)?;
-        own.inheritable = own.permitted;
-        set_capabilities(None, own)?;
-        for capability in (CapabilitySet::all() - self.bounding).iter() {
-            match remove_capability_from_bounding_set(capability) {
-                // The kernel does not know it.
-                Err(rustix::io::Errno::INVAL) => {}
-                result => result?,
-            }
-        }
-        self.limits.iter().try_for_each(Limit::set)?;
-        Ok(())
-    }
+fn entrance(process: &Process, group: Option<&Path>, descriptors: Vec<OwnedFd>) -> Result<Entrance, String> {
+    let user = process.user();
+    let bounding = process.capabilities().as_ref().and_then(|all| all.bounding().as_ref());
+    let limits: Vec<Limit> = process.rlimits().iter().flatten().map(Limit::of).collect();
+    // The process can say nothing of what it cannot do but a number.
+    limits.iter().try_for_each(Limit::prepare)?;
+    let made = group.map(cgroup::make).transpose().map_err(|error| format!("the control group: {error}"))?;
+    Ok(Entrance {
+        descriptors,
+        group: made.flatten(),
+        umask: Mode::from_raw_mode(user.umask().unwrap_or(0o022)),
+        gid: Gid::from_raw(user.gid()),
+        groups: user.additional_gids().iter().flatten().map(|gid| Gid::from_raw(*gid)).collect(),
+        bounding: bounding.into_iter().flatten().map(bit).collect(),
+        limits: limits.iter().map(Limit::values).collect(),
+    })
 }
 
 /// What bubblewrap says of what it makes.
@@ -204,13 +182,22 @@ impl Backend for Bubblewrap {
             let how = "`unshare --user --map-root-user --map-auto` starts a program as root of a user namespace";
             return Err(format!("bubblewrap needs root here; {how}"));
         }
-        let said = gate::version(&self.program)?;
+        // What cannot be done between fork and exec is said by a number alone.
+        sys::can_keep_streams_alone().map_err(|error| format!("bubblewrap needs close_range(2) here: {error}"))?;
+        if fs::read_to_string("/proc/self/setgroups").is_ok_and(|said| said.trim() == "deny") {
+            return Err("bubblewrap needs a user namespace in which groups can be set, as with `--map-auto`".to_owned());
+        }
+        let said = version(&self.program)?;
         said.strip_prefix(VERSION).map(str::to_owned).ok_or_else(|| format!("`{said}` is not bubblewrap"))
     }
 
-    fn lacks(&self, app: &App) -> Option<String> {
+    fn lacks(&self, app: &App, _: &[&str]) -> Option<String> {
         let uid = app.user.uid;
         (uid != 0).then(|| format!("bubblewrap runs programs as the user that calls it, and not as the user {uid}"))
+    }
+
+    fn says_on_stderr(&self) -> bool {
+        true
     }
 
     fn cannot_enforce(&self, isolator: &str) -> Option<&'static str> {
@@ -233,27 +220,28 @@ impl Backend for Bubblewrap {
         let bundle = container.bundle;
         let spec = Spec::load(bundle.join("config.json")).map_err(|error| format!("config.json: {error}"))?;
         let rootfs = bundle.join("rootfs");
-        arguments::stage(&spec, container).map_err(|error| format!("what is mounted at /sys: {error}"))?;
+        staging::stage(&spec, container).map_err(|error| format!("what is mounted of the host: {error}"))?;
         let (info, writing) = pipe_with(PipeFlags::CLOEXEC).map_err(|error| format!("a pipe: {error}"))?;
-        let child = self.spawn(container, &spec, streams, writing);
-        let mut child = child.map_err(|error| format!("{}: {error}", self.program.display()))?;
+        // Whatever goes wrong from here on, nothing in it outlives this call.
+        let group = Group::new().map_err(|error| format!("a shell cannot be run: {error}"))?;
+        let mut child = self.spawn(container, &spec, streams, writing, &group)?;
         let made = waiting(&mut child, info, &rootfs);
         // Its own end does not end what it has made.
         let ended = child.kill().and_then(|()| child.wait());
         let pid = made?;
         ended.map_err(|error| format!("bubblewrap: {error}"))?;
+        self.groups().insert(container.state.to_owned(), group);
         Ok(pid)
     }
 
-    fn start(&self, container: &Container<'_>, _: Pid) -> Result<Option<Box<dyn Held>>, CreateError> {
-        let gate = rustix::fs::open(container.state.join(GATE), OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty());
-        let written = gate.and_then(|gate| rustix::io::write(gate.as_fd(), b"\n"));
-        written.map_err(|error| format!("what waits: {error}"))?;
+    fn start(&self, container: &Container<'_>, process: Pid) -> Result<Option<Box<dyn Held>>, CreateError> {
+        gate::open(container, process)?;
         Ok(None)
     }
 
-    fn delete(&self, _: &Container<'_>) -> Result<(), String> {
+    fn delete(&self, container: &Container<'_>) -> Result<(), String> {
         // The processes were all that there is, but for the control group, which goes with the instance.
+        drop(self.groups().remove(container.state));
         Ok(())
     }
 }

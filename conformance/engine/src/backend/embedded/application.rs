@@ -15,7 +15,7 @@ use rustix::fs::{FileType, Mode, OFlags, makedev};
 
 use super::INIT_NAME;
 use super::capabilities::Capabilities;
-use super::limits::Limit;
+use crate::backend::limits::Limit;
 use crate::backend::seccomp::Filter;
 use crate::sys;
 

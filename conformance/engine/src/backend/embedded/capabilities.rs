@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use libcontainer::capabilities::CapabilityExt;
 use libcontainer::oci_spec::runtime::{Capabilities as Names, Capability, LinuxCapabilities};
 use rustix::thread::{CapabilitySet, CapabilitySets};
+
+use crate::backend::capability::bit;
 
 /// What the steps before the application need: to remove a link from `/dev`, to bring up an interface, to install a
 /// filter.
@@ -87,9 +88,4 @@ fn missing(names: impl IntoIterator<Item = Capability>, given: CapabilitySet) ->
 
 fn names(names: &Option<Names>) -> impl Iterator<Item = Capability> {
     names.iter().flatten().copied()
-}
-
-/// The bit of a capability.
-pub(in crate::backend) fn bit(name: &Capability) -> CapabilitySet {
-    CapabilitySet::from_bits_retain(name.to_cap().bitmask())
 }

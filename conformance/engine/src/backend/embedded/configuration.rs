@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::application::Application;
 use super::capabilities::Capabilities;
-use super::limits::Limit;
 use super::{State, devices};
+use crate::backend::limits::Limit;
 use crate::backend::seccomp::Filter;
 
 /// The configuration of a bundle, taken apart.

@@ -4,12 +4,11 @@
 //! program executed again ([`HELPER`]). What it makes waits in [`INIT_NAME`] until [`Backend::start`] says so.
 
 mod application;
-pub(super) mod capabilities;
+mod capabilities;
 mod cgroups;
 mod configuration;
 mod devices;
 mod helper;
-pub(super) mod limits;
 mod log;
 mod program;
 

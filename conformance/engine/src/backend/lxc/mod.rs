@@ -4,19 +4,24 @@
 //! take the application with it if it were ended, so the application is [`Held`] by it.
 
 mod configuration;
+mod log;
 
 use std::fs;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use cornercast::manifest::App;
 use libcontainer::oci_spec::runtime::Spec;
-use rustix::mount::{MountFlags, mount, mount_bind, mount_remount};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::mount::{MountFlags, mount};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
+use super::mounting::{self, Options};
+use super::program::version;
 use super::{Backend, Container, CreateError, End, Held, Streams, gate, seccomp};
-use crate::application::is_fork;
+use crate::application::has_executed;
 use crate::sys;
 
 /// Where it keeps locks of all containers, which stay.
@@ -46,12 +51,11 @@ impl Backend for Lxc {
         if !rustix::process::geteuid().is_root() {
             return Err("LXC needs root here".to_owned());
         }
-        gate::version(&self.program)
+        version(&self.program)
     }
 
-    fn lacks(&self, app: &App) -> Option<String> {
-        let has_line = app.environment.iter().find(|(_, value)| value.contains('\n'));
-        has_line.map(|(name, _)| format!("the configuration of LXC has no line ends in variables such as `{name}`"))
+    fn lacks(&self, app: &App, mounted: &[&str]) -> Option<String> {
+        lines(app, mounted)
     }
 
     fn create(&self, container: &Container<'_>, streams: Streams) -> Result<Pid, CreateError> {
@@ -68,15 +72,15 @@ impl Backend for Lxc {
         restrict(&spec).map_err(|error| format!("what is mounted of the host: {error}"))?;
         let mut command = Command::new(&self.program);
         command.args(["--foreground", "--quiet", "--close-all-fds", "--name", container.id, "--lxcpath"]).arg(&folder);
-        command.arg("--rcfile").arg(configuration).arg("--logfile").arg(log(container.state));
+        command.arg("--rcfile").arg(configuration).arg("--logfile").arg(container.state.join("log"));
         command.args(["--logpriority", "INFO", "--"]);
         command.args(spec.process().as_ref().and_then(|process| process.args().as_ref()).into_iter().flatten());
         Ok(gate::hold(container, &command, streams)?)
     }
 
     fn start(&self, container: &Container<'_>, process: Pid) -> Result<Option<Box<dyn Held>>, CreateError> {
-        gate::open(container)?;
-        Ok(Some(Box::new(Application { process, log: log(container.state) })))
+        gate::open(container, process)?;
+        Ok(Some(Box::new(Application { process, log: container.state.join("log"), itself: OnceLock::new() })))
     }
 
     fn delete(&self, _: &Container<'_>) -> Result<(), String> {
@@ -85,27 +89,28 @@ impl Backend for Lxc {
     }
 }
 
-/// Restricts what is mounted of the host, in the mount namespace of the engine: LXC passes over the options of a bind mount
-/// that can be written to, but those of its source stay.
-fn restrict(spec: &Spec) -> io::Result<()> {
-    for one in spec.mounts().iter().flatten().filter(|one| one.typ().as_deref() == Some("bind")) {
-        let source = one.source().as_deref().unwrap_or(Path::new(""));
-        let options = one.options().iter().flatten().filter_map(|option| match option.as_str() {
-            "ro" => Some(MountFlags::RDONLY),
-            "nosuid" => Some(MountFlags::NOSUID),
-            "nodev" => Some(MountFlags::NODEV),
-            "noexec" => Some(MountFlags::NOEXEC),
-            _ => None,
-        });
-        mount_bind(source, source)?;
-        mount_remount(source, options.fold(MountFlags::BIND, |all, one| all | one), "")?;
+/// What has a line end, which would be one of what LXC reads or writes.
+fn lines(app: &App, mounted: &[&str]) -> Option<String> {
+    let has_line = |text: &str| text.contains('\n');
+    if let Some((name, _)) = app.environment.iter().find(|(_, value)| has_line(value)) {
+        return Some(format!("the configuration of LXC has no line ends in variables such as `{name}`"));
     }
-    Ok(())
+    let directory = Some(app.working_directory.as_str());
+    if let Some(path) = directory.into_iter().chain(mounted.iter().copied()).find(|path| has_line(path)) {
+        return Some(format!("the configuration of LXC has no line ends in paths such as {path:?}"));
+    }
+    // How the application ends is taken from the log, which has the program as it is called.
+    let program = app.exec.first().filter(|program| has_line(program))?;
+    Some(format!("the log of LXC has no line ends in programs such as {program:?}"))
 }
 
-/// Where it says what has gone wrong.
-fn log(state: &Path) -> PathBuf {
-    state.join("log")
+/// Restricts what is mounted of the host: LXC passes over the options of a bind mount that can be written to, but those of
+/// its source stay.
+fn restrict(spec: &Spec) -> io::Result<()> {
+    for one in spec.mounts().iter().flatten().filter(|one| one.typ().as_deref() == Some("bind")) {
+        mounting::restrict(one.source().as_deref().unwrap_or(Path::new("")), Options::of(one).flags)?;
+    }
+    Ok(())
 }
 
 /// An application that `lxc-start` waits for.
@@ -113,24 +118,37 @@ struct Application {
     /// `lxc-start`.
     process: Pid,
     log: PathBuf,
+    /// The application itself, once it has been seen.
+    itself: OnceLock<OwnedFd>,
 }
 
 impl Application {
-    /// The log.
     fn said(&self) -> String {
         fs::read(&self.log).map(|said| String::from_utf8_lossy(&said).into_owned()).unwrap_or_default()
     }
 
-    /// The application itself, once its program has been executed.
-    fn itself(&self) -> Option<Pid> {
-        let process = self.process.as_raw_nonzero();
-        let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children")).ok()?;
-        let mut children = children.split(' ').filter_map(|child| Pid::from_raw(child.parse().ok()?));
-        children.find(|child| {
-            let status = fs::read_to_string(format!("/proc/{}/status", child.as_raw_nonzero())).unwrap_or_default();
-            let is_first = status.lines().any(|line| line.starts_with("NSpid:") && line.ends_with("\t1"));
-            is_first && !is_fork(*child)
-        })
+    /// The application itself, once its program has been executed. It can have ended.
+    fn itself(&self) -> Option<BorrowedFd<'_>> {
+        if self.itself.get().is_none() {
+            let process = self.process.as_raw_nonzero();
+            let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children")).ok()?;
+            let mut children = children.split(' ').filter_map(|child| Pid::from_raw(child.parse().ok()?));
+            let _ = self.itself.set(children.find_map(|child| self.application(child))?);
+        }
+        self.itself.get().map(OwnedFd::as_fd)
+    }
+
+    /// The process of this number, if it is the application: a child of `lxc-start`, the first one of its namespace, that
+    /// has executed a program.
+    fn application(&self, pid: Pid) -> Option<OwnedFd> {
+        let process = pidfd_open(pid, PidfdFlags::empty()).ok()?;
+        let status = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).ok()?;
+        let parent = format!("PPid:\t{}", self.process.as_raw_nonzero());
+        let is_meant = status.lines().any(|line| line == parent)
+            && status.lines().any(|line| line.starts_with("NSpid:") && line.ends_with("\t1"))
+            && has_executed(pid);
+        // As long as it has not ended, its number is that of no other.
+        (is_meant && !sys::has_ended(&process).ok()?).then_some(process)
     }
 }
 
@@ -143,55 +161,50 @@ impl Held for Application {
         self.itself().is_some()
     }
 
-    fn has_failed(&self) -> bool {
-        self.said().lines().any(|line| line.contains(" ERROR "))
+    fn began(&self, _: End) -> Result<(), CreateError> {
+        log::began(&self.said())
     }
 
     fn signal(&self, signal: i32) -> io::Result<()> {
-        match self.itself() {
-            Some(application) => sys::send(application, signal),
-            // There is no application yet, or none any more.
-            None if signal == Signal::KILL.as_raw() => Ok(kill_process(self.process, Signal::KILL)?),
+        let sent = match self.itself() {
+            Some(application) => sys::send_to(application, signal),
             None => Err(io::Error::other("there is no application")),
+        };
+        if sent.is_err() && signal == Signal::KILL.as_raw() {
+            // There is no application yet, or none any more.
+            return Ok(kill_process(self.process, Signal::KILL)?);
         }
+        sent
     }
 
     fn end(&self, process: End) -> End {
         // Its own status says nothing.
-        said_end(&self.said()).unwrap_or(process)
+        log::end(&self.said()).unwrap_or(process)
     }
 }
 
-/// How the application has ended, where a log says it: `… Child <7> ended on error (1)` or `… ended on signal Killed(9)`.
-/// It says nothing of the exit code 0.
-fn said_end(log: &str) -> Option<End> {
-    let ends = log.lines().filter_map(|line| line.split_once(" Child <")?.1.split_once("> ended on "));
-    let mut ends = ends.filter_map(|(_, how)| {
-        let number = how.strip_suffix(')')?.rsplit_once('(')?.1;
-        match how.split_once(' ')?.0 {
-            "error" => Some(End::Exited(number.parse().ok()?)),
-            "signal" => Some(End::Signaled(number.parse().ok()?)),
-            _ => None,
-        }
-    });
-    ends.next_back()
-}
-
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
-    fn how_an_application_has_ended_stands_in_the_log() {
-        let line = |how: &str| {
-            format!("lxc-start a 20260101 INFO error - error.c:lxc_error_set_and_log:28 - Child <7> ended on {how}\n")
+    fn what_has_a_line_end_is_said() {
+        let app = |exec: &str, directory: &str, value: &str| -> App {
+            let document = json!({"exec": [exec], "user": {"uid": 0, "gid": 0}, "workingDirectory": directory, "environment": {"A": value}});
+            serde_json::from_value(document).unwrap()
         };
-        assert_eq!(said_end(&line("error (255)")), Some(End::Exited(255)));
-        assert_eq!(said_end(&(line("error (1)") + &line("signal Killed(9)"))), Some(End::Signaled(9)));
-        assert_eq!(said_end(&line("signal Real-time signal 0(34)")), Some(End::Signaled(34)));
-        for other in ["error (256)", "error (-1)", "error ()", "error 1", "signal", "something (1)"] {
-            assert_eq!(said_end(&line(other)), None, "{other}");
-        }
-        assert_eq!(said_end("lxc-start a 20260101 INFO start - start.c:1 - a line\n"), None);
+        assert_eq!(lines(&app("/a", "/b", "c"), &["/d"]), None);
+        let said = |app: &App, mounted: &[&str]| lines(app, mounted).unwrap();
+        assert_eq!(
+            said(&app("/a", "/b", "c\nd"), &[]),
+            "the configuration of LXC has no line ends in variables such as `A`"
+        );
+        let of_path = "the configuration of LXC has no line ends in paths such as \"/b\\n\"";
+        assert_eq!(said(&app("/a", "/b\n", "c"), &[]), of_path);
+        assert_eq!(said(&app("/a", "/", "c"), &["/c", "/b\n"]), of_path);
+        assert_eq!(said(&app("/a\n", "/", "c"), &[]), "the log of LXC has no line ends in programs such as \"/a\\n\"");
     }
 }

@@ -5,14 +5,14 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// A limit, and the words for it.
 #[derive(Debug, Clone)]
-pub(in crate::backend) struct Limit {
+pub(super) struct Limit {
     name: String,
     resource: Resource,
     limit: Rlimit,
 }
 
 impl Limit {
-    pub(in crate::backend) fn of(configured: &PosixRlimit) -> Self {
+    pub(super) fn of(configured: &PosixRlimit) -> Self {
         let value = |value| (value != u64::MAX).then_some(value);
         Self {
             name: configured.typ().to_string(),
@@ -26,7 +26,7 @@ impl Limit {
     /// # Errors
     ///
     /// Why it cannot be, in words.
-    pub(in crate::backend) fn prepare(&self) -> Result<(), String> {
+    pub(super) fn prepare(&self) -> Result<(), String> {
         let own = getrlimit(self.resource);
         if higher(self.limit.current, self.limit.maximum) {
             return Err(format!("the soft limit {} is above the hard one", self.name));
@@ -42,12 +42,17 @@ impl Limit {
         })
     }
 
+    /// What setrlimit(2) is called with.
+    pub(super) fn values(&self) -> (Resource, Rlimit) {
+        (self.resource, self.limit)
+    }
+
     /// Sets the limit.
     ///
     /// # Errors
     ///
     /// Those of setrlimit(2).
-    pub(in crate::backend) fn set(&self) -> rustix::io::Result<()> {
+    pub(super) fn set(&self) -> rustix::io::Result<()> {
         setrlimit(self.resource, self.limit)
     }
 }
