@@ -14,9 +14,8 @@ use super::{fresh, root};
 const RESULTS: &str = "spec/reference/results";
 
 /// Whose result lines there are, in the order of the columns.
-const IMPLEMENTATIONS: [&str; 11] = [
-    "embedded", "runc", "crun", "youki", "runsc", "lxc", "bubblewrap", "rootless", "podman", "docker", "containerd",
-];
+const IMPLEMENTATIONS: [&str; 11] =
+    ["embedded", "runc", "crun", "youki", "runsc", "lxc", "bubblewrap", "rootless", "podman", "docker", "containerd"];
 
 /// The day of the runs.
 const DAY: &str = "2026-11-30";
@@ -52,4 +51,26 @@ fn the_conformance_matrix_has_the_expected_failures() {
     let lines = report.rows.iter().map(|row| &row.line).filter(|line| line.verdict == Verdict::Xfail);
     let seen: BTreeSet<(&str, &str)> = lines.map(|line| (line.implementation.as_str(), line.case.as_str())).collect();
     assert_eq!(seen, expected);
+}
+
+/// The pages on engines have the figures of the matrix.
+#[test]
+fn the_pages_on_engines_have_the_figures() {
+    let pages = ["spec/reference/runtimes.md", "spec/reference/engines.md"];
+    let text: String = pages.map(|page| fs::read_to_string(root().join(page)).unwrap()).concat();
+    let report = read();
+    for name in IMPLEMENTATIONS {
+        let verdicts: Vec<Verdict> =
+            report.rows.iter().filter(|row| row.line.implementation == name).map(|row| row.line.verdict).collect();
+        let passed = verdicts.iter().filter(|verdict| **verdict == Verdict::Pass).count();
+        // The page tells of the same program in the row above.
+        let start = if name == "rootless" { "| | the same".to_owned() } else { format!("| {name}") };
+        let is_meant = |line: &&str| line.replace('`', "").to_lowercase().starts_with(&start);
+        let row = text.lines().find(is_meant).unwrap_or_else(|| panic!("no row is about {name}"));
+        assert!(
+            row.contains(&format!("{passed} of {}", verdicts.len())),
+            "{name}: {passed} of {}: {row}",
+            verdicts.len()
+        );
+    }
 }
