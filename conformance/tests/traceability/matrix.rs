@@ -1,11 +1,12 @@
-//! The page of the book that has real runs side by side, and the result lines that it is made of.
+//! The pages of the book that have real runs side by side, and the result lines that they are made of.
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::process::Command;
 
 use cornercast_conformance::expectations::Expectations;
+use cornercast_conformance::report::Report;
 use cornercast_conformance::report::join::join;
-use cornercast_conformance::report::{Besides, Report, book};
 use cornercast_conformance::results::Verdict;
 
 use super::{fresh, root};
@@ -37,8 +38,18 @@ fn the_conformance_matrix_is_fresh() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     assert_eq!(files, IMPLEMENTATIONS.map(|name| format!("{name}.jsonl")).into());
-    let besides = Besides { date: Some(DAY.to_owned()), since: None };
-    fresh("spec/reference/matrix.md", &book::write(&read(), &besides));
+    let folder = tempfile::tempdir().unwrap();
+    let mut report = Command::new(env!("CARGO_BIN_EXE_cornercast-conformance"));
+    report.current_dir(root()).args(["report", "--date", DAY]);
+    report.args(IMPLEMENTATIONS.map(|name| format!("{RESULTS}/{name}.jsonl")));
+    for form in ["book", "html"] {
+        report.arg("--output").arg(format!("{form}={}", folder.path().join(form).display()));
+    }
+    let output = report.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let written = |form| fs::read_to_string(folder.path().join(form)).unwrap();
+    fresh("spec/reference/matrix.md", &written("book"));
+    fresh("spec/reference/matrix-page.html", &written("html"));
 }
 
 /// What was expected then is what is expected now.
