@@ -3,17 +3,14 @@
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::{Arc, OnceLock};
+
+use cornercast_engine::backend::{RUNSC_OPTIONS, program};
 
 use crate::protocol::{Hello, HelloMessage, PROTOCOL, Role};
 
 /// Runtimes that are looked for in `PATH` by their names.
 pub const KNOWN: [&str; 4] = ["runc", "crun", "youki", "runsc"];
-
-/// What gVisor is told: the platform that asks nothing of the host, no network stack that would take over the interfaces
-/// of a namespace, and two things of a bundle that it leaves out unless it is told not to.
-const RUNSC: &[&str] = &["--platform=ptrace", "--network=none", "--oci-seccomp", "--net-raw"];
 
 /// A program with the command line of an OCI runtime.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,21 +55,11 @@ impl Runtime {
     ///
     /// Why it cannot be used here, in words.
     pub fn version(&self) -> Result<(String, String), String> {
-        let name = self.program.display();
         if !rustix::process::geteuid().is_root() {
             return Err("OCI runtimes need root here".to_owned());
         }
-        let mut command = Command::new(&self.program);
-        let output = command.arg("--version").stdin(Stdio::null()).output().map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => format!("{name} is not installed"),
-            _ => format!("{name} cannot be run: {error}"),
-        })?;
-        if !output.status.success() {
-            return Err(format!("{name} --version ended with {}", output.status));
-        }
-        let said = String::from_utf8_lossy(&output.stdout);
-        let line = said.lines().next().unwrap_or_default();
-        let (product, version) = line.split_once(" version").unwrap_or((line, ""));
+        let line = program::version(&self.program)?;
+        let (product, version) = line.split_once(" version").unwrap_or((&line, ""));
         let version = version.trim_start_matches([':', ' ']).trim();
         let or =
             |text: &str, other: &str| if text.is_empty() { other.to_owned() } else { text.chars().take(64).collect() };
@@ -112,7 +99,7 @@ impl Runtime {
         }
         words.push(self.program.clone().into());
         let is_gvisor = self.version().is_ok_and(|(product, _)| product == "runsc");
-        words.extend(RUNSC.iter().filter(|_| is_gvisor).map(OsString::from));
+        words.extend(RUNSC_OPTIONS.iter().filter(|_| is_gvisor).map(OsString::from));
         words
             .extend([OsStr::new("--root"), kept.as_os_str(), OsStr::new("--log"), log.as_os_str()].map(OsString::from));
         words.extend(["--log-format", "json"].map(OsString::from));

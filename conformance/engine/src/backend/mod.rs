@@ -18,7 +18,7 @@ mod lxc;
 #[cfg(feature = "embedded")]
 mod mounting;
 mod oci;
-mod program;
+pub mod program;
 mod runsc;
 #[cfg(feature = "embedded")]
 mod seccomp;
@@ -37,7 +37,7 @@ pub use self::embedded::Embedded;
 #[cfg(feature = "embedded")]
 pub use self::lxc::Lxc;
 pub use self::oci::{OciRuntime, last_error};
-pub use self::runsc::Runsc;
+pub use self::runsc::{RUNSC_OPTIONS, Runsc};
 
 /// A container that is to be made.
 #[derive(Debug, Clone, Copy)]

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 /// # Errors
 ///
 /// Why it cannot be used here, in words.
-pub(super) fn version(program: &Path) -> Result<String, String> {
+pub fn version(program: &Path) -> Result<String, String> {
     let output = Command::new(program).arg("--version").stdin(Stdio::null()).output();
     let output = output.map_err(|error| unavailable(program, &error))?;
     if !output.status.success() {

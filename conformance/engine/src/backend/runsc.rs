@@ -13,11 +13,14 @@ use super::oci::{Dialect, amend, last_error};
 use super::{Backend, Container, CreateError, End, Held, OciRuntime, Streams, gate};
 use crate::signal;
 
-/// Its own network stack would take over the interface of a namespace; without one it has a loopback interface. It leaves
-/// out filters of system calls, and CAP_NET_RAW, unless it is told not to.
+/// What `runsc` is told: the platform that asks nothing of the host; no network stack of its own, which would take over the
+/// interface of a namespace, and without which it has a loopback interface; and two things that it leaves out unless it is
+/// told not to, filters of system calls and CAP_NET_RAW.
+pub const RUNSC_OPTIONS: &[&str] = &["--platform=ptrace", "--network=none", "--oci-seccomp", "--net-raw"];
+
 const RUNSC: Dialect = Dialect {
     name: "runsc",
-    arguments: &["--platform=ptrace", "--network=none", "--oci-seccomp", "--net-raw"],
+    arguments: RUNSC_OPTIONS,
     version: "runsc version ",
     greatest_id: u32::MAX - 1,
     about_program: &[": creating process: failed to load "],
