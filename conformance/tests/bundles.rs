@@ -59,6 +59,12 @@ fn results(arguments: &[&str]) -> (i32, Vec<Line>, Value) {
     (status, lines, serde_json::from_str(footer).unwrap())
 }
 
+/// What comes of putting cases to broken runtimes.
+fn on_mutants(arguments: &[&str]) -> (i32, String, String) {
+    let probe = peers::probe().display().to_string();
+    suite(&[&["mutants", "--role", "runtime", "--probe", &probe], arguments].concat())
+}
+
 fn explain() -> Result<(), Failed> {
     let (status, output, _) = suite(&["explain", "cwd/relative"]);
     assert_eq!(status, 0);
@@ -165,22 +171,20 @@ fn nothing() -> Result<(), Failed> {
 
 /// A case that the runtime fails as it is shows nothing, and neither do no mutants, or a runtime that does not answer.
 fn no_mutants() -> Result<(), Failed> {
-    let (status, output, errors) = suite(&["mutants", "--role", "runtime", "--case", "version/word"]);
+    let (status, output, errors) = on_mutants(&["--case", "version/word"]);
     assert_eq!(status, 1, "{output}{errors}");
     assert!(output.contains("the runtime fails version/word as it is"), "{output}");
     assert!(output.contains("no mutant was put to the test"), "{output}");
     let folder = tempfile::tempdir().unwrap();
     let slow = program(folder.path(), "slow", "sleep 30");
-    let asked = ["mutants", "--role", "runtime", "--case", "cwd/given", "--timeout", "1", "--runtime", &slow];
-    let (status, output, errors) = suite(&asked);
+    let (status, output, errors) = on_mutants(&["--case", "cwd/given", "--timeout", "1", "--runtime", &slow]);
     assert_ne!(status, 0, "{output}");
     assert!(errors.contains("cwd/given cannot be put to the runtime as it is: `create` did not end"), "{errors}");
     Ok(())
 }
 
 fn mutants() -> Result<(), Failed> {
-    let (status, output, errors) =
-        suite(&["mutants", "--role", "runtime", "--case", "cwd", "--case", "lifecycle/deleted", "--case", "umask"]);
+    let (status, output, errors) = on_mutants(&["--case", "cwd", "--case", "lifecycle/deleted", "--case", "umask"]);
     assert_eq!(status, 0, "{output}{errors}");
     assert!(output.contains("runtime-directory-from-the-root  noticed by 2 of 2"), "{output}");
     Ok(())
