@@ -93,7 +93,10 @@ pub const MUTANTS: &[Mutant] = &[
     How::Shim(&["unlink:/dev/full"]).mutant("device-is-missing", &["devices/default"]),
     How::Shim(&["unlink:/dev/stdout"]).mutant("link-is-missing", &["devices/links"]),
     config("devices-are-dropped", &["devices/given"], |config| unset(config, "/linux/devices")),
-    How::Shim(&["chmod:/dev/null:0600"]).mutant("device-for-root", &["devices/default"]),
+    config("device-has-other-numbers", &["devices/default"], |config| {
+        let zero = json!({"destination": "/dev/full", "type": "bind", "source": "/dev/zero", "options": ["bind"]});
+        push(config, "/mounts", zero);
+    }),
     config("device-is-another", &["devices/given"], |config| set(config, "/linux/devices/0/minor", json!(5))),
     config("device-for-all", &["devices/given"], |config| set(config, "/linux/devices/0/fileMode", json!(0o666))),
     config("device-of-root", &["devices/given"], |config| set(config, "/linux/devices/0/gid", json!(0))),

@@ -143,8 +143,9 @@ impl Report {
         let judged = rows.iter().map(|row| (&row.line, is_must(&row.line.clauses)));
         let Footer { counts, stale, .. } = footer;
         let footer = Footer::new(judged, stale);
-        if counts != footer.counts {
-            return Err("the footer counts other verdicts than the results have".to_owned());
+        let mut names = counts.keys().chain(footer.counts.keys());
+        if let Some(name) = names.find(|name| counts.get(*name) != footer.counts.get(*name)) {
+            return Err(format!("the footer counts other verdicts of {} than the results have", escaped(name)));
         }
         Ok(Self::new(header, rows, footer))
     }

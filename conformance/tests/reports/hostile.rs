@@ -21,7 +21,7 @@ fn refused(text: &str) -> String {
 fn a_footer_is_not_believed() {
     let whole = text(vec![line("mine", "LAY-001/one", Verdict::Fail)], Vec::new());
     let other = whole.replace("\"mine\":{\"fail\":1}", "\"mine\":{\"pass\":1}");
-    assert_eq!(refused(&other), "the footer counts other verdicts than the results have");
+    assert_eq!(refused(&other), "the footer counts other verdicts of mine than the results have");
     let better = whole.replace("\"not-conformant\"", "\"conformant\"");
     assert_ne!(better, whole);
     let report = read(&better);

@@ -1,7 +1,7 @@
 //! What extension headers say of the next entry: records of PAX, and long names of GNU tar (OCI-054, OCI-058,
 //! OCI-061, OCI-062).
 
-use super::header::{BLOCK, MOST, Type, until_zero};
+use super::header::{BLOCK, MAX_SIZE, Type, until_zero};
 use super::records;
 use super::violations::Violations;
 use crate::clause;
@@ -89,11 +89,11 @@ impl Extensions {
             b"size" => {
                 let digits = Some(value).filter(|value| value.iter().all(u8::is_ascii_digit));
                 let size = digits.and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
-                self.size = size.filter(|size| *size <= MOST);
+                self.size = size.filter(|size| *size <= MAX_SIZE);
                 // OCI-054
                 if self.size.is_none() {
                     let message =
-                        format!("the record `size` is \"{}\", not a number from 0 to {}", shown_bytes(value), MOST);
+                        format!("the record `size` is \"{}\", not a number from 0 to {}", shown_bytes(value), MAX_SIZE);
                     out.report(&clause::OCI_054, value_at, value, message);
                     self.is_broken = true;
                     return false;

@@ -6,7 +6,7 @@ use std::ops::Range;
 pub(super) const BLOCK: usize = 512;
 
 /// The greatest size of an entry (OCI-054).
-pub(super) const MOST: u64 = i64::MAX.cast_unsigned();
+pub(super) const MAX_SIZE: u64 = i64::MAX.cast_unsigned();
 
 /// The fields of a header.
 pub(super) mod field {

@@ -377,10 +377,10 @@ impl Reader {
             }
         }
         let size = header::number(header.field(field::SIZE));
-        let usable = size.and_then(|size| u64::try_from(size).ok()).filter(|size| *size <= header::MOST);
+        let usable = size.and_then(|size| u64::try_from(size).ok()).filter(|size| *size <= header::MAX_SIZE);
         if usable.is_none() {
             let message = match size {
-                Some(size) => format!("the size is {size}, not a number from 0 to {}", header::MOST),
+                Some(size) => format!("the size is {size}, not a number from 0 to {}", header::MAX_SIZE),
                 None => {
                     let shown = shown_bytes(until_zero(header.field(field::SIZE)));
                     format!("`size` is \"{shown}\", not a number")
