@@ -131,6 +131,8 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         let process = held(state.path(), &Command::new("true")).unwrap();
         kill_process(process, Signal::KILL).unwrap();
+        // One that is still on its way out can have the pipe open.
+        waitid(WaitId::Pid(process), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT).unwrap();
         assert_eq!(open(&container(state.path()), process), Err("what waits has ended".to_owned()));
         status(process);
     }
