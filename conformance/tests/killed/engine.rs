@@ -105,21 +105,46 @@ pub(crate) fn engine_is_killed_early(probe: &Path, backend: BackendName) {
     }
 }
 
-/// No application has begun then, whatever the end of the program looks like.
-pub(crate) fn program_is_killed(probe: &Path, backend: BackendName) {
-    let bench = Bench::with(backend);
-    let image = image(&bench, probe);
-    let program = match backend {
+/// A program of the version of the backend's that does this instead.
+fn program(bench: &Bench, what: &str) -> PathBuf {
+    let program = match bench.backend {
         BackendName::Lxc => "lxc-start",
         BackendName::Bubblewrap => "bwrap",
         other => other.name(),
     };
-    let (script, reports) = (bench.path().join("program"), bench.path().join("reports"));
+    let script = bench.path().join("program");
+    let version = format!("if [ \"$1\" = --version ]; then exec {program} --version; fi");
+    fs::write(&script, format!("#!/bin/sh\n{version}\n{what}\n")).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    script
+}
+
+/// As a child of `lxc-start` until that has told it something (LXC 5.0.2).
+pub(crate) fn child_is_left(probe: &Path, backend: BackendName) {
+    let bench = Bench::with(backend);
+    let image = image(&bench, probe);
+    let made = bench.path().join("made");
+    let child = "if [ \"$1\" = child ]; then echo >\"$2\"; while sleep 1; do :; done; fi";
+    let script = program(&bench, &format!("{child}\n\"$0\" child '{}' &\nwait", made.display()));
+    let (child, _lines) = engine(&bench, &image, &["--runtime", script.to_str().unwrap()], &["exit:0"]);
+    until("what it makes", || made.exists().then_some(()));
+    kill(child);
+    let left = || bench.processes(&["child"]);
+    let end = Instant::now() + SOON;
+    while !left().is_empty() {
+        assert!(Instant::now() < end, "there are still {:?}", left());
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// No application has begun then, whatever the end of the program looks like.
+pub(crate) fn program_is_killed(probe: &Path, backend: BackendName) {
+    let bench = Bench::with(backend);
+    let image = image(&bench, probe);
+    let reports = bench.path().join("reports");
     for end in ["kill -KILL $$", "exit 0"] {
         let _ = fs::create_dir(&reports);
-        let version = format!("if [ \"$1\" = --version ]; then exec {program} --version; fi");
-        fs::write(&script, format!("#!/bin/sh\n{version}\n{end}\n")).unwrap();
-        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+        let script = program(&bench, end);
         let options = ["--runtime", script.to_str().unwrap(), "--report", reports.to_str().unwrap()];
         let (mut child, _lines) = engine(&bench, &image, &options, &["exit:0"]);
         assert_eq!(child.wait().unwrap().code(), Some(126), "{end}");

@@ -30,7 +30,10 @@ const OF_BACKENDS: &[OfBackend] = &[
 ];
 
 /// The tests of backends whose program stays as long as the application, or until it waits.
-const OF_PROGRAMS: &[OfBackend] = &[("a_program_that_is_killed_before_it_makes_anything", engine::program_is_killed)];
+const OF_PROGRAMS: &[OfBackend] = &[
+    ("a_program_that_is_killed_before_it_makes_anything", engine::program_is_killed),
+    ("what_a_program_has_made_that_does_not_end_with_it", engine::child_is_left),
+];
 
 /// Those that make a container in a way of their own.
 const BACKENDS: [BackendName; 3] = [BackendName::Runsc, BackendName::Lxc, BackendName::Bubblewrap];

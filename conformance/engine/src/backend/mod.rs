@@ -11,6 +11,7 @@ mod capability;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 mod gate;
+mod group;
 #[cfg(feature = "embedded")]
 mod limits;
 #[cfg(feature = "embedded")]

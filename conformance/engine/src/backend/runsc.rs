@@ -9,6 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::group::Groups;
 use super::oci::{Dialect, amend, last_error};
 use super::{Backend, Container, CreateError, End, Held, OciRuntime, Streams, gate};
 use crate::signal;
@@ -35,28 +36,32 @@ const REAL_TIME: i32 = 34;
 ///
 /// `runsc run` stays there as long as the application does, and ends as it has. `runsc wait` would miss one that is gone
 /// soon, and both it and `runsc delete` wait for processes whose status nobody takes.
-#[derive(Debug, Clone)]
-pub struct Runsc(OciRuntime);
+#[derive(Debug)]
+pub struct Runsc {
+    runtime: OciRuntime,
+    /// What ends the processes of each container.
+    groups: Groups,
+}
 
 impl Runsc {
     /// The runtime at `program`, a path or a name to be looked for in `PATH`, or where it usually is.
     #[must_use]
     pub fn at(program: Option<PathBuf>) -> Self {
-        Self(OciRuntime::of(&RUNSC, program))
+        Self { runtime: OciRuntime::of(&RUNSC, program), groups: Groups::default() }
     }
 }
 
 impl Backend for Runsc {
     fn name(&self) -> &str {
-        self.0.name()
+        self.runtime.name()
     }
 
     fn version(&self) -> Result<String, String> {
-        self.0.version()
+        self.runtime.version()
     }
 
     fn greatest_id(&self) -> u32 {
-        self.0.greatest_id()
+        self.runtime.greatest_id()
     }
 
     fn lacks(&self, app: &App, _: &[&str]) -> Option<String> {
@@ -83,29 +88,30 @@ impl Backend for Runsc {
         let empty = container.state.join("empty");
         fs::create_dir(&empty).map_err(|error| format!("a directory: {error}"))?;
         amend(container.bundle, |config| hide(config, &empty)).map_err(|error| format!("the bundle: {error}"))?;
-        let mut run = self.0.command(container);
+        let mut run = self.runtime.command(container);
         run.arg("run").arg("--bundle").arg(container.bundle).arg("--pid-file").arg(pid_file(container.state));
         run.arg(container.id);
-        Ok(gate::hold(container, &run, streams)?)
+        Ok(gate::hold(container, &run, streams, &self.groups)?)
     }
 
     fn start(&self, container: &Container<'_>, process: Pid) -> Result<Option<Box<dyn Held>>, CreateError> {
         gate::open(container, process)?;
         Ok(Some(Box::new(Application {
             process,
-            runtime: self.0.clone(),
+            runtime: self.runtime.clone(),
             id: container.id.to_owned(),
             state: container.state.to_owned(),
         })))
     }
 
     fn delete(&self, container: &Container<'_>) -> Result<(), String> {
+        self.groups.end(container);
         // Its files of this container have other names than those of others.
         let mut files = fs::read_dir(container.state.join("state")).into_iter().flatten();
         if files.next().is_none() {
             return Ok(());
         }
-        self.0.call(container, self.0.command(container).args(["delete", "--force"]).arg(container.id))
+        self.runtime.call(container, self.runtime.command(container).args(["delete", "--force"]).arg(container.id))
     }
 }
 

@@ -5,17 +5,14 @@
 //! process.
 
 mod arguments;
-mod group;
 mod staging;
 
-use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -28,8 +25,8 @@ use rustix::thread::Gid;
 use serde::Deserialize;
 
 use self::arguments::arguments;
-use self::group::Group;
 use super::capability::bit;
+use super::group::{Group, Groups};
 use super::limits::Limit;
 use super::program::version;
 use super::seccomp::{self, Filter};
@@ -44,19 +41,15 @@ const VERSION: &str = "bubblewrap ";
 #[derive(Debug)]
 pub struct Bubblewrap {
     program: PathBuf,
-    /// What ends the processes of each container, by the directory of its state.
-    groups: Mutex<BTreeMap<PathBuf, Group>>,
+    /// What ends the processes of each container.
+    groups: Groups,
 }
 
 impl Bubblewrap {
     /// The program at `program`, a path or a name to be looked for in `PATH`, or where it usually is.
     #[must_use]
     pub fn at(program: Option<PathBuf>) -> Self {
-        Self { program: program.unwrap_or_else(|| "bwrap".into()), groups: Mutex::default() }
-    }
-
-    fn groups(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Group>> {
-        self.groups.lock().unwrap_or_else(PoisonError::into_inner)
+        Self { program: program.unwrap_or_else(|| "bwrap".into()), groups: Groups::default() }
     }
 
     /// Starts it, in a group of processes of its own; what it makes waits at the gate.
@@ -223,14 +216,14 @@ impl Backend for Bubblewrap {
         staging::stage(&spec, container).map_err(|error| format!("what is mounted of the host: {error}"))?;
         let (info, writing) = pipe_with(PipeFlags::CLOEXEC).map_err(|error| format!("a pipe: {error}"))?;
         // Whatever goes wrong from here on, nothing in it outlives this call.
-        let group = Group::new().map_err(|error| format!("a shell cannot be run: {error}"))?;
+        let group = Group::new()?;
         let mut child = self.spawn(container, &spec, streams, writing, &group)?;
         let made = waiting(&mut child, info, &rootfs);
         // Its own end does not end what it has made.
         let ended = child.kill().and_then(|()| child.wait());
         let pid = made?;
         ended.map_err(|error| format!("bubblewrap: {error}"))?;
-        self.groups().insert(container.state.to_owned(), group);
+        self.groups.keep(container, group);
         Ok(pid)
     }
 
@@ -241,7 +234,7 @@ impl Backend for Bubblewrap {
 
     fn delete(&self, container: &Container<'_>) -> Result<(), String> {
         // The processes were all that there is, but for the control group, which goes with the instance.
-        drop(self.groups().remove(container.state));
+        self.groups.end(container);
         Ok(())
     }
 }

@@ -18,6 +18,7 @@ use libcontainer::oci_spec::runtime::Spec;
 use rustix::mount::{MountFlags, mount};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
+use super::group::Groups;
 use super::mounting::{self, Options};
 use super::program::version;
 use super::{Backend, Container, CreateError, End, Held, Streams, gate, seccomp};
@@ -28,16 +29,18 @@ use crate::sys;
 const LOCKS: &str = "/run/lxc";
 
 /// LXC, called by root.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Lxc {
     program: PathBuf,
+    /// What ends the processes of each container.
+    groups: Groups,
 }
 
 impl Lxc {
     /// The program at `program`, a path or a name to be looked for in `PATH`, or where it usually is.
     #[must_use]
     pub fn at(program: Option<PathBuf>) -> Self {
-        Self { program: program.unwrap_or_else(|| "lxc-start".into()) }
+        Self { program: program.unwrap_or_else(|| "lxc-start".into()), groups: Groups::default() }
     }
 }
 
@@ -75,7 +78,7 @@ impl Backend for Lxc {
         command.arg("--rcfile").arg(configuration).arg("--logfile").arg(container.state.join("log"));
         command.args(["--logpriority", "INFO", "--"]);
         command.args(spec.process().as_ref().and_then(|process| process.args().as_ref()).into_iter().flatten());
-        Ok(gate::hold(container, &command, streams)?)
+        Ok(gate::hold(container, &command, streams, &self.groups)?)
     }
 
     fn start(&self, container: &Container<'_>, process: Pid) -> Result<Option<Box<dyn Held>>, CreateError> {
@@ -83,8 +86,9 @@ impl Backend for Lxc {
         Ok(Some(Box::new(Application { process, log: container.state.join("log"), itself: OnceLock::new() })))
     }
 
-    fn delete(&self, _: &Container<'_>) -> Result<(), String> {
-        // It removes what it has made, and its processes are in the control group of the instance.
+    fn delete(&self, container: &Container<'_>) -> Result<(), String> {
+        // It removes what it has made.
+        self.groups.end(container);
         Ok(())
     }
 }

@@ -1,15 +1,19 @@
 //! A group of processes that ends with the engine.
 //!
-//! What bubblewrap makes is a child of nobody who would end it while it waits: bubblewrap itself is gone then, and without
-//! a control group nobody finds it afterwards. So it waits in a group of which one process looks whether the engine is
-//! still there. The application is in a session of its own, and ends with its parent, which the engine is.
+//! What makes a container has children that nobody would end if it were killed: bubblewrap is gone when what it has made
+//! waits, and a child of `lxc-start` waits for that for ever until it has said that it is to end with it. So they are in a
+//! group of which one process looks whether the engine is still there. The application is in a session of its own, and
+//! ends with its parent.
 
-use std::io;
+use std::collections::BTreeMap;
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
+use super::Container;
 use crate::sys;
 
 /// The group. All that is in it has ended, and been waited for, when this is gone.
@@ -21,11 +25,15 @@ pub(super) struct Group {
 }
 
 impl Group {
-    pub(super) fn new() -> io::Result<Self> {
+    /// # Errors
+    ///
+    /// Why there is none, in words.
+    pub(super) fn new() -> Result<Self, String> {
         let mut command = Command::new("sh");
         command.args(["-c", "read -r _; kill -KILL 0"]).process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        Ok(Self { looks: sys::with_default_signals(&mut command).spawn()? })
+        let looks = sys::with_default_signals(&mut command).spawn();
+        Ok(Self { looks: looks.map_err(|error| format!("a shell cannot be run: {error}"))? })
     }
 
     /// Has what `command` starts be in the group.
@@ -45,11 +53,34 @@ impl Drop for Group {
     }
 }
 
+/// The groups of a backend's containers.
+#[derive(Debug, Default)]
+pub(super) struct Groups(
+    /// By the directory of a container's state.
+    Mutex<BTreeMap<PathBuf, Group>>,
+);
+
+impl Groups {
+    /// The group stays until that of the container is to end, or the engine does.
+    pub(super) fn keep(&self, container: &Container<'_>, group: Group) {
+        self.all(|all| all.insert(container.state.to_owned(), group));
+    }
+
+    /// Ends that of the container, if it has one.
+    pub(super) fn end(&self, container: &Container<'_>) {
+        self.all(|all| all.remove(container.state));
+    }
+
+    /// What it returns goes when others can go on.
+    fn all(&self, change: impl FnOnce(&mut BTreeMap<PathBuf, Group>) -> Option<Group>) {
+        let group = change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(group);
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::*;
 
     fn waiting(group: &Group) -> (Child, PathBuf) {
