@@ -101,7 +101,12 @@ pub(crate) fn engine_is_killed_early(probe: &Path, backend: BackendName) {
             thread::sleep(Duration::from_millis(5));
         }
         clean();
-        assert_eq!(instances(&bench), 0, "after {pause} ms");
+        // A process that is ending has no words any more, and can have its descriptors yet, that of the lock among them.
+        while instances(&bench) > 0 {
+            assert!(Instant::now() < end, "after {pause} ms, the instance is still there");
+            thread::sleep(Duration::from_millis(5));
+            clean();
+        }
     }
 }
 
