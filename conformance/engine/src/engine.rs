@@ -163,11 +163,11 @@ impl Run<'_> {
         if !settings.without.contains("RUN-081") {
             state.sweep(|| requests.are_there())?;
         }
-        let instance = match state.create(&id) {
+        let instance = match state.create(&id, || requests.are_there()) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 refusals.add("RUN-007", format!("there is an instance `{id}` already"));
                 refusals.verdict()?;
-                state.create(&new_id()?)?
+                state.create(&new_id()?, || requests.are_there())?
             }
             instance => instance?,
         };

@@ -3,8 +3,9 @@
 //! An engine holds a lock on the directory of its instance as long as it lives. A directory whose lock nobody holds
 //! is a leftover. Whoever removes one holds the lock meanwhile, and reaches it by a descriptor, so that it never
 //! removes what somebody else makes under the same name. One engine at a time removes leftovers, and the others wait
-//! for it: otherwise they would start while some are still there, or take one for an instance that runs. The lock by
-//! which they wait is one that no other user can take. Mounts are made in a mount namespace of the engine's own, so
+//! for it: otherwise they would start while some are still there, or take one for an instance that runs. Nor is any
+//! directory made meanwhile, so that one that is not yet held is a leftover, too. The lock by which they wait is one that
+//! no other user can take. Mounts are made in a mount namespace of the engine's own, so
 //! that none outlives it.
 
 use std::fs::{self, DirBuilder, File};
@@ -30,9 +31,6 @@ pub const SWEEP_LOCK: &str = ".sweep";
 
 /// How long it takes until that lock is tried again.
 const BETWEEN_TRIES: Duration = Duration::from_millis(5);
-
-/// How old the directory of an instance has to be that has not got its name, in seconds, to be a leftover.
-const OLD: u64 = 60;
 
 /// The directory that holds those of the instances, whose path has no link in it.
 #[derive(Debug, Clone)]
@@ -85,13 +83,15 @@ impl State {
         Ok(Self { folder })
     }
 
-    /// Makes the directory of the instance `id`.
+    /// Makes the directory of the instance `id`. Waits for an engine that removes leftovers, unless it `is_stopped`
+    /// meanwhile.
     ///
     /// # Errors
     ///
-    /// `AlreadyExists` if there is an instance of this id; errors of the file system.
-    pub(crate) fn create(&self, id: &str) -> io::Result<Instance> {
-        // It gets its name when it is held, so that nobody takes it for a leftover.
+    /// `AlreadyExists` if there is an instance of this id; errors of the file system; `Interrupted` where it was stopped.
+    pub(crate) fn create(&self, id: &str, is_stopped: impl Fn() -> bool) -> io::Result<Instance> {
+        let _lock = self.lock(FlockOperation::NonBlockingLockShared, is_stopped)?;
+        // It gets its name when it is held, so that the name is that of an instance.
         let new = self.folder.join(format!(".{id}.{}", std::process::id()));
         DirBuilder::new().mode(0o700).create(&new).map_err(at(&new))?;
         let held = File::create_new(new.join(LOCK)).map_err(at(&new)).and_then(|_| {
@@ -118,7 +118,7 @@ impl State {
     ///
     /// Errors of the file system; processes that cannot be killed; `Interrupted` where it was stopped.
     pub(crate) fn sweep(&self, is_stopped: impl Fn() -> bool) -> io::Result<Vec<String>> {
-        let _lock = self.lock_sweep(is_stopped)?;
+        let _lock = self.lock(FlockOperation::NonBlockingLockExclusive, is_stopped)?;
         let mut removed = Vec::new();
         for entry in fs::read_dir(&self.folder).map_err(at(&self.folder))? {
             let entry = entry.map_err(at(&self.folder))?;
@@ -126,9 +126,6 @@ impl State {
             let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
             // What no engine has made is somebody else's.
             let Some(id) = id_of(&name).filter(|_| is_directory) else { continue };
-            if name != id && !is_old(&folder) {
-                continue;
-            }
             match hold(&folder)? {
                 Some(held) => {
                     remove(&held, &folder, &cgroup::group(&self.folder, id))?;
@@ -143,14 +140,15 @@ impl State {
         Ok(removed)
     }
 
-    /// Takes the lock of whoever removes leftovers. A signal does not end the wait for a lock, and the lock of a
-    /// directory can be held by all who can read it; so it is a file of this user's alone, and tried again and again.
-    fn lock_sweep(&self, is_stopped: impl Fn() -> bool) -> io::Result<File> {
+    /// Takes the lock of whoever removes leftovers, alone, or with others who make instances. A signal does not end the
+    /// wait for a lock, and the lock of a directory can be held by all who can read it; so it is a file of this user's
+    /// alone, and tried again and again.
+    fn lock(&self, how: FlockOperation, is_stopped: impl Fn() -> bool) -> io::Result<File> {
         let path = self.folder.join(SWEEP_LOCK);
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let lock = openat(CWD, &path, flags, Mode::RUSR | Mode::WUSR).map_err(|error| at(&path)(error.into()))?;
         loop {
-            match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            match flock(&lock, how) {
                 Ok(()) => return Ok(lock.into()),
                 Err(Errno::WOULDBLOCK | Errno::INTR) if is_stopped() => {
                     let message = "it was stopped while another engine removed leftovers";
@@ -182,7 +180,7 @@ impl Reserved {
     ///
     /// `AlreadyExists` if there is one of this id; errors of the file system.
     pub fn new(state: &Path, id: &str) -> io::Result<Self> {
-        State::make(state)?.create(id).map(Self)
+        State::make(state)?.create(id, || false).map(Self)
     }
 
     /// The directory.
@@ -226,11 +224,6 @@ fn id_of(name: &str) -> Option<&str> {
         Some(rest) => rest.split_once('.').filter(|(_, pid)| pid.parse::<u32>().is_ok())?.0,
     };
     is_instance_id(id).then_some(id)
-}
-
-fn is_old(folder: &Path) -> bool {
-    let age = fs::metadata(folder).and_then(|metadata| metadata.modified()).ok().and_then(|time| time.elapsed().ok());
-    age.is_some_and(|age| age.as_secs() > OLD)
 }
 
 /// Takes hold of the directory of an instance, if nobody has it; nothing as well if it is none.
@@ -315,6 +308,10 @@ mod tests {
         (folder, state)
     }
 
+    fn create(state: &State, id: &str) -> Instance {
+        state.create(id, || false).unwrap()
+    }
+
     fn names(state: &State) -> Vec<String> {
         let entries = fs::read_dir(&state.folder).unwrap();
         let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -342,28 +339,37 @@ mod tests {
     #[test]
     fn leftovers_go_and_what_is_held_stays() {
         let (_folder, state) = state();
-        let held = state.create("held").unwrap();
-        drop(state.create("left").unwrap());
-        assert_eq!(state.create("held").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        let held = create(&state, "held");
+        drop(create(&state, "left"));
+        assert_eq!(state.create("held", || false).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(state.sweep(|| false).unwrap(), ["left"]);
         held.remove().unwrap();
         assert_eq!(names(&state), [SWEEP_LOCK]);
     }
 
     #[test]
-    fn one_that_was_killed_before_it_had_a_lock_goes_when_it_is_old() {
+    fn one_that_was_killed_before_it_had_a_name_goes() {
         let (_folder, state) = state();
-        let old = fs::FileTimes::new().set_modified(std::time::SystemTime::now() - Duration::from_secs(OLD + 10));
         for name in [".a.1", ".b.2", ".c.3"] {
             fs::create_dir(state.folder.join(name)).unwrap();
         }
-        // What is not empty is none of an engine's.
+        fs::write(state.folder.join(".b.2").join(LOCK), b"").unwrap();
+        // What has no lock and is not empty is none of an engine's.
         fs::write(state.folder.join(".c.3/file"), b"").unwrap();
-        for name in [".a.1", ".c.3"] {
-            File::open(state.folder.join(name)).unwrap().set_times(old).unwrap();
-        }
-        assert!(state.sweep(|| false).unwrap().is_empty());
-        assert_eq!(names(&state), [".b.2", ".c.3", SWEEP_LOCK]);
+        assert_eq!(state.sweep(|| false).unwrap(), ["b"]);
+        assert_eq!(names(&state), [".c.3", SWEEP_LOCK]);
+    }
+
+    #[test]
+    fn none_is_made_while_leftovers_are_removed() {
+        let (_folder, state) = state();
+        let sweeps = state.lock(FlockOperation::NonBlockingLockExclusive, || false).unwrap();
+        assert_eq!(state.create("a", || true).unwrap_err().kind(), io::ErrorKind::Interrupted);
+        assert_eq!(names(&state), [SWEEP_LOCK]);
+        drop(sweeps);
+        let _makes = state.lock(FlockOperation::NonBlockingLockShared, || false).unwrap();
+        create(&state, "a").remove().unwrap();
+        assert_eq!(state.sweep(|| true).unwrap_err().kind(), io::ErrorKind::Interrupted);
     }
 
     #[test]
@@ -394,7 +400,7 @@ mod tests {
         let (_folder, state) = state();
         for number in 0..20 {
             let id = format!("left{number}");
-            let left = state.create(&id).unwrap();
+            let left = create(&state, &id);
             for number in 0..500 {
                 fs::write(left.folder.join(number.to_string()), b"").unwrap();
             }
@@ -407,7 +413,7 @@ mod tests {
             std::thread::scope(|scope| {
                 scope.spawn(sweep);
                 sweep();
-                state.create(&id).unwrap().remove().unwrap();
+                create(&state, &id).remove().unwrap();
             });
         }
     }
@@ -415,10 +421,10 @@ mod tests {
     #[test]
     fn a_directory_that_has_been_made_anew_is_not_removed() {
         let (_folder, state) = state();
-        drop(state.create("a").unwrap());
+        drop(create(&state, "a"));
         let old = hold(&state.folder.join("a")).unwrap().unwrap();
         removal::empty(&old.directory, &[]).unwrap();
-        let new = state.create("a").unwrap();
+        let new = create(&state, "a");
         remove_held(&old, &state.folder.join("a")).unwrap();
         assert!(new.folder.join(LOCK).exists());
     }

@@ -1,5 +1,6 @@
 //! Engines that are killed or stopped.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -47,8 +48,16 @@ fn until_ready(lines: &mut impl BufRead) {
 }
 
 fn instances(bench: &Bench) -> usize {
-    let names = fs::read_dir(bench.path().join("state")).into_iter().flatten().map(|entry| entry.unwrap().file_name());
-    names.filter(|name| name != SWEEP_LOCK).count()
+    names(bench).filter(|name| name != SWEEP_LOCK).count()
+}
+
+/// Whether one is held: until then, its directory has another name.
+fn has_held_instance(bench: &Bench) -> bool {
+    names(bench).any(|name| !name.as_encoded_bytes().starts_with(b"."))
+}
+
+fn names(bench: &Bench) -> impl Iterator<Item = OsString> {
+    fs::read_dir(bench.path().join("state")).into_iter().flatten().map(|entry| entry.unwrap().file_name())
 }
 
 /// The control group of an instance.
@@ -84,6 +93,8 @@ pub(crate) fn engine_is_killed_early(probe: &Path, backend: BackendName) {
         let (child, _lines) = engine(&bench, &image, &[], &[&format!("stat:{word}"), "wait"]);
         let own = pid_of(&child);
         let others = || bench.processes_with(&word).into_iter().filter(|process| *process != own).collect::<Vec<_>>();
+        // Before, it asks what is to make the container for its version.
+        until("the instance", || has_held_instance(&bench).then_some(()));
         until("what makes the container", || (!others().is_empty()).then_some(()));
         thread::sleep(Duration::from_millis(pause));
         kill(child);
@@ -91,22 +102,28 @@ pub(crate) fn engine_is_killed_early(probe: &Path, backend: BackendName) {
             let mut command = bench.command(&["engine", "--clean", "--state"]);
             assert!(command.arg(bench.path().join("state")).status().unwrap().success());
         };
-        // By itself where nobody might come who cleans.
-        if backend == BackendName::default() {
+        let soon = |what: &str, is_gone: &dyn Fn() -> bool| {
+            let end = Instant::now() + SOON;
+            while !is_gone() {
+                assert!(
+                    Instant::now() < end,
+                    "after {pause} ms, {what}: {:?}, {:?}",
+                    others(),
+                    names(&bench).collect::<Vec<_>>()
+                );
+                thread::sleep(Duration::from_millis(5));
+            }
+        };
+        // By themselves where nobody might come who cleans.
+        if backend != BackendName::default() {
+            soon("there are still processes", &|| others().is_empty());
+        }
+        // A process that is ending can have its descriptors yet, that of the lock among them.
+        soon("the instance is still there", &|| {
             clean();
-        }
-        let end = Instant::now() + SOON;
-        while !others().is_empty() {
-            assert!(Instant::now() < end, "after {pause} ms, there are still {:?}", others());
-            thread::sleep(Duration::from_millis(5));
-        }
-        clean();
-        // A process that is ending has no words any more, and can have its descriptors yet, that of the lock among them.
-        while instances(&bench) > 0 {
-            assert!(Instant::now() < end, "after {pause} ms, the instance is still there");
-            thread::sleep(Duration::from_millis(5));
-            clean();
-        }
+            instances(&bench) == 0
+        });
+        soon("there are still processes", &|| others().is_empty());
     }
 }
 

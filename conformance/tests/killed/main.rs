@@ -29,7 +29,7 @@ const OF_BACKENDS: &[OfBackend] = &[
     ("an_engine_that_is_stopped_before_the_application_begins", engine::engine_is_stopped_early),
 ];
 
-/// The tests of backends whose program stays as long as the application, or until it waits.
+/// The tests of backends that call a program.
 const OF_PROGRAMS: &[OfBackend] = &[
     ("a_program_that_is_killed_before_it_makes_anything", engine::program_is_killed),
     ("what_a_program_has_made_that_does_not_end_with_it", engine::child_is_left),
@@ -37,6 +37,9 @@ const OF_PROGRAMS: &[OfBackend] = &[
 
 /// Those that make a container in a way of their own.
 const BACKENDS: [BackendName; 3] = [BackendName::Runsc, BackendName::Lxc, BackendName::Bubblewrap];
+
+/// Those that call a program; crun and youki are called as runc is.
+const CALLING: [BackendName; 4] = [BackendName::Runc, BackendName::Runsc, BackendName::Lxc, BackendName::Bubblewrap];
 
 const TESTS: &[Test] = &[
     ("a_suite_that_is_killed_at_any_time", suite::suite_is_killed_at_any_time),
@@ -63,7 +66,7 @@ fn main() -> ExitCode {
     let pairs = |tests: &'static [OfBackend], backend: BackendName| tests.iter().map(move |test| (*test, backend));
     let all = [default].into_iter().chain(BACKENDS).flat_map(|backend| pairs(OF_BACKENDS, backend));
     let all = all.filter(|(test, backend)| is_seen(test, *backend));
-    let each = all.chain(BACKENDS.into_iter().flat_map(|backend| pairs(OF_PROGRAMS, backend)));
+    let each = all.chain(CALLING.into_iter().flat_map(|backend| pairs(OF_PROGRAMS, backend)));
     let each = each.map(|((name, test), backend)| {
         let name = format!("{name}_with_{}", backend.name());
         Trial::ignorable_test(name, move || run(backend, |probe| test(probe, backend)))

@@ -2,8 +2,8 @@
 //!
 //! What makes a container has children that nobody would end if it were killed: bubblewrap is gone when what it has made
 //! waits, and a child of `lxc-start` waits for that for ever until it has said that it is to end with it. So they are in a
-//! group of which one process looks whether the engine is still there. The application is in a session of its own, and
-//! ends with its parent.
+//! group of which one process looks whether the engine is still there. The application is in a session of its own. It ends
+//! with its parent, or is in the control group of the instance, by which whoever comes after finds it.
 
 use std::collections::BTreeMap;
 use std::os::unix::process::CommandExt;

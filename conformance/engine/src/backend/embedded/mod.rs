@@ -16,13 +16,13 @@ use std::fs;
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::process::Pid;
 
+use super::group::Group;
 use super::{Backend, Container, CreateError, Held, Streams};
 pub use helper::helper;
 
@@ -59,8 +59,10 @@ impl Backend for Embedded {
         command.arg(HELPER).arg(container.id).arg(container.bundle).arg(container.state);
         // Some variables would change what libcontainer does.
         command.env_clear();
-        // What is typed at the terminal is for the caller, who would not know of what an ended helper leaves.
-        command.process_group(0);
+        // What is typed at the terminal is for the caller, who would not know of what an ended helper leaves. And what it
+        // makes is in the control group before it leaves this group, so that none of it is lost when the engine is killed.
+        let group = Group::new()?;
+        group.join(&mut command);
         command.stdin(streams.stdin).stdout(streams.stdout).stderr(streams.stderr);
         let state = State::of(container);
         // A process that its file names would be taken for the one that is made now.
