@@ -322,6 +322,24 @@ pub(crate) fn same_id(probe: &Path) {
     ask_until_it_ends(&mut stays);
 }
 
+/// Of an engine that was killed before it noticed that there is an instance of its id.
+pub(crate) fn same_id_without_a_name(probe: &Path) {
+    let bench = Bench::new();
+    let id = format!("named-{}", std::process::id());
+    let (mut child, mut lines) = engine(&bench, &image(&bench, probe), &["--instance", &id], &["ready", "wait"]);
+    until_ready(&mut lines);
+    let left = bench.path().join("state").join(format!(".{id}.1"));
+    fs::create_dir(&left).unwrap();
+    fs::write(left.join("lock"), b"").unwrap();
+    let mut clean = bench.command(&["engine", "--clean", "--state"]);
+    assert!(clean.arg(bench.path().join("state")).status().unwrap().success());
+    thread::sleep(Duration::from_millis(100));
+    assert!(child.try_wait().unwrap().is_none(), "the instance was ended");
+    assert!(!left.exists());
+    ask_until_it_ends(&mut child);
+    assert_eq!(instances(&bench), 0);
+}
+
 /// It is unpacking, or has not begun to.
 pub(crate) fn engine_is_stopped_early(probe: &Path, backend: BackendName) {
     let bench = Bench::with(backend);

@@ -55,6 +55,7 @@ const TESTS: &[Test] = &[
     ("output_that_nobody_reads", engine::output_is_closed),
     ("volumes_stay_where_the_state_directory_is_a_link", engine::state_is_a_link),
     ("two_state_directories_have_an_instance_of_the_same_id", engine::same_id),
+    ("what_is_left_of_an_engine_without_a_name_is_not_the_instance_of_that_name", engine::same_id_without_a_name),
 ];
 
 fn main() -> ExitCode {
