@@ -60,6 +60,12 @@ fn names(bench: &Bench) -> impl Iterator<Item = OsString> {
     fs::read_dir(bench.path().join("state")).into_iter().flatten().map(|entry| entry.unwrap().file_name())
 }
 
+/// Removes what engines have left.
+fn clean(bench: &Bench) {
+    let mut command = bench.command(&["engine", "--clean", "--state"]);
+    assert!(command.arg(bench.path().join("state")).status().unwrap().success());
+}
+
 /// The control group of an instance.
 fn group(bench: &Bench, id: &str) -> String {
     cgroup::group(&bench.path().join("state"), id)
@@ -98,10 +104,6 @@ pub(crate) fn engine_is_killed_early(probe: &Path, backend: BackendName) {
         until("what makes the container", || (!others().is_empty()).then_some(()));
         thread::sleep(Duration::from_millis(pause));
         kill(child);
-        let clean = || {
-            let mut command = bench.command(&["engine", "--clean", "--state"]);
-            assert!(command.arg(bench.path().join("state")).status().unwrap().success());
-        };
         let soon = |what: &str, is_gone: &dyn Fn() -> bool| {
             let end = Instant::now() + SOON;
             while !is_gone() {
@@ -120,7 +122,7 @@ pub(crate) fn engine_is_killed_early(probe: &Path, backend: BackendName) {
         }
         // A process that is ending can have its descriptors yet, that of the lock among them.
         soon("the instance is still there", &|| {
-            clean();
+            clean(&bench);
             instances(&bench) == 0
         });
         soon("there are still processes", &|| others().is_empty());
@@ -157,6 +159,10 @@ pub(crate) fn child_is_left(probe: &Path, backend: BackendName) {
         assert!(Instant::now() < end, "there are still {:?}", left());
         thread::sleep(Duration::from_millis(5));
     }
+    until("the end of the instance", || {
+        clean(&bench);
+        (instances(&bench) == 0).then_some(())
+    });
 }
 
 /// No application has begun then, whatever the end of the program looks like.
@@ -331,8 +337,7 @@ pub(crate) fn same_id_without_a_name(probe: &Path) {
     let left = bench.path().join("state").join(format!(".{id}.1"));
     fs::create_dir(&left).unwrap();
     fs::write(left.join("lock"), b"").unwrap();
-    let mut clean = bench.command(&["engine", "--clean", "--state"]);
-    assert!(clean.arg(bench.path().join("state")).status().unwrap().success());
+    clean(&bench);
     thread::sleep(Duration::from_millis(100));
     assert!(child.try_wait().unwrap().is_none(), "the instance was ended");
     assert!(!left.exists());
