@@ -105,6 +105,8 @@ mod tests {
     fn it_ends_with_the_engine() {
         let mut group = Group::new().unwrap();
         let (mut child, _) = waiting(&group);
+        // Waiting for it would close its input, at whose end it ends.
+        let _input = child.stdin.take();
         drop(group.looks.stdin.take());
         assert!(!child.wait().unwrap().success());
     }
