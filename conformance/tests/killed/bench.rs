@@ -1,6 +1,7 @@
 //! A folder for one test, what suites and engines leave in it or elsewhere, and waiting for that.
 
 use std::collections::BTreeSet;
+use std::fmt::Debug;
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -83,15 +84,7 @@ impl Bench {
     }
 
     pub(crate) fn nothing_remains(&self, suite: u32) {
-        let end = Instant::now() + SOON;
-        loop {
-            let remains = self.remains(suite);
-            if remains.is_empty() {
-                return;
-            }
-            assert!(Instant::now() < end, "still there: {remains:#?}");
-            thread::sleep(Duration::from_millis(20));
-        }
+        soon_none("what a suite leaves", || self.remains(suite));
     }
 
     /// The processes that have this folder as their own for temporary files, or in an argument, or this word there.
@@ -142,6 +135,22 @@ pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
             return found;
         }
         assert!(Instant::now() < end, "{what} has not come");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Waits until there is nothing any more of what `left` says.
+pub(crate) fn soon_none<T: Debug>(what: &str, mut left: impl FnMut() -> T)
+where
+    for<'a> &'a T: IntoIterator,
+{
+    let end = Instant::now() + SOON;
+    loop {
+        let left = left();
+        if (&left).into_iter().next().is_none() {
+            return;
+        }
+        assert!(Instant::now() < end, "{what}: there is still {left:#?}");
         thread::sleep(Duration::from_millis(5));
     }
 }

@@ -15,7 +15,7 @@ use cornercast_engine::instance::SWEEP_LOCK;
 use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 
-use crate::bench::{Bench, SOON, kill, pid_of, until};
+use crate::bench::{Bench, SOON, kill, pid_of, soon_none, until};
 
 /// An image whose application does what the arguments say.
 fn image(bench: &Bench, probe: &Path) -> PathBuf {
@@ -48,20 +48,31 @@ fn until_ready(lines: &mut impl BufRead) {
 }
 
 fn instances(bench: &Bench) -> usize {
-    names(bench).filter(|name| name != SWEEP_LOCK).count()
+    directories(bench).len()
 }
 
-/// Whether one is held: until then, its directory has another name.
-fn has_held_instance(bench: &Bench) -> bool {
-    names(bench).any(|name| !name.as_encoded_bytes().starts_with(b"."))
+/// The names of the directories of instances, and of those that are not yet held, which begin with a full stop.
+fn directories(bench: &Bench) -> Vec<OsString> {
+    let names = fs::read_dir(bench.path().join("state")).into_iter().flatten().map(|entry| entry.unwrap().file_name());
+    names.filter(|name| name != SWEEP_LOCK).collect()
 }
 
-fn names(bench: &Bench) -> impl Iterator<Item = OsString> {
-    fs::read_dir(bench.path().join("state")).into_iter().flatten().map(|entry| entry.unwrap().file_name())
+/// Waits until the engine holds its instance, which it has begun to make a container for.
+fn until_held(bench: &Bench) {
+    let is_held = |name: &OsString| !name.as_encoded_bytes().starts_with(b".");
+    until("the instance", || directories(bench).iter().any(is_held).then_some(()));
 }
 
-/// Removes what engines have left.
+/// Removes what engines have left, until it is all gone: a process that is ending can have its descriptors yet, that of
+/// the lock among them.
 fn clean(bench: &Bench) {
+    soon_none("instances", || {
+        clean_once(bench);
+        directories(bench)
+    });
+}
+
+fn clean_once(bench: &Bench) {
     let mut command = bench.command(&["engine", "--clean", "--state"]);
     assert!(command.arg(bench.path().join("state")).status().unwrap().success());
 }
@@ -100,32 +111,16 @@ pub(crate) fn engine_is_killed_early(probe: &Path, backend: BackendName) {
         let own = pid_of(&child);
         let others = || bench.processes_with(&word).into_iter().filter(|process| *process != own).collect::<Vec<_>>();
         // Before, it asks what is to make the container for its version.
-        until("the instance", || has_held_instance(&bench).then_some(()));
+        until_held(&bench);
         until("what makes the container", || (!others().is_empty()).then_some(()));
         thread::sleep(Duration::from_millis(pause));
         kill(child);
-        let soon = |what: &str, is_gone: &dyn Fn() -> bool| {
-            let end = Instant::now() + SOON;
-            while !is_gone() {
-                assert!(
-                    Instant::now() < end,
-                    "after {pause} ms, {what}: {:?}, {:?}",
-                    others(),
-                    names(&bench).collect::<Vec<_>>()
-                );
-                thread::sleep(Duration::from_millis(5));
-            }
-        };
         // By themselves where nobody might come who cleans.
         if backend != BackendName::default() {
-            soon("there are still processes", &|| others().is_empty());
+            soon_none(&format!("processes, after {pause} ms"), others);
         }
-        // A process that is ending can have its descriptors yet, that of the lock among them.
-        soon("the instance is still there", &|| {
-            clean(&bench);
-            instances(&bench) == 0
-        });
-        soon("there are still processes", &|| others().is_empty());
+        clean(&bench);
+        soon_none(&format!("processes, after {pause} ms"), others);
     }
 }
 
@@ -153,16 +148,8 @@ pub(crate) fn child_is_left(probe: &Path, backend: BackendName) {
     let (child, _lines) = engine(&bench, &image, &["--runtime", script.to_str().unwrap()], &["exit:0"]);
     until("what it makes", || made.exists().then_some(()));
     kill(child);
-    let left = || bench.processes(&["child"]);
-    let end = Instant::now() + SOON;
-    while !left().is_empty() {
-        assert!(Instant::now() < end, "there are still {:?}", left());
-        thread::sleep(Duration::from_millis(5));
-    }
-    until("the end of the instance", || {
-        clean(&bench);
-        (instances(&bench) == 0).then_some(())
-    });
+    soon_none("the child", || bench.processes(&["child"]));
+    clean(&bench);
 }
 
 /// No application has begun then, whatever the end of the program looks like.
@@ -337,7 +324,7 @@ pub(crate) fn same_id_without_a_name(probe: &Path) {
     let left = bench.path().join("state").join(format!(".{id}.1"));
     fs::create_dir(&left).unwrap();
     fs::write(left.join("lock"), b"").unwrap();
-    clean(&bench);
+    clean_once(&bench);
     thread::sleep(Duration::from_millis(100));
     assert!(child.try_wait().unwrap().is_none(), "the instance was ended");
     assert!(!left.exists());

@@ -11,7 +11,7 @@ use cornercast_engine::cli::BackendName;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::bench::{
-    Bench, all_processes, has_variable, instance_processes, kill, pid_of, until, until_applications_run,
+    Bench, all_processes, has_variable, instance_processes, kill, pid_of, soon_none, until, until_applications_run,
 };
 
 pub(crate) fn suite_is_killed(probe: &Path, backend: BackendName) {
@@ -127,12 +127,9 @@ pub(crate) fn adapter_is_ended(_: &Path) {
     until("the adapter", || all_processes().into_iter().find(is_asleep));
     bench.nothing_remains(kill(suite));
     // What was killed takes its time to end.
-    until("the end of the adapter", || (!has_variable_anywhere(&bench)).then_some(()));
-}
-
-fn has_variable_anywhere(bench: &Bench) -> bool {
     let variable = format!("TMPDIR={}", bench.path().display());
-    all_processes().into_iter().any(|pid| has_variable(pid, &variable))
+    let left = || all_processes().into_iter().filter(|pid| has_variable(*pid, &variable)).collect::<Vec<_>>();
+    soon_none("the adapter", left);
 }
 
 pub(crate) fn two_suites(probe: &Path) {

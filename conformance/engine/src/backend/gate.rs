@@ -9,7 +9,7 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitId, WaitIdOptions, getpid, waitid};
 
-use super::group::{Group, Groups};
+use super::process_group::{ProcessGroup, ProcessGroups};
 use super::{Container, End, Streams};
 use crate::before::{Step, before_program};
 use crate::sys;
@@ -37,7 +37,7 @@ fn path(container: &Container<'_>) -> PathBuf {
 }
 
 /// Starts a process that becomes `program` when it is let through, where that makes a container and runs the application
-/// at once. It is killed with the thread that calls, and what it makes is in a group of `groups`.
+/// at once. It is killed with the thread that calls; what it forks is in a process group, which is kept in `groups`.
 ///
 /// # Errors
 ///
@@ -46,13 +46,13 @@ pub(super) fn hold(
     container: &Container<'_>,
     program: &Command,
     streams: Streams,
-    groups: &Groups,
+    groups: &ProcessGroups,
 ) -> Result<Pid, String> {
     let mut command = Command::new("sh");
     command.args(["-c", SCRIPT, "sh"]).arg(make(container)?);
     command.arg(program.get_program()).args(program.get_args());
     command.stdin(streams.stdin).stdout(streams.stdout).stderr(streams.stderr);
-    let group = Group::new()?;
+    let group = ProcessGroup::new()?;
     group.join(&mut command);
     let child = before_program(sys::with_default_signals(&mut command), Step::EndWith(getpid())).spawn();
     let child = child.map_err(|error| format!("a shell cannot be run: {error}"))?;
@@ -112,7 +112,7 @@ mod tests {
         File::options().read(true).write(true).open("/dev/null").unwrap().into()
     }
 
-    fn held(state: &Path, program: &Command, groups: &Groups) -> Result<Pid, String> {
+    fn held(state: &Path, program: &Command, groups: &ProcessGroups) -> Result<Pid, String> {
         let streams = Streams { stdin: null(), stdout: null(), stderr: null() };
         hold(&container(state), program, streams, groups)
     }
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn what_is_held_back_goes_on_when_it_is_let_through() {
         let state = tempfile::tempdir().unwrap();
-        let (mut program, groups) = (Command::new("sh"), Groups::default());
+        let (mut program, groups) = (Command::new("sh"), ProcessGroups::default());
         let process = held(state.path(), program.args(["-c", "exit \"$1\"", "sh", "7"]), &groups).unwrap();
         thread::sleep(Duration::from_millis(50));
         assert!(!has_ended(process));
@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn nobody_is_waited_for_who_has_ended() {
         let state = tempfile::tempdir().unwrap();
-        let groups = Groups::default();
+        let groups = ProcessGroups::default();
         let process = held(state.path(), &Command::new("true"), &groups).unwrap();
         kill_process(process, Signal::KILL).unwrap();
         // One that is still on its way out can have the pipe open.

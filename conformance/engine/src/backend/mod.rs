@@ -11,7 +11,6 @@ mod capability;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 mod gate;
-mod group;
 #[cfg(feature = "embedded")]
 mod limits;
 #[cfg(feature = "embedded")]
@@ -19,6 +18,7 @@ mod lxc;
 #[cfg(feature = "embedded")]
 mod mounting;
 mod oci;
+mod process_group;
 pub mod program;
 mod runsc;
 #[cfg(feature = "embedded")]

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use rustix::process::Pid;
 use serde_json::Value;
 
-use super::group::Group;
+use super::process_group::ProcessGroup;
 use super::program::{unavailable, version};
 use super::{Backend, Container, CreateError, Held, Streams};
 use crate::{cgroup, sys};
@@ -191,8 +191,8 @@ impl Backend for OciRuntime {
         let mut command = self.command(container);
         command.arg("create").arg("--bundle").arg(container.bundle).arg("--pid-file").arg(&pid_file).arg(container.id);
         command.stdin(streams.stdin).stdout(streams.stdout).stderr(streams.stderr);
-        // Without it, a killed engine would leave a runtime that makes a container which nobody knows of.
-        let group = Group::new()?;
+        // Otherwise, a killed engine would leave a runtime that makes a container which nobody knows of.
+        let group = ProcessGroup::new()?;
         group.join(&mut command);
         self.call(container, &mut command).map_err(|said| self.error(said))?;
         let pid = fs::read_to_string(&pid_file).map_err(|error| format!("the id of the process: {error}"))?;

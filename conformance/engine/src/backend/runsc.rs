@@ -9,8 +9,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::group::Groups;
 use super::oci::{Dialect, amend, last_error};
+use super::process_group::ProcessGroups;
 use super::{Backend, Container, CreateError, End, Held, OciRuntime, Streams, gate};
 use crate::signal;
 
@@ -40,14 +40,14 @@ const REAL_TIME: i32 = 34;
 pub struct Runsc {
     runtime: OciRuntime,
     /// What ends the processes of each container.
-    groups: Groups,
+    groups: ProcessGroups,
 }
 
 impl Runsc {
     /// The runtime at `program`, a path or a name to be looked for in `PATH`, or where it usually is.
     #[must_use]
     pub fn at(program: Option<PathBuf>) -> Self {
-        Self { runtime: OciRuntime::of(&RUNSC, program), groups: Groups::default() }
+        Self { runtime: OciRuntime::of(&RUNSC, program), groups: ProcessGroups::default() }
     }
 }
 

@@ -26,8 +26,8 @@ use serde::Deserialize;
 
 use self::arguments::arguments;
 use super::capability::bit;
-use super::group::{Group, Groups};
 use super::limits::Limit;
+use super::process_group::{ProcessGroup, ProcessGroups};
 use super::program::version;
 use super::seccomp::{self, Filter};
 use super::{Backend, Container, CreateError, Held, Streams, gate};
@@ -42,14 +42,14 @@ const VERSION: &str = "bubblewrap ";
 pub struct Bubblewrap {
     program: PathBuf,
     /// What ends the processes of each container.
-    groups: Groups,
+    groups: ProcessGroups,
 }
 
 impl Bubblewrap {
     /// The program at `program`, a path or a name to be looked for in `PATH`, or where it usually is.
     #[must_use]
     pub fn at(program: Option<PathBuf>) -> Self {
-        Self { program: program.unwrap_or_else(|| "bwrap".into()), groups: Groups::default() }
+        Self { program: program.unwrap_or_else(|| "bwrap".into()), groups: ProcessGroups::default() }
     }
 
     /// Starts it, in a group of processes of its own; what it makes waits at the gate.
@@ -59,7 +59,7 @@ impl Bubblewrap {
         spec: &Spec,
         streams: Streams,
         info: OwnedFd,
-        group: &Group,
+        group: &ProcessGroup,
     ) -> Result<Child, String> {
         let words = |error: io::Error| error.to_string();
         let process = spec.process().as_ref().ok_or("config.json has no process")?;
@@ -216,7 +216,7 @@ impl Backend for Bubblewrap {
         staging::stage(&spec, container).map_err(|error| format!("what is mounted of the host: {error}"))?;
         let (info, writing) = pipe_with(PipeFlags::CLOEXEC).map_err(|error| format!("a pipe: {error}"))?;
         // Whatever goes wrong from here on, nothing in it outlives this call.
-        let group = Group::new()?;
+        let group = ProcessGroup::new()?;
         let mut child = self.spawn(container, &spec, streams, writing, &group)?;
         let made = waiting(&mut child, info, &rootfs);
         // Its own end does not end what it has made.

@@ -22,7 +22,7 @@ use std::process::Command;
 use rustix::fs::{Mode, OFlags};
 use rustix::process::Pid;
 
-use super::group::Group;
+use super::process_group::ProcessGroup;
 use super::{Backend, Container, CreateError, Held, Streams};
 pub use helper::helper;
 
@@ -59,9 +59,9 @@ impl Backend for Embedded {
         command.arg(HELPER).arg(container.id).arg(container.bundle).arg(container.state);
         // Some variables would change what libcontainer does.
         command.env_clear();
-        // What is typed at the terminal is for the caller, who would not know of what an ended helper leaves. And what it
-        // makes is in the control group before it leaves this group, so that none of it is lost when the engine is killed.
-        let group = Group::new()?;
+        // What is typed at the terminal is for the caller, who would not know of what an ended helper leaves. And nothing of
+        // what it makes is lost when the engine is killed: it is in the control group before it leaves the process group.
+        let group = ProcessGroup::new()?;
         group.join(&mut command);
         command.stdin(streams.stdin).stdout(streams.stdout).stderr(streams.stderr);
         let state = State::of(container);

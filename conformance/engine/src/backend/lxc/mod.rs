@@ -18,8 +18,8 @@ use libcontainer::oci_spec::runtime::Spec;
 use rustix::mount::{MountFlags, mount};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
-use super::group::Groups;
 use super::mounting::{self, Options};
+use super::process_group::ProcessGroups;
 use super::program::version;
 use super::{Backend, Container, CreateError, End, Held, Streams, gate, seccomp};
 use crate::application::has_executed;
@@ -33,14 +33,14 @@ const LOCKS: &str = "/run/lxc";
 pub struct Lxc {
     program: PathBuf,
     /// What ends the processes of each container.
-    groups: Groups,
+    groups: ProcessGroups,
 }
 
 impl Lxc {
     /// The program at `program`, a path or a name to be looked for in `PATH`, or where it usually is.
     #[must_use]
     pub fn at(program: Option<PathBuf>) -> Self {
-        Self { program: program.unwrap_or_else(|| "lxc-start".into()), groups: Groups::default() }
+        Self { program: program.unwrap_or_else(|| "lxc-start".into()), groups: ProcessGroups::default() }
     }
 }
 
